@@ -1,0 +1,112 @@
+//! The seam: what a backend is, and the doors of those that are built in.
+//!
+//! A backend is one file behind this trait. It turns records into bytes and one batch into one push, and judges the
+//! answer. It knows nothing of other backends, the journal, threads or the environment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::chunk::{Batch, Items};
+use crate::error::Error;
+use crate::ledger::Book;
+use crate::limits::Limits;
+use crate::model::{Record, Signal};
+use crate::net::Net;
+
+/// A place that records are shipped to.
+pub trait Backend: Send + 'static {
+    /// Its name in the ledger, the cursor's file and metrics: the feature's name unless the user gave another.
+    fn id(&self) -> &str;
+
+    /// What one push may hold today, before the user's choice of push limit.
+    fn limits(&self) -> Limits;
+
+    /// Whether records of this kind are its business.
+    fn accepts(&self, signal: Signal) -> bool;
+
+    /// Writes a record as one or more items. Pure: the same record gives the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// If the record cannot be expressed here; it is then dead-lettered with the reason.
+    fn encode(&mut self, record: &Record<'_>, out: &mut Items) -> Result<(), EncodeError>;
+
+    /// Pushes one batch and judges the answer. May block as long as `net` lets it.
+    fn send(&mut self, batch: &Batch, net: &mut Net) -> Verdict;
+
+    /// Takes note of the books, after the last batch of a run. Most backends have no use for them.
+    fn books(&mut self, _books: &[Book]) {}
+}
+
+/// A record that a backend cannot express.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct EncodeError(pub String);
+
+/// What the server's answer means for the batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It has all of it.
+    Delivered,
+    /// It has all but these, by their index in the batch.
+    Partial {
+        /// Worth another try.
+        failed: Vec<usize>,
+        /// Never to be sent again, each with the reason.
+        refused: Vec<(usize, Refusal)>,
+    },
+    /// It has nothing of it, and may have it later: after this long if the server said so.
+    Retry {
+        /// The server's own delay; `None` leaves it to the backoff.
+        after: Option<Duration>,
+        /// Why, for the operator.
+        why: String,
+    },
+    /// The push is too large: send it in two halves.
+    Halve,
+    /// The credentials were refused: refresh them, then try again. Never a reason to lose data.
+    Reauthenticate {
+        /// Why, for the operator.
+        why: String,
+    },
+    /// It will never take this batch.
+    Refuse(Refusal),
+}
+
+/// Why a server refuses an item for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The kind, as the ledger counts it: `Refused`, `TooOld`, `TooNew`, `Oversize`.
+    pub loss: crate::ledger::Loss,
+    /// The server's words, or ours.
+    pub why: String,
+}
+
+/// What every backend may want to know about the process it ships for.
+#[derive(Clone)]
+pub struct Context {
+    /// `.namespace(..)`, `OPS_NAMESPACE`; "App" when neither is set.
+    pub namespace: String,
+    /// `.dimension(..)`, `OPS_DIMENSIONS`: on every metric already, to be added to every other record.
+    pub dimensions: Vec<(String, String)>,
+    /// The process, as record ids carry it.
+    pub process: u64,
+    /// The host's name.
+    pub host: String,
+    /// The directory that outlives the process, if there is one.
+    pub state_dir: Option<std::path::PathBuf>,
+    /// The push limit that the user chose.
+    pub push_limit: crate::limits::PushLimit,
+    /// Reads a variable of the environment, or what a test puts in its place.
+    pub var: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+}
+
+/// Settings of a backend, from the builder or the environment; opened when recording starts.
+pub trait Configure: Send + 'static {
+    /// Opens the backend: checks settings, without speaking to the network.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is missing or means nothing. The message names the setting and the remedy.
+    fn open(self: Box<Self>, context: &Context) -> Result<Box<dyn Backend>, Error>;
+}

@@ -1,0 +1,1 @@
+//! Over-long events as numbered parts. (Being written.)

@@ -9,8 +9,31 @@ pub mod ledger;
 pub mod limits;
 pub mod model;
 pub mod net;
+mod record;
 mod signal;
 
 pub mod backend;
 pub mod encode;
 pub mod journal;
+
+pub use crate::error::Error;
+pub use crate::model::{Level, Unit};
+pub use crate::record::{Amount, DimensionValue, FieldValue, Measure};
+#[cfg(feature = "macros")]
+pub use ops_sdk_macros::{counter, debug, error, gauge, histogram, info, instrumented, trace, warn};
+
+/// What the macros expand to. Not for direct use: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::model::{Level, Resolution, Unit};
+    pub use crate::record::{
+        Amount, AnyOutcome, Arg, Call, DimensionValue, FieldValue, Kind, Label, Measure, Piece, Probe, Site, Source,
+        count, count_by, enabled, enter, event, observe, observe_by, on, probe, set, set_by,
+    };
+}
+
+/// Everything that a program which records needs in scope.
+pub mod prelude {
+    #[cfg(feature = "macros")]
+    pub use crate::{counter, debug, error, gauge, histogram, info, instrumented, trace, warn};
+}

@@ -1,0 +1,140 @@
+//! A call site: everything that is known of one use of a macro before it runs. A macro makes one `static` of it; the
+//! hot path passes its address. Sites carry source, doc comment, unit, keys and cardinality, so that a catalogue of
+//! all of them can be made without running the program.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::model::{Level, Resolution, Unit};
+
+/// What a site records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A counter.
+    Counter,
+    /// A gauge.
+    Gauge,
+    /// A histogram.
+    Histogram,
+    /// Calls of a function: their number, errors and durations.
+    Call,
+    /// A log event of this level.
+    Event(Level),
+}
+
+/// A piece of an event's message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// Text as it stands.
+    Text(&'static str),
+    /// The value with this index among the event's values, as text.
+    Value(u16),
+}
+
+/// Where a site is in the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// `module_path!()`.
+    pub target: &'static str,
+    /// `file!()`.
+    pub file: &'static str,
+    /// `line!()`.
+    pub line: u32,
+}
+
+/// One use of a macro, known to the compiler.
+#[derive(Debug)]
+pub struct Site {
+    /// What it records.
+    pub kind: Kind,
+    /// The metric's name, the function's name, or the message's template as written.
+    pub name: &'static str,
+    /// Where it is.
+    pub source: Source,
+    /// The unit of its values.
+    pub unit: Unit,
+    /// How finely CloudWatch keeps it.
+    pub resolution: Resolution,
+    /// The keys of its dimensions, or of its fields, in the order of the values. An event may have more values than
+    /// keys: those are pieces of the message that were formatted on the spot.
+    pub keys: &'static [&'static str],
+    /// How many values each dimension can take, where the compiler knows; 0 where it does not.
+    pub cardinality: &'static [u32],
+    /// The message of an event.
+    pub pieces: &'static [Piece],
+    /// The doc comment of the annotated function; empty where there is none.
+    pub doc: &'static str,
+    /// Its number in the registry, from 1; 0 until it is first used.
+    pub(super) slot: AtomicU32,
+}
+
+impl Site {
+    /// A site with the defaults of its kind.
+    #[must_use]
+    pub const fn new(kind: Kind, name: &'static str, source: Source) -> Site {
+        let unit = match kind {
+            Kind::Counter => Unit::Count,
+            Kind::Call => Unit::Milliseconds,
+            Kind::Gauge | Kind::Histogram | Kind::Event(_) => Unit::None,
+        };
+        Site {
+            kind,
+            name,
+            source,
+            unit,
+            resolution: Resolution::Standard,
+            keys: &[],
+            cardinality: &[],
+            pieces: &[],
+            doc: "",
+            slot: AtomicU32::new(0),
+        }
+    }
+
+    /// With this unit.
+    #[must_use]
+    pub const fn unit(mut self, unit: Unit) -> Site {
+        self.unit = unit;
+        self
+    }
+
+    /// Kept this finely.
+    #[must_use]
+    pub const fn resolution(mut self, resolution: Resolution) -> Site {
+        self.resolution = resolution;
+        self
+    }
+
+    /// With these keys.
+    #[must_use]
+    pub const fn keys(mut self, keys: &'static [&'static str]) -> Site {
+        self.keys = keys;
+        self
+    }
+
+    /// With dimensions of this many values each.
+    #[must_use]
+    pub const fn cardinality(mut self, cardinality: &'static [u32]) -> Site {
+        self.cardinality = cardinality;
+        self
+    }
+
+    /// With this message.
+    #[must_use]
+    pub const fn pieces(mut self, pieces: &'static [Piece]) -> Site {
+        self.pieces = pieces;
+        self
+    }
+
+    /// With this doc comment.
+    #[must_use]
+    pub const fn doc(mut self, doc: &'static str) -> Site {
+        self.doc = doc;
+        self
+    }
+
+    /// Its number in the registry; 0 until it is first used.
+    #[inline]
+    pub(super) fn slot(&self) -> u32 {
+        self.slot.load(Ordering::Relaxed)
+    }
+}

@@ -3,6 +3,9 @@
 //! A backend is one file behind this trait. It turns records into bytes and one batch into one push, and judges the
 //! answer. It knows nothing of other backends, the journal, threads or the environment.
 
+#[cfg(feature = "local")]
+pub mod local;
+
 use std::sync::Arc;
 use std::time::Duration;
 

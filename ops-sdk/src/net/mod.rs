@@ -6,3 +6,11 @@ pub struct Net {
     /// The time, read by the ship thread.
     pub now: crate::clock::Now,
 }
+
+impl Net {
+    /// A way out for a push that begins now.
+    #[must_use]
+    pub fn new(now: crate::clock::Now) -> Net {
+        Net { now }
+    }
+}

@@ -15,6 +15,8 @@ mod signal;
 pub mod backend;
 pub mod encode;
 pub mod journal;
+#[cfg(feature = "local")]
+pub mod store;
 
 pub use crate::chunk::parts;
 pub use crate::error::Error;

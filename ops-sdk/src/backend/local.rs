@@ -29,7 +29,9 @@ use crate::model::{Record, RecordId, Signal};
 use crate::net::Net;
 
 pub(crate) use self::buckets::decode as decode_buckets;
-pub(crate) use self::schema::{SCHEMA_VERSION, VersionError, check_version};
+#[cfg(test)]
+use self::schema::SCHEMA_VERSION;
+pub(crate) use self::schema::check_version;
 
 use self::retain::{Bounds, Sweeper};
 use self::schema::FileId;

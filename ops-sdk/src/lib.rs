@@ -14,6 +14,8 @@ mod signal;
 
 pub mod backend;
 pub mod encode;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod journal;
 #[cfg(feature = "local")]
 pub mod store;

@@ -130,6 +130,11 @@ fn sql(query: &LogQuery) -> String {
     )
 }
 
+/// The row of the event that arrived last.
+pub(super) fn newest_rowid(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("SELECT coalesce(max(id), 0) FROM logs")?.query_row((), |row| row.get(0))
+}
+
 /// How many events of each level there are.
 pub(super) fn levels(connection: &Connection, since_ns: u64) -> rusqlite::Result<Vec<(Level, u64)>> {
     let sql = match since_ns {

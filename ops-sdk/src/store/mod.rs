@@ -19,6 +19,8 @@
 
 mod logs;
 mod search;
+#[cfg(test)]
+pub(crate) mod seed;
 mod series;
 #[cfg(test)]
 mod tests;
@@ -155,6 +157,15 @@ impl Store {
     /// If the store cannot be read.
     pub fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>, Error> {
         logs::select(&self.connection, query).map_err(|error| self.failed(error))
+    }
+
+    /// The [`LogRow::rowid`] of the event that arrived last; 0 when none has.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub fn newest_rowid(&self) -> Result<i64, Error> {
+        logs::newest_rowid(&self.connection).map_err(|error| self.failed(error))
     }
 
     /// How many log events of each level there are, the weightiest first; levels without any are left out.

@@ -12,6 +12,7 @@ pub mod net;
 mod record;
 mod signal;
 
+mod aggregate;
 pub mod backend;
 pub mod encode;
 pub mod journal;

@@ -25,6 +25,8 @@ mod switch;
 mod tests;
 
 pub(crate) use self::arena::Arena;
+#[cfg(test)]
+pub(crate) use self::cell::GaugeDelta;
 pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
 pub use self::event::event;
 pub(crate) use self::frame::Frame;

@@ -17,6 +17,7 @@ pub mod backend;
 pub mod encode;
 pub mod journal;
 
+pub use crate::chunk::parts;
 pub use crate::error::Error;
 pub use crate::model::{Level, Unit};
 pub use crate::record::{Amount, DimensionValue, FieldValue, Measure};

@@ -34,7 +34,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Recording has been started in this process and its guard is alive.
-    #[error("ops_sdk::init().start(): already started in this process; keep one guard, in main, and drop it last")]
+    #[error(
+        "ops_sdk::init().start(): already started in this process; keep one guard, in main, and drop it last"
+    )]
     AlreadyStarted,
     /// The system would not give a thread or the memory of the arena.
     #[error("ops_sdk::init().start(): cannot start {what}: {source}; {remedy}")]

@@ -14,3 +14,5 @@ mod signal;
 pub mod backend;
 pub mod encode;
 pub mod journal;
+
+pub use crate::chunk::parts;

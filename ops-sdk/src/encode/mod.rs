@@ -2,3 +2,6 @@
 
 pub mod binary;
 pub mod json;
+
+#[cfg(test)]
+pub(crate) mod arbitrary;

@@ -92,7 +92,8 @@ impl Distribution {
     #[must_use]
     pub fn values(&self) -> Vec<(f64, u64)> {
         let scale = self.scale();
-        let told = |bucket: i16| (lower_bound(bucket) * scale).clamp(self.min, self.max);
+        // Not `clamp`, which panics where what was read back from elsewhere has its bounds the wrong way round.
+        let told = |bucket: i16| (lower_bound(bucket) * scale).max(self.min).min(self.max);
         self.buckets.iter().map(|(bucket, n)| (told(*bucket), *n)).collect()
     }
 
@@ -105,9 +106,9 @@ impl Distribution {
         if rank >= self.count {
             return self.max;
         }
-        let mut seen = 0;
+        let mut seen = 0_u64;
         let at_rank = |(_, n): &&(f64, u64)| {
-            seen += n;
+            seen = seen.saturating_add(*n);
             seen >= rank
         };
         self.values().iter().find(at_rank).map_or(self.max, |(value, _)| *value)

@@ -1,1 +1,0 @@
-//! Over-long events as numbered parts. (Being written.)

@@ -1,0 +1,18 @@
+//! JSON written straight into a byte buffer: the atoms that every JSON backend shares, and [`line`], which makes one
+//! object of any record.
+//!
+//! Promises: what is written is valid JSON for every string and number there is, an object never has a key twice,
+//! and the same record always gives the same bytes. Never writes a newline, never builds a tree, and allocates only
+//! where keys collide.
+
+mod atom;
+mod keys;
+mod line;
+mod time;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::atom::{number_f64, number_i64, number_u64, string, value};
+pub use self::line::line;
+pub use self::time::time_rfc3339;

@@ -15,6 +15,7 @@ mod signal;
 mod aggregate;
 pub mod backend;
 pub mod encode;
+mod hub;
 pub mod journal;
 
 pub use crate::chunk::parts;

@@ -28,7 +28,7 @@ pub mod __private {
     pub use crate::model::{Level, Resolution, Unit};
     pub use crate::record::{
         Amount, AnyOutcome, Arg, Call, DimensionValue, FieldValue, Kind, Label, Measure, Piece, Probe, Site, Source,
-        count, count_by, enabled, enter, event, observe, observe_by, on, probe, set, set_by,
+        count, count_by, enabled, enter, event, observe, observe_by, on, once, probe, set, set_by,
     };
 }
 

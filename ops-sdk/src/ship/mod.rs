@@ -236,9 +236,9 @@ impl Shipper {
     /// Moves the cursor over everything that is settled.
     fn settle(&self, run: &Run, tally: &mut Tally) {
         let (start, fates) = tally.advance();
-        let settled = run.iter().skip(start).zip(fates);
-        let Some(upto) = settled.clone().last().map(|((frame, _), _)| frame.end) else { return };
-        self.hub.settle(self.desk, upto, settled.map(|((frame, _), fate)| (frame.head.signal, *fate)));
+        let settled: Vec<_> = run.iter().map(|(frame, _)| frame).skip(start).zip(fates).collect();
+        let Some(upto) = settled.last().map(|(frame, _)| frame.end) else { return };
+        self.hub.settle(self.desk, upto, settled.iter().map(|(frame, fate)| (frame.head.signal, **fate)));
     }
 }
 

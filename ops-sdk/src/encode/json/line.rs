@@ -1,12 +1,11 @@
 //! One JSON object for any record.
 
-use std::fmt::Display;
-use std::io::Write as _;
-
+use super::atom::hex;
 use super::keys::{Names, are_distinct};
 use super::{number_f64, number_u64, string, time_rfc3339, value};
 use crate::model::{
-    Audit, Body, Check, CheckStatus, Config, Distribution, Fields, Log, Metric, Points, Record, Value,
+    Audit, Body, Check, CheckStatus, Config, Distribution, Fields, Log, Metric, Points, Record, RecordId,
+    Value,
 };
 
 /// The members that a line of each kind keeps for itself.
@@ -41,7 +40,8 @@ pub fn line(out: &mut Vec<u8>, record: &Record<'_>, context: &[(String, String)]
         Body::Config(body) => config(&mut object, body, context),
         Body::Check(body) => check(&mut object, body, context),
     }
-    object.display("id", &record.id);
+    object.key("id");
+    id(object.out, record.id);
     if let Body::Log(log) = &record.body {
         file(&mut object, log);
     }
@@ -53,6 +53,15 @@ fn log(object: &mut Object<'_>, log: &Log<'_>, context: &[(String, String)]) {
     object.string("target", &log.target);
     object.string("message", &log.message);
     members(object, LOG_KEYS, &log.fields, context);
+}
+
+/// The id as it displays, without the formatter's detours: every line has one.
+fn id(out: &mut Vec<u8>, id: RecordId) {
+    out.push(b'"');
+    out.extend(id.process.to_be_bytes().into_iter().flat_map(hex));
+    out.push(b'-');
+    number_u64(out, id.seq);
+    out.push(b'"');
 }
 
 /// Where a log event was written in the source, as editors and terminals open it: `src/x.rs:10`.
@@ -224,12 +233,6 @@ impl<'o> Object<'o> {
     fn f64(&mut self, key: &str, number: f64) {
         self.key(key);
         number_f64(self.out, number);
-    }
-
-    /// What `shown` displays, which must need no escaping.
-    fn display(&mut self, key: &str, shown: &impl Display) {
-        self.key(key);
-        let _ = write!(self.out, "\"{shown}\""); // a Vec takes every write
     }
 
     fn end(self) {

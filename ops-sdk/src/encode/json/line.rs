@@ -5,7 +5,6 @@ use super::keys::{Names, are_distinct};
 use super::{number_f64, number_u64, string, time_rfc3339, value};
 use crate::model::{
     Audit, Body, Check, CheckStatus, Config, Distribution, Fields, Log, Metric, Points, Record, RecordId,
-    Value,
 };
 
 /// The members that a line of each kind keeps for itself.

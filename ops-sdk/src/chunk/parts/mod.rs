@@ -28,12 +28,12 @@
 //!
 //! **Which parts belong together.** Those that agree in record, length, digest and total. A part counts once, since a
 //! delivery may be repeated; an event that was sent again under another limit is there if either of its splits is
-//! whole. A record's over-long items are told apart by length and digest; should two have
-//! the same bytes, they come back as one.
+//! whole. A record's over-long items are told apart by length and digest; should two have the same bytes, they come
+//! back as one.
 //!
 //! **Why CRC-32.** The digest has to catch what goes wrong by accident once id, index, total and length agree: a part
-//! that was cut by a viewer, or parts of two splits with the same total but different limits. It is no protection against forgery,
-//! and no such protection is promised.
+//! that was cut by a viewer, or parts of two splits with the same total but different limits. It is no protection
+//! against forgery, and no such protection is promised.
 
 mod header;
 mod join;

@@ -1,4 +1,4 @@
-//! JSON written straight into a byte buffer: the atoms that every JSON backend shares, and [`line`], which makes one
+//! JSON written straight into a byte buffer: the atoms that every JSON backend shares, and [`line()`], which makes one
 //! object of any record.
 //!
 //! Promises: what is written is valid JSON for every string and number there is, an object never has a key twice,

@@ -1,5 +1,5 @@
 //! What can go wrong before recording starts. After that nothing fails: what is lost is in the ledger, and what an
-//! operator should know is said by [`crate::diag`].
+//! operator should know is said by `diag`.
 //!
 //! Every message names the setting and the remedy.
 

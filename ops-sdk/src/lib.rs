@@ -10,12 +10,17 @@ pub mod limits;
 pub mod model;
 pub mod net;
 mod record;
+mod setup;
+mod ship;
 mod signal;
 
+mod aggregate;
 pub mod backend;
 pub mod encode;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod flush;
+mod hub;
 pub mod journal;
 #[cfg(feature = "local")]
 pub mod store;
@@ -23,6 +28,7 @@ pub mod store;
 pub use crate::chunk::parts;
 pub use crate::error::Error;
 pub use crate::model::{Level, Unit};
+pub use crate::setup::{BackendReport, Builder, FlushReport, Ops, Stats, init};
 pub use crate::record::{Amount, DimensionValue, FieldValue, Measure};
 #[cfg(feature = "macros")]
 pub use ops_sdk_macros::{counter, debug, error, gauge, histogram, info, instrumented, trace, warn};
@@ -33,7 +39,7 @@ pub mod __private {
     pub use crate::model::{Level, Resolution, Unit};
     pub use crate::record::{
         Amount, AnyOutcome, Arg, Call, DimensionValue, FieldValue, Kind, Label, Measure, Piece, Probe, Site, Source,
-        count, count_by, enabled, enter, event, observe, observe_by, on, probe, set, set_by,
+        count, count_by, enabled, enter, event, observe, observe_by, on, once, probe, set, set_by,
     };
 }
 

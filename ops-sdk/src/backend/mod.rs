@@ -113,3 +113,15 @@ pub trait Configure: Send + 'static {
     /// If a setting is missing or means nothing. The message names the setting and the remedy.
     fn open(self: Box<Self>, context: &Context) -> Result<Box<dyn Backend>, Error>;
 }
+
+/// The settings of a built-in backend by its name, as `OPS_BACKENDS` says it.
+#[must_use]
+pub fn by_name(_name: &str) -> Option<Box<dyn Configure>> {
+    None
+}
+
+/// Every backend there is, and whether it is built in.
+#[must_use]
+pub fn known() -> &'static [(&'static str, bool)] {
+    &[]
+}

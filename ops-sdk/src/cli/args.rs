@@ -74,7 +74,7 @@ pub(super) struct Filter {
     /// Modules whose path begins so: shop::checkout
     #[arg(long, value_name = "PREFIX")]
     pub(super) target: Option<String>,
-    /// All of these words, anywhere; "quoted words" in a row, begin* as prefix
+    /// All of these words; "quoted words" in a row, begin* for a prefix
     #[arg(long, value_name = "WORDS")]
     pub(super) search: Option<String>,
     /// One JSON object a line
@@ -82,8 +82,13 @@ pub(super) struct Filter {
     pub(super) json: bool,
 }
 
-/// Log events, the newest last.
+/// Log events, the newest last: time in UTC, level, module, message, fields.
 #[derive(Debug, Default, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ops logs --level warn --since 1h
+  ops logs --target shop::checkout --search '\"no reply\" payment*'
+  ops logs --limit 100000 --json | jq -r .fields.path")]
 pub(super) struct Logs {
     #[command(flatten)]
     pub(super) filter: Filter,
@@ -100,6 +105,10 @@ pub(super) struct Logs {
 
 /// The newest log events, then each as it arrives, until Ctrl-C.
 #[derive(Debug, Default, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ops tail --level warn
+  ops tail --lines 0 --search timeout --json")]
 pub(super) struct Tail {
     #[command(flatten)]
     pub(super) filter: Filter,

@@ -115,7 +115,9 @@ fn is_of_a_function(series: &SeriesStats) -> bool {
 
 fn shared_dimensions(all: &[SeriesStats]) -> Vec<(String, String)> {
     let Some(first) = all.first() else { return Vec::new() };
-    let on_all = |pair: &&(String, String)| all.iter().all(|series| series.dimensions.contains(pair));
+    let on_all = |pair: &&(String, String)| {
+        pair.0 != "Function" && all.iter().all(|series| series.dimensions.contains(pair))
+    };
     if all.len() < 2 { Vec::new() } else { first.dimensions.iter().filter(on_all).cloned().collect() }
 }
 

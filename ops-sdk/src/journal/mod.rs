@@ -1,1 +1,507 @@
-//! The journal. (Being written.)
+//! What has been recorded and not yet delivered: frames, written once, read by one cursor per backend.
+//!
+//! Frames are checksummed and kept in segments: files when a state directory is given, buffers in memory when not.
+//! Promises: bounded by bytes and by age, and at a bound the oldest goes; every frame that a backend had not settled
+//! is read, pending or counted as lost for it, with its kind and the reason; a damaged frame costs itself and no
+//! other; appending never fails. Never looks into a payload, reads the clock, or starts a thread.
+//!
+//! With a state directory the files are `journal/<ordinal of the first frame>.seg` and `cursors/<id>`. What the disk
+//! does not take waits in memory and is offered again; [`Journal::trouble`] says so.
+
+mod cursor;
+mod frame;
+mod line;
+mod lock;
+mod position;
+mod recover;
+mod run;
+mod scan;
+mod segment;
+mod slot;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use self::frame::FrameHead;
+pub use self::lock::{StateLock, lock};
+pub use self::position::Position;
+pub use self::recover::Opened;
+pub use self::run::{Run, RunFrame};
+
+use self::cursor::Cursor;
+use self::frame::HEAD_BYTES;
+use self::line::{Line, Place, Room};
+use self::lock::{STATE_DIR, path_error};
+use self::segment::{Segment, bytes_alone};
+use self::slot::{Saved, Slot};
+use crate::error::Error;
+use crate::ledger::Loss;
+use crate::model::Signal;
+
+/// Bytes that may wait in memory for a disk that does not take them.
+const WAITING_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes appended before they are handed to the system unasked.
+const COMMIT_BYTES: u64 = 64 * 1024;
+/// A segment's frames are numbered with 32 bits.
+const SEGMENT_BYTES_LIMIT: u64 = 1 << 30;
+/// At a bound an eighth of the journal goes, of its bytes or of its age.
+const SEGMENTS_MIN: u32 = 8;
+
+/// Where the journal is and how much it may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The state directory; memory if there is none.
+    pub dir: Option<PathBuf>,
+    /// Bytes of all segments. 64 MiB in memory and 1 GiB on disk unless set.
+    pub bytes_max: u64,
+    /// How old a frame may become. 14 days unless set, which is as far back as PutLogEvents and PutMetricData take
+    /// events and values (API references of both).
+    pub age_max: Duration,
+    /// Bytes of one segment; at most an eighth of `bytes_max`. 8 MiB unless set.
+    pub segment_bytes_max: u64,
+}
+
+impl Settings {
+    /// The defaults: on disk if there is a state directory, in memory if not.
+    #[must_use]
+    pub fn new(dir: Option<PathBuf>) -> Settings {
+        let bytes_max = if dir.is_some() { 1 << 30 } else { 64 << 20 };
+        Settings { dir, bytes_max, age_max: Duration::from_secs(14 * 24 * 3600), segment_bytes_max: 8 << 20 }
+    }
+}
+
+/// Names an attached cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CursorKey(usize);
+
+/// A cursor that was attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attached {
+    /// Its name from here on.
+    pub key: CursorKey,
+    /// Frames of each kind that earlier processes recorded and that were not settled. The books open with them as
+    /// recorded: they are pending, or the next [`Journal::evicted`] says how they were lost.
+    pub carried: [u64; Signal::COUNT],
+}
+
+/// Frames that were lost to one backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evicted {
+    /// Whose they were.
+    pub cursor: CursorKey,
+    /// Their kind.
+    pub signal: Signal,
+    /// `JournalFull`, `Expired` or `Damaged`.
+    pub loss: Loss,
+    /// How many.
+    pub count: u64,
+}
+
+/// A cursor and what belongs to it.
+#[derive(Debug)]
+struct Reader {
+    id: String,
+    cursor: Cursor,
+    place: Place,
+    slot: Option<Slot>,
+}
+
+/// The journal. One thread at a time: whoever shares it puts it behind a mutex.
+#[derive(Debug)]
+pub struct Journal {
+    settings: Settings,
+    /// The folders of segments and of cursors, if there is a state directory.
+    folders: Option<(PathBuf, PathBuf)>,
+    line: Line,
+    readers: Vec<Reader>,
+    bytes: u64,
+    /// Whether the last segment may grow.
+    growing: bool,
+    /// How many bytes the last segment may have in memory before they are handed to the system.
+    commit_at: u64,
+    waiting_bytes_max: u64,
+    trouble: Option<String>,
+}
+
+impl Journal {
+    /// Opens the journal, with what earlier processes left in the state directory. The caller holds its [`lock`].
+    ///
+    /// # Errors
+    ///
+    /// If the state directory cannot be created or read.
+    pub fn open(mut settings: Settings) -> Result<(Journal, Opened), Error> {
+        let share = settings.bytes_max / u64::from(SEGMENTS_MIN);
+        settings.segment_bytes_max = settings.segment_bytes_max.min(share).min(SEGMENT_BYTES_LIMIT);
+        let folders = settings.dir.as_ref().map(|dir| (dir.join("journal"), dir.join("cursors")));
+        let (mut line, mut opened) = (Line::default(), Opened::default());
+        if let Some((segments, cursors)) = &folders {
+            create(segments)?;
+            create(cursors)?;
+            (line, opened) = recover::recover(segments, cursors)?;
+        }
+        let journal = Journal {
+            bytes: line.segments.iter().map(Segment::bytes).sum(),
+            settings,
+            folders,
+            line,
+            readers: Vec::new(),
+            growing: false,
+            commit_at: COMMIT_BYTES,
+            waiting_bytes_max: WAITING_BYTES_MAX,
+            trouble: None,
+        };
+        Ok((journal, opened))
+    }
+
+    /// Attaches the cursor of a backend. An id that was attached here before goes on where it was; a new one starts
+    /// at the end. Only attached cursors hold segments back: what was trimmed while a backend was not named counts
+    /// as `JournalFull` for it.
+    ///
+    /// # Errors
+    ///
+    /// If the id is not made of `a-z 0-9 _ -`, is attached already, or its file cannot be opened or written.
+    pub fn attach(&mut self, id: &str, accepts: [bool; Signal::COUNT]) -> Result<Attached, Error> {
+        self.check_id(id)?;
+        let (slot, at) = self.open_slot(id)?;
+        let cursor = Cursor::new(accepts, at);
+        let carried = cursor.pending(&self.line.end);
+        let key = CursorKey(self.readers.len());
+        self.readers.push(Reader { id: id.to_owned(), cursor, place: Place::default(), slot });
+        self.settle();
+        Ok(Attached { key, carried })
+    }
+
+    /// Appends a frame. Never fails: what the disk does not take waits in memory, and what has no room is counted
+    /// as lost. Hands frames to the system 64 KiB at a time; [`Journal::commit`] hands over the rest.
+    pub fn append(&mut self, head: FrameHead, payload: &[u8]) {
+        let at = self.line.end;
+        if bytes_alone(payload) > self.settings.bytes_max || u32::try_from(payload.len()).is_err() {
+            self.leave_gap(at, head.signal);
+            return;
+        }
+        if !self.has_room(&head, payload) {
+            self.roll(at);
+        }
+        if let Some(segment) = self.line.segments.back_mut() {
+            let before = segment.bytes();
+            segment.append(&at, &head, payload);
+            self.bytes += segment.bytes() - before;
+            self.line.end = at.after(head.signal);
+            if segment.memory_bytes() >= self.commit_at {
+                self.commit();
+            }
+        }
+        while self.bytes > self.settings.bytes_max {
+            self.drop_front(Loss::JournalFull);
+        }
+    }
+
+    /// Hands everything to the system: from here on the death of the process loses nothing of it. To be called when
+    /// a round of appends is done; reading does it too. What the disk does not take goes on waiting in memory.
+    pub fn commit(&mut self) {
+        if self.folders.is_none() {
+            return;
+        }
+        self.commit_at = COMMIT_BYTES;
+        if let Err(error) = self.try_commit() {
+            self.note_segment_error(&error);
+            self.shed_waiting();
+            self.commit_at += self.line.segments.back().map_or(0, Segment::memory_bytes);
+        }
+    }
+
+    /// What was lost to each backend since last asked: only frames that it accepts and had not read.
+    pub fn evicted(&mut self) -> Vec<Evicted> {
+        let readers = self.readers.iter_mut().enumerate();
+        let rows = readers.flat_map(|(index, reader)| {
+            let cursor = CursorKey(index);
+            reader.cursor.take_untold().map(move |(signal, loss, count)| Evicted { cursor, signal, loss, count })
+        });
+        rows.collect()
+    }
+
+    /// Copies out the frames that come next for this backend, in order: at most `frames_max` with at most `bytes_max`
+    /// bytes of payload, but one at least if there is one. Each read goes on where the one before ended, so the
+    /// caller keeps a run until it is settled; [`Journal::rewind`] starts over at what is not.
+    pub fn read(&mut self, key: CursorKey, bytes_max: usize, frames_max: usize, out: &mut Run) {
+        out.clear();
+        self.commit();
+        let Some(reader) = self.readers.get_mut(key.0) else { return };
+        let room = Room { bytes_max, frames_max };
+        match self.line.read(&mut reader.cursor, &mut reader.place, room, out) {
+            Ok(None) => {}
+            Ok(Some(error)) | Err(error) => self.note_segment_error(&error),
+        }
+    }
+
+    /// The backend has settled everything before `upto`: delivered it, dead-lettered it or counted it as dropped.
+    /// Takes the position from the run that was read. Saves the cursor, and lets go of segments that every attached
+    /// cursor has passed.
+    pub fn ack(&mut self, key: CursorKey, upto: Position) {
+        let Some(reader) = self.readers.get_mut(key.0) else { return };
+        reader.cursor.ack(upto);
+        if let Err(error) = reader.save() {
+            self.note_cursor_error(key, &error);
+        }
+        self.trim();
+    }
+
+    /// The next read hands out again what was read and is not settled.
+    pub fn rewind(&mut self, key: CursorKey) {
+        if let Some(reader) = self.readers.get_mut(key.0) {
+            reader.cursor.rewind();
+            reader.place = Place::default();
+        }
+        self.settle();
+    }
+
+    /// How many frames of this kind the journal holds for this backend, those included that it has read and not
+    /// settled.
+    #[must_use]
+    pub fn pending(&self, key: CursorKey, signal: Signal) -> u64 {
+        let reader = self.readers.get(key.0);
+        reader.map_or(0, |reader| reader.cursor.pending(&self.line.end)[signal as usize])
+    }
+
+    /// Lets go of segments whose frames are all older than `age_max`, as of `now_ms` since the Unix epoch.
+    pub fn expire(&mut self, now_ms: u64) {
+        let age_ms = u64::try_from(self.settings.age_max.as_millis()).unwrap_or(u64::MAX);
+        while let Some(segment) = self.line.segments.front() {
+            match segment.times {
+                Some((_, latest)) if latest.saturating_add(age_ms) >= now_ms => break,
+                Some(_) => self.drop_front(Loss::Expired),
+                None => self.drop_front(Loss::Damaged),
+            }
+        }
+    }
+
+    /// The bytes that all segments take, wherever they are.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// What an operator should be told: which file, what the system said, and the remedy. Once for each time asked;
+    /// it comes back as long as it goes on.
+    pub fn trouble(&mut self) -> Option<String> {
+        self.trouble.take()
+    }
+
+    /// Hands everything to the system and asks it to put it on the medium, cursors and folders included. In memory
+    /// there is nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// What the system says. Everything is kept, and may be tried again.
+    pub fn sync(&mut self) -> io::Result<()> {
+        let Some((segments, cursors)) = self.folders.clone() else { return Ok(()) };
+        self.try_commit()?;
+        self.line.segments.iter_mut().try_for_each(Segment::sync)?;
+        for reader in &mut self.readers {
+            reader.save()?;
+            reader.slot.as_ref().map_or(Ok(()), Slot::sync)?;
+        }
+        File::open(segments)?.sync_all()?;
+        File::open(cursors)?.sync_all()
+    }
+
+    fn check_id(&self, id: &str) -> Result<(), Error> {
+        let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+        if id.is_empty() || id.len() > 100 || !id.chars().all(known) {
+            let problem = format!("a backend cannot be called \"{id}\"");
+            return Err(Error::setting("OPS_BACKENDS / .backend(..)", problem, "use 1-100 of a-z 0-9 _ -"));
+        }
+        if self.readers.iter().any(|reader| reader.id == id) {
+            let problem = format!("two backends are called \"{id}\"");
+            return Err(Error::setting("OPS_BACKENDS / .backend(..)", problem, "name each once"));
+        }
+        Ok(())
+    }
+
+    /// The cursor's file, and where the cursor starts. A file that says nothing is no reason to lose anything: the
+    /// cursor starts at what is oldest.
+    fn open_slot(&self, id: &str) -> Result<(Option<Slot>, Position), Error> {
+        let Some((_, cursors)) = &self.folders else { return Ok((None, self.line.end)) };
+        let path = cursors.join(id);
+        let remedy = "give a directory that this user may write to, on a disk with room";
+        let fail = |source| path_error("write to", &path, remedy, source);
+        let (mut slot, saved) = Slot::open(&path).map_err(fail)?;
+        let at = match saved {
+            Saved::New => self.line.end,
+            Saved::At(position) => self.line.place(position),
+            Saved::Unreadable => self.line.start(),
+        };
+        slot.save(at).map_err(fail)?;
+        Ok((Some(slot), at))
+    }
+
+    /// Whether the last segment may have this frame too. Segments end by time as well, so that age has its effect
+    /// where little is recorded.
+    fn has_room(&self, head: &FrameHead, payload: &[u8]) -> bool {
+        let Some(segment) = self.line.segments.back().filter(|_| self.growing) else { return false };
+        let bytes = segment.bytes() + (HEAD_BYTES + payload.len()) as u64;
+        let span_ms = u64::try_from((self.settings.age_max / SEGMENTS_MIN).as_millis()).unwrap_or(u64::MAX);
+        let fresh = segment.times.is_none_or(|(first, _)| head.time_ms <= first.saturating_add(span_ms));
+        bytes <= self.settings.segment_bytes_max && fresh
+    }
+
+    fn roll(&mut self, at: Position) {
+        self.seal();
+        let segment = Segment::new(at, self.folders.as_ref().map(|(segments, _)| segments.as_path()));
+        self.bytes += segment.bytes();
+        self.line.segments.push_back(segment);
+        self.growing = true;
+        self.trim();
+    }
+
+    fn seal(&mut self) {
+        self.commit();
+        if let Some(segment) = self.line.segments.back_mut() {
+            segment.seal();
+        }
+        self.growing = false;
+    }
+
+    /// One frame that no journal of this size can hold.
+    fn leave_gap(&mut self, at: Position, signal: Signal) {
+        self.seal();
+        self.line.end = at.after(signal);
+        if self.line.segments.back().is_none_or(|segment| segment.gone != Some(Loss::JournalFull)) {
+            self.line.segments.push_back(Segment::gone(at, Loss::JournalFull));
+        }
+        self.settle();
+    }
+
+    /// Offers the disk every segment that has bytes in memory; one that it does not take keeps back no other.
+    fn try_commit(&mut self) -> io::Result<()> {
+        let sealed = self.line.segments.len() - usize::from(self.growing);
+        let mut result = Ok(());
+        for (index, segment) in self.line.segments.iter_mut().enumerate() {
+            if segment.memory_bytes() > 0 {
+                result = result.and(segment.commit());
+                if index < sealed {
+                    segment.seal();
+                }
+            }
+        }
+        result
+    }
+
+    /// Lets go of the oldest segments that wait for the disk, until what waits is within its bound. Those that are on
+    /// disk stay: they take no memory.
+    fn shed_waiting(&mut self) {
+        let mut waiting: u64 = self.line.segments.iter().map(Segment::memory_bytes).sum();
+        while waiting > self.waiting_bytes_max {
+            let last = self.line.segments.len() - 1;
+            let Some(index) = self.line.segments.iter().position(|segment| segment.memory_bytes() > 0) else {
+                break;
+            };
+            let segment = &mut self.line.segments[index];
+            waiting -= segment.memory_bytes();
+            self.bytes -= segment.bytes();
+            segment.gone = Some(Loss::JournalFull);
+            self.growing &= index != last;
+            let discarded = segment.discard();
+            self.note_discard(discarded);
+        }
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        for reader in &mut self.readers {
+            self.line.settle(&mut reader.cursor);
+        }
+    }
+
+    /// Lets go of the oldest segment; whoever had not passed it has lost what it held.
+    fn drop_front(&mut self, loss: Loss) {
+        let end = self.line.end_of(0);
+        let loss = self.line.segments.front().and_then(|segment| segment.gone).unwrap_or(loss);
+        for reader in self.readers.iter_mut().filter(|reader| reader.cursor.next().is_before(&end)) {
+            reader.cursor.lose(end, loss);
+        }
+        self.forget_front();
+        self.settle();
+    }
+
+    /// Lets go of segments that every cursor has passed. The last one may grow on until it is worth it.
+    fn trim(&mut self) {
+        self.settle();
+        let Some(passed) = self.readers.iter().map(|reader| reader.cursor.acked().ordinal()).min() else {
+            return;
+        };
+        while let Some(front) = self.line.segments.front() {
+            let is_small = front.bytes() < self.settings.segment_bytes_max / 8;
+            let grows = self.growing && self.line.segments.len() == 1 && is_small;
+            let fresh = front.base.ordinal() == self.line.end_of(0).ordinal();
+            if grows || fresh || self.line.end_of(0).ordinal() > passed {
+                break;
+            }
+            self.forget_front();
+        }
+    }
+
+    fn forget_front(&mut self) {
+        if let Some(mut segment) = self.line.segments.pop_front() {
+            self.bytes -= segment.bytes();
+            self.growing &= !self.line.segments.is_empty();
+            let discarded = segment.discard();
+            self.note_discard(discarded);
+        }
+    }
+
+    fn note_discard(&mut self, discarded: io::Result<()>) {
+        if let (Err(error), Some((segments, _))) = (discarded, &self.folders) {
+            self.trouble = Some(said("delete a segment in", segments, &error, "allow this user to"));
+        }
+    }
+
+    fn note_segment_error(&mut self, error: &io::Error) {
+        let Some((segments, _)) = &self.folders else { return };
+        let waiting_mib = self.waiting_bytes_max >> 20;
+        let remedy = format!(
+            "make room on the disk or repair it; until then records wait in memory, {waiting_mib} MiB at most"
+        );
+        self.trouble = Some(said("use", segments, error, &remedy));
+    }
+
+    fn note_cursor_error(&mut self, key: CursorKey, error: &io::Error) {
+        let slot = self.readers.get(key.0).and_then(|reader| reader.slot.as_ref());
+        let Some(path) = slot.map(|slot| slot.path().to_owned()) else { return };
+        let remedy = "make room on the disk or repair it; until then a restart sends some records twice";
+        self.trouble = Some(said("save", &path, error, remedy));
+    }
+}
+
+impl Reader {
+    fn save(&mut self) -> io::Result<()> {
+        if let Some(slot) = self.slot.as_mut().filter(|_| self.cursor.unsaved) {
+            slot.save(self.cursor.acked())?;
+        }
+        self.cursor.unsaved = false;
+        Ok(())
+    }
+}
+
+impl Drop for Journal {
+    /// Hands everything to the system. What it does not take is lost with the process.
+    fn drop(&mut self) {
+        self.commit();
+        for reader in &mut self.readers {
+            let _ = reader.save();
+        }
+    }
+}
+
+fn create(folder: &Path) -> Result<(), Error> {
+    let remedy = "give a directory that this user may write to, on a disk with room";
+    fs::create_dir_all(folder).map_err(|source| path_error("create", folder, remedy, source))
+}
+
+fn said(action: &str, path: &Path, error: &io::Error, remedy: &str) -> String {
+    format!("{STATE_DIR}: cannot {action} {}: {error}; {remedy}", path.display())
+}

@@ -25,6 +25,14 @@ pub enum Resolution {
     High = 1,
 }
 
+impl Resolution {
+    /// The length of its windows in milliseconds.
+    #[must_use]
+    pub fn window_ms(self) -> u32 {
+        self as u32 * 1000
+    }
+}
+
 /// One series over one window. The time of its record is the start of the window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric<'a> {

@@ -1,16 +1,135 @@
-//! The way out: what a backend sends with. Knows no vendor's JSON.
+//! The way out: what a backend sends with. One [`Net`] belongs to one ship thread, so connections are reused within a
+//! backend and a server that hangs harms that backend alone.
+//!
+//! Promises: nothing here outlives the push's budget; an error says what failed and where, and never holds a secret
+//! (no header, no token, no query). Knows no vendor's JSON, except the envelope in which AWS says what went wrong.
+
+#[cfg(feature = "aws")]
+pub mod aws;
+#[cfg(feature = "http")]
+mod date;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "http")]
+mod ureq;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::clock::Now;
+
+#[cfg(feature = "http")]
+pub use self::date::parse_http_date;
+#[cfg(all(test, feature = "http"))]
+pub(crate) use self::http::script;
+#[cfg(feature = "http")]
+pub use self::http::{Bounds, Exchange, NetError, NetErrorKind, Request, Response, Transport};
+
+/// How long one push may take at most, its retries within the push included.
+pub const PUSH_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection may take, name resolution and TLS included. (3.1 s is what AWS's SDKs allow.)
+pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
+/// Bytes of an answer that are read; what comes after them is left unread.
+pub const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// What a ship thread lends to its backend for one push.
-#[derive(Debug)]
 pub struct Net {
-    /// The time, read by the ship thread.
-    pub now: crate::clock::Now,
+    /// The time at which the push began, read by the ship thread.
+    pub now: Now,
+    budget: Duration,
+    spent: Duration,
+    #[cfg(feature = "http")]
+    transport: std::sync::Arc<dyn Transport>,
 }
 
 impl Net {
-    /// A way out for a push that begins now.
+    /// A way out with no connection yet and the whole of [`PUSH_TIMEOUT`] to spend.
     #[must_use]
-    pub fn new(now: crate::clock::Now) -> Net {
-        Net { now }
+    pub fn new(now: Now) -> Net {
+        Net {
+            now,
+            budget: PUSH_TIMEOUT,
+            spent: Duration::ZERO,
+            #[cfg(feature = "http")]
+            transport: std::sync::Arc::new(self::ureq::Ureq::new()),
+        }
+    }
+
+    /// Begins another push, which may take `budget` but never more than [`PUSH_TIMEOUT`]: at shutdown the ship thread
+    /// gives what is left until its deadline. Connections stay.
+    pub fn begin(&mut self, now: Now, budget: Duration) {
+        (self.now, self.budget, self.spent) = (now, budget.min(PUSH_TIMEOUT), Duration::ZERO);
+    }
+
+    /// What ends this thread's exchanges from another thread.
+    #[must_use]
+    pub fn hang_up(&self) -> HangUp {
+        HangUp {
+            #[cfg(feature = "http")]
+            transport: std::sync::Arc::clone(&self.transport),
+        }
+    }
+
+    /// What is left of the budget.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        self.budget.saturating_sub(self.spent)
+    }
+
+    /// The time by now: the beginning of the push and what its exchanges took.
+    #[must_use]
+    pub fn current(&self) -> Now {
+        let spent_ns = u64::try_from(self.spent.as_nanos()).unwrap_or(u64::MAX);
+        Now {
+            unix_ns: self.now.unix_ns.saturating_add(spent_ns),
+            mono_ns: self.now.mono_ns.saturating_add(spent_ns),
+        }
+    }
+}
+
+/// Ends a ship thread's exchanges, the one under way and all to come: for a process that must exit now.
+#[derive(Clone)]
+pub struct HangUp {
+    #[cfg(feature = "http")]
+    transport: std::sync::Arc<dyn Transport>,
+}
+
+impl HangUp {
+    /// Hangs up. A connection that is still being made takes up to [`CONNECT_TIMEOUT`] to notice.
+    pub fn now(&self) {
+        #[cfg(feature = "http")]
+        self.transport.hang_up();
+    }
+}
+
+impl fmt::Debug for HangUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HangUp")
+    }
+}
+
+impl fmt::Debug for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Net").field("now", &self.now).field("left", &self.left()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_push_has_its_budget_and_never_more_than_the_timeout() {
+        let now = Now { unix_ns: 5, mono_ns: 7 };
+        let mut net = Net::new(now);
+        assert_eq!(net.left(), PUSH_TIMEOUT);
+        net.begin(now, Duration::MAX);
+        assert_eq!(net.left(), PUSH_TIMEOUT);
+        net.begin(now, Duration::from_secs(2));
+        net.spent = Duration::from_secs(1);
+        assert_eq!(net.left(), Duration::from_secs(1));
+        assert_eq!(net.current(), Now { unix_ns: 1_000_000_005, mono_ns: 1_000_000_007 });
+        net.spent = Duration::from_secs(9);
+        assert_eq!(net.left(), Duration::ZERO);
     }
 }

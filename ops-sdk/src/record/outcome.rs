@@ -32,6 +32,13 @@ pub trait AnyOutcome {
 
 impl<T: ?Sized> AnyOutcome for Probe<'_, T> {}
 
+/// Runs the body of a measured function. A closure called through here is known to run once, so that it may give
+/// back what it borrows from its captures, as the function itself may from its arguments.
+#[inline(always)]
+pub fn once<R>(body: impl FnOnce() -> R) -> R {
+    body()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

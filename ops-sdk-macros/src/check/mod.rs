@@ -1,0 +1,17 @@
+//! What is allowed. Pure functions over the model; each error stands at the user's token and says what to write
+//! instead. The rules are CloudWatch's for metrics, and this crate's own for fields.
+
+mod event;
+mod function;
+mod metric;
+mod suggest;
+
+pub(crate) use self::event::event;
+pub(crate) use self::function::{block_options, function, function_options};
+pub(crate) use self::metric::metric;
+pub(crate) use self::suggest::suggestion;
+
+/// Whether all of it is ASCII that can be printed: no control characters.
+fn is_printable(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}

@@ -1,0 +1,93 @@
+//! `{ static SITE; if enabled(level) { event(&SITE, &[values]) } }`. Where the message formats a value its own way,
+//! the values are bound first, so that each expression runs once.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::LitStr;
+
+use super::{hygienic, hygienic_at, reference, site, this_line, variant};
+use crate::model::{Capture, Event, Field, Piece};
+
+/// Expands one use of a log macro.
+pub(crate) fn event(event: &Event) -> TokenStream {
+    let level = Ident::new(event.level.variant(), hygienic());
+    let site = event_site(event, &level);
+    let call = if event.formatted.is_empty() { direct(event) } else { bound(event) };
+    quote_spanned! {hygienic()=>
+        {
+            #site
+            if ::ops_sdk::__private::enabled(::ops_sdk::__private::Level::#level) {
+                #call
+            }
+        }
+    }
+}
+
+fn event_site(event: &Event, level: &Ident) -> TokenStream {
+    let kind = quote_spanned!(hygienic()=> Event(::ops_sdk::__private::Level::#level));
+    let template = &event.template;
+    let mut more = TokenStream::new();
+    if !event.fields.is_empty() {
+        let keys = event.fields.iter().map(|field| &field.key.text);
+        more.extend(quote_spanned!(hygienic()=> .keys(&[#(#keys),*])));
+    }
+    if !event.pieces.is_empty() {
+        let pieces = event.pieces.iter().map(|piece| self::piece(event, piece));
+        more.extend(quote_spanned!(hygienic()=> .pieces(&[#(#pieces),*])));
+    }
+    site(&kind, &quote!(#template), &this_line(), &more)
+}
+
+/// Formatted values come after those of the fields.
+fn piece(event: &Event, piece: &Piece) -> TokenStream {
+    let index = match piece {
+        Piece::Text(text) => return quote_spanned!(hygienic()=> ::ops_sdk::__private::Piece::Text(#text)),
+        Piece::Field(index) => *index,
+        Piece::Formatted(index) => event.fields.len() + index,
+    };
+    let index = proc_macro2::Literal::usize_unsuffixed(index);
+    quote_spanned!(hygienic()=> ::ops_sdk::__private::Piece::Value(#index))
+}
+
+fn direct(event: &Event) -> TokenStream {
+    let values = event.fields.iter().map(|field| {
+        let value = reference(&field.value);
+        argument(field, &quote!(#value))
+    });
+    quote_spanned!(hygienic()=> ::ops_sdk::__private::event(&__OPS_SITE, &[#(#values),*]);)
+}
+
+/// `match`, because temporaries in the values live until its end.
+fn bound(event: &Event) -> TokenStream {
+    let names: Vec<Ident> = (0..event.fields.len()).map(bound_name).collect();
+    let references = event.fields.iter().map(|field| reference(&field.value));
+    let values = event.fields.iter().zip(&names).map(|(field, name)| argument(field, &quote!(#name)));
+    let formatted = event.formatted.iter().map(|value| {
+        let format = LitStr::new(&format!("{{:{}}}", value.spec), event.template.span());
+        let name = &names[value.field];
+        quote_spanned! {hygienic_at(&event.template)=>
+            ::ops_sdk::__private::Arg::Display(&::core::format_args!(#format, #name))
+        }
+    });
+    quote_spanned! {hygienic()=>
+        match (#(#references,)*) {
+            (#(#names,)*) => ::ops_sdk::__private::event(&__OPS_SITE, &[#(#values,)* #(#formatted),*]),
+        }
+    }
+}
+
+fn bound_name(index: usize) -> Ident {
+    format_ident!("__ops_{index}", span = hygienic())
+}
+
+/// A field's value, given a reference to it.
+fn argument(field: &Field, reference: &TokenStream) -> TokenStream {
+    let span = hygienic_at(&field.value);
+    match field.capture {
+        Capture::Typed => quote_spanned!(span=> ::ops_sdk::__private::FieldValue::field(#reference)),
+        capture => {
+            let variant = Ident::new(variant(capture), span);
+            quote_spanned!(span=> ::ops_sdk::__private::Arg::#variant(#reference))
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! `#[instrumented]` on a function: its body moves into a closure or an async block, so that `return` and `?` end the
+//! body and not the measuring. Signature, attributes and everything outside the braces stay as they were.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::{
+    Attribute, Block, Error, Expr, Ident, ImplItem, Item, ItemImpl, Lit, Meta, Result, Signature, Stmt, Type,
+};
+
+use super::{future, hygienic, returns, site};
+use crate::model::Options;
+use crate::{check, parse};
+
+/// Expands the attribute on a function, a method or an `impl` block.
+pub(crate) fn item(options: &Options, item: Item) -> Result<TokenStream> {
+    match item {
+        Item::Fn(mut item) => {
+            check::function_options(options)?;
+            instrument(&item.attrs, &item.sig, &mut item.block, options, "")?;
+            Ok(item.into_token_stream())
+        }
+        Item::Impl(item) => block(options, item),
+        other => Err(refusal(&other)),
+    }
+}
+
+fn refusal(item: &Item) -> Error {
+    let message = match item {
+        Item::Trait(_) => "a trait declares and does not run: put `#[instrumented]` on its `impl` blocks",
+        Item::Verbatim(tokens) if syn::parse2::<syn::TraitItemFn>(tokens.clone()).is_ok() => {
+            "a function without a body has nothing to measure: put `#[instrumented]` on the implementations"
+        }
+        _ => "`#[instrumented]` goes on functions, methods and `impl` blocks",
+    };
+    Error::new_spanned(item, message)
+}
+
+fn block(options: &Options, mut block: ItemImpl) -> Result<TokenStream> {
+    check::block_options(options)?;
+    let prefix = format!("{}::", type_name(&block.self_ty));
+    for item in &mut block.items {
+        if let ImplItem::Fn(method) = item {
+            let options = parse::own_options(&mut method.attrs)?;
+            if options.skip.is_none() {
+                instrument(&method.attrs, &method.sig, &mut method.block, &options, &prefix)?;
+            }
+        }
+    }
+    Ok(block.into_token_stream())
+}
+
+/// A type as the names of its methods carry it: the last part of its path, without generics.
+fn type_name(ty: &Type) -> String {
+    match ty {
+        Type::Path(ty) => {
+            ty.path.segments.last().map_or_else(String::new, |segment| segment.ident.to_string())
+        }
+        Type::Reference(ty) => type_name(&ty.elem),
+        Type::Paren(ty) => type_name(&ty.elem),
+        Type::Group(ty) => type_name(&ty.elem),
+        other => other.to_token_stream().to_string().replace(' ', ""),
+    }
+}
+
+fn instrument(
+    attributes: &[Attribute],
+    signature: &Signature,
+    body: &mut Block,
+    options: &Options,
+    prefix: &str,
+) -> Result<()> {
+    check::function(signature, options)?;
+    let site = call_site(attributes, &signature.ident, options, prefix);
+    if signature.asyncness.is_some() {
+        let inner = in_async_block(body, &quote!(move), returns::of_body(&signature.output));
+        replace(body, &measured(&site, &inner));
+    } else if let Some(block) = future::last_async_block(body) {
+        let capture = &block.capture;
+        let output = returns::of_future(&signature.output).unwrap_or_else(|| syn::parse_quote!(_));
+        let inner = in_async_block(&block.block, &quote!(#capture), Some(output));
+        replace(&mut block.block, &measured(&site, &inner));
+    } else {
+        let inner = in_closure(body, returns::of_body(&signature.output));
+        replace(body, &measured(&site, &inner));
+    }
+    Ok(())
+}
+
+fn replace(body: &mut Block, tokens: &TokenStream) {
+    body.stmts = vec![Stmt::Expr(Expr::Verbatim(tokens.clone()), None)];
+}
+
+fn call_site(attributes: &[Attribute], ident: &Ident, options: &Options, prefix: &str) -> TokenStream {
+    let name = match &options.name {
+        Some(name) => quote!(#name),
+        None => {
+            let path = format!("::{prefix}{}", syn::ext::IdentExt::unraw(ident));
+            quote_spanned!(hygienic()=> ::core::concat!(::core::module_path!(), #path))
+        }
+    };
+    let doc = first_paragraph(attributes);
+    let more = if doc.is_empty() { TokenStream::new() } else { quote_spanned!(hygienic()=> .doc(#doc)) };
+    site(&quote!(Call), &name, &line_of(ident.span()), &more)
+}
+
+/// The line of the function's name: `line!()` would say that of the attribute, which for an `impl` block is the same
+/// for all.
+fn line_of(span: Span) -> TokenStream {
+    if proc_macro::is_available() {
+        let line = u32::try_from(span.unwrap().line()).unwrap_or(0);
+        return quote!(#line);
+    }
+    super::this_line()
+}
+
+/// The first paragraph of a doc comment, on one line.
+fn first_paragraph(attributes: &[Attribute]) -> String {
+    let lines: Vec<String> = attributes.iter().filter_map(doc_line).collect();
+    let text = lines.join("\n");
+    let lines =
+        text.lines().map(str::trim).skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+fn doc_line(attribute: &Attribute) -> Option<String> {
+    let Meta::NameValue(pair) = &attribute.meta else { return None };
+    let Expr::Lit(literal) = &pair.value else { return None };
+    match &literal.lit {
+        Lit::Str(text) if pair.path.is_ident("doc") => Some(text.value()),
+        _ => None,
+    }
+}
+
+/// A body that runs inside the measuring.
+enum Inner {
+    /// An expression of the type that the function returns.
+    Returns(TokenStream),
+    /// A body that never returns: there is nothing to ask afterwards.
+    Diverges(TokenStream),
+}
+
+/// `body` as a closure that runs once. Given a type, its last expression and every `return` are coerced as in the
+/// function itself.
+fn in_closure(body: &Block, output: Option<Type>) -> Inner {
+    match output {
+        Some(output) => Inner::Returns(quote_spanned! {hygienic()=>
+            ::ops_sdk::__private::once(move || -> #output #body)
+        }),
+        None => Inner::Diverges(body.to_token_stream()),
+    }
+}
+
+/// `body` as an async block that is awaited. An async block has no place to write its type, so a `return` that is
+/// never reached tells it.
+fn in_async_block(body: &Block, capture: &TokenStream, output: Option<Type>) -> Inner {
+    let Some(output) = output else { return Inner::Diverges(body.to_token_stream()) };
+    let stmts = &body.stmts;
+    Inner::Returns(quote_spanned! {hygienic()=>
+        async #capture {
+            if let ::core::option::Option::Some(__ops_never) = ::core::option::Option::None::<#output> {
+                return __ops_never;
+            }
+            #(#stmts)*
+        }.await
+    })
+}
+
+fn measured(site: &TokenStream, inner: &Inner) -> TokenStream {
+    match inner {
+        Inner::Diverges(body) => quote_spanned! {hygienic()=>
+            #site
+            let __ops_call = ::ops_sdk::__private::enter(&__OPS_SITE);
+            #body
+        },
+        Inner::Returns(body) => quote_spanned! {hygienic()=>
+            #site
+            let __ops_call = ::ops_sdk::__private::enter(&__OPS_SITE);
+            let __ops_result = #body;
+            __ops_call.done({
+                #[allow(unused_imports)]
+                use ::ops_sdk::__private::AnyOutcome as _;
+                ::ops_sdk::__private::probe(&__ops_result).is_error()
+            });
+            __ops_result
+        },
+    }
+}

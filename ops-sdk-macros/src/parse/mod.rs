@@ -1,0 +1,56 @@
+//! Tokens in, model out. A parser knows the grammar and the place of an error in it; whether a name or a number is
+//! allowed is for `check` to say.
+
+mod event;
+mod instrumented;
+mod metric;
+mod template;
+
+pub(crate) use self::event::event;
+pub(crate) use self::instrumented::{is_instrumented, options, own_options};
+pub(crate) use self::metric::metric;
+
+use syn::parse::ParseStream;
+use syn::{Expr, ExprUnary, Lit, LitInt, Result, Token, UnOp};
+
+use crate::model::Capture;
+
+/// `%value` or `value`.
+fn display_or_typed(input: ParseStream<'_>) -> Result<(Capture, Expr)> {
+    if input.parse::<Option<Token![%]>>()?.is_some() {
+        return Ok((Capture::Display, input.parse()?));
+    }
+    Ok((Capture::Typed, wide(input.parse()?)))
+}
+
+/// Gives a bare integer literal a type that holds it. Left to itself it would be an `i32`, and `3_000_000_000` an
+/// error.
+fn wide(expr: Expr) -> Expr {
+    map_integer(expr, &|int| {
+        let suffix = if int.base10_parse::<i64>().is_ok() { "i64" } else { "u64" };
+        LitInt::new(&format!("{int}{suffix}"), int.span())
+    })
+}
+
+/// Replaces a bare integer literal, also under a minus sign or in parentheses.
+fn map_integer(mut expr: Expr, with: &dyn Fn(&LitInt) -> LitInt) -> Expr {
+    match &mut expr {
+        Expr::Lit(lit) => {
+            if let Lit::Int(int) = &mut lit.lit
+                && int.suffix().is_empty()
+            {
+                *int = with(int);
+            }
+        }
+        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr: inner, .. }) => replace(inner, with),
+        Expr::Paren(paren) => replace(&mut paren.expr, with),
+        Expr::Group(group) => replace(&mut group.expr, with),
+        _ => {}
+    }
+    expr
+}
+
+fn replace(inner: &mut Expr, with: &dyn Fn(&LitInt) -> LitInt) {
+    let taken = std::mem::replace(inner, Expr::PLACEHOLDER);
+    *inner = map_integer(taken, with);
+}

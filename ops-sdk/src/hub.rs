@@ -1,0 +1,331 @@
+//! Where the flush thread, the ship threads and whoever asks for a flush meet: the journal and the books behind one
+//! lock, so that a count and the frame it stands for change together. No caller of a macro ever comes here.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::Error;
+use crate::journal::{CursorKey, FrameHead, Journal, Position, Run};
+use crate::ledger::{Account, Book, Loss};
+use crate::record;
+use crate::signal::Signal;
+
+/// How a record ended for one backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Delivered,
+    DeadLettered,
+    Dropped(Loss),
+}
+
+/// What a ship thread should do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// There are records to read.
+    Ship,
+    /// Recording has stopped and there is nothing left, or no time left.
+    End,
+}
+
+/// The meeting place.
+pub(crate) struct Hub {
+    state: Mutex<State>,
+    /// Something was appended, settled or flushed.
+    changed: Condvar,
+    /// A flush was asked for.
+    asked: Condvar,
+}
+
+struct State {
+    journal: Journal,
+    desks: Vec<Desk>,
+    flush_asked: u64,
+    flush_done: u64,
+    /// Until when ship threads should not wait for more to send at once.
+    hurry_until: Option<Instant>,
+    /// When everything has to have ended.
+    stop_at: Option<Instant>,
+    /// What the journal last complained of.
+    trouble: Option<String>,
+}
+
+/// One backend's cursor and books.
+struct Desk {
+    key: CursorKey,
+    account: Arc<Account>,
+    /// When the oldest record came that has not been read.
+    waiting_since: Option<Instant>,
+}
+
+impl Hub {
+    pub(crate) fn new(journal: Journal) -> Hub {
+        let state = State {
+            journal,
+            desks: Vec::new(),
+            flush_asked: 0,
+            flush_done: 0,
+            hurry_until: None,
+            stop_at: None,
+            trouble: None,
+        };
+        Hub { state: Mutex::new(state), changed: Condvar::new(), asked: Condvar::new() }
+    }
+
+    /// Gives a backend its cursor and opens its books with what earlier processes left for it. Says which desk it is.
+    pub(crate) fn attach(&self, account: Arc<Account>) -> Result<usize, Error> {
+        let mut state = self.state.lock();
+        let accepts = Signal::ALL.map(|signal| account.accepts(signal));
+        let attached = state.journal.attach(account.id(), accepts)?;
+        for signal in Signal::ALL {
+            account.recorded(signal, attached.carried[signal as usize]);
+        }
+        let waiting_since = attached.carried.iter().any(|n| *n > 0).then(Instant::now);
+        state.desks.push(Desk { key: attached.key, account, waiting_since });
+        state.note_evicted();
+        Ok(state.desks.len() - 1)
+    }
+
+    /// Appends frames, and counts each as recorded in the same breath.
+    pub(crate) fn append<'a>(&self, frames: impl Iterator<Item = (FrameHead, &'a [u8])>) {
+        let mut state = self.state.lock();
+        let mut count = [0; Signal::COUNT];
+        for (head, payload) in frames {
+            state.journal.append(head, payload);
+            count[head.signal as usize] += 1;
+        }
+        state.journal.commit();
+        state.count_recorded(&count);
+        state.note_evicted();
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Counts records that were lost before they came to the journal.
+    pub(crate) fn lost(&self, signal: Signal, loss: Loss, count: u64) {
+        for desk in &self.state.lock().desks {
+            desk.account.recorded(signal, count);
+            desk.account.dropped(signal, loss, count);
+        }
+    }
+
+    /// Lets go of what is too old to be kept.
+    pub(crate) fn expire(&self, now_ms: u64) {
+        let mut state = self.state.lock();
+        state.journal.expire(now_ms);
+        state.note_evicted();
+    }
+
+    /// What the journal complains of, since this was asked last.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.state.lock().trouble.take()
+    }
+
+    /// Asks the system to put the journal on the medium.
+    pub(crate) fn sync(&self) -> std::io::Result<()> {
+        self.state.lock().journal.sync()
+    }
+
+    /// The books of every backend; `arena` records are on their way to each.
+    pub(crate) fn books(&self) -> Vec<Book> {
+        let state = self.state.lock();
+        let waiting = record::pending_events();
+        state.desks.iter().map(|desk| state.book(desk, waiting)).collect()
+    }
+
+    // --- the ship threads' side
+
+    /// Waits until there is something to ship: `enough` records, or any that has waited for `linger`, or any at all
+    /// while somebody waits for a flush.
+    pub(crate) fn wait_to_ship(&self, desk: usize, linger: Duration, enough: u64) -> Turn {
+        let mut state = self.state.lock();
+        loop {
+            let now = Instant::now();
+            let pending = state.pending(desk);
+            if state.stop_at.is_some_and(|at| now >= at || (pending == 0 && state.flushed())) {
+                return Turn::End;
+            }
+            let Some(since) = state.desks[desk].waiting_since.filter(|_| pending > 0) else {
+                state.desks[desk].waiting_since = None;
+                let wake = state.stop_at.unwrap_or_else(|| now + Duration::from_secs(60));
+                self.changed.wait_until(&mut state, wake);
+                continue;
+            };
+            let due = since + linger;
+            let hurry = state.stop_at.is_some() || state.hurry_until.is_some_and(|until| now < until);
+            if hurry || pending >= enough || now >= due {
+                return Turn::Ship;
+            }
+            self.changed.wait_until(&mut state, due);
+        }
+    }
+
+    /// Reads the next records of a backend.
+    pub(crate) fn read(&self, desk: usize, bytes_max: usize, frames_max: usize, run: &mut Run) {
+        let mut state = self.state.lock();
+        let key = state.desks[desk].key;
+        state.journal.read(key, bytes_max, frames_max, run);
+        state.desks[desk].waiting_since = Some(Instant::now());
+        state.note_evicted();
+    }
+
+    /// Settles records: their fates go into the books and the cursor moves, together.
+    pub(crate) fn settle(&self, desk: usize, upto: Position, fates: impl Iterator<Item = (Signal, Fate)>) {
+        let mut state = self.state.lock();
+        let account = Arc::clone(&state.desks[desk].account);
+        for (signal, fate) in fates {
+            match fate {
+                Fate::Delivered => account.delivered(signal, 1),
+                Fate::DeadLettered => account.dead_lettered(signal, 1),
+                Fate::Dropped(loss) => account.dropped(signal, loss, 1),
+            }
+        }
+        let key = state.desks[desk].key;
+        state.journal.ack(key, upto);
+        state.note_evicted();
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Hands out again, at the next read, what a backend has read and not settled.
+    pub(crate) fn rewind(&self, desk: usize) {
+        let mut state = self.state.lock();
+        let key = state.desks[desk].key;
+        state.journal.rewind(key);
+    }
+
+    /// Waits before another try; ends early, and says false, when there is no time left at all.
+    pub(crate) fn wait_to_retry(&self, delay: Duration) -> bool {
+        let until = Instant::now() + delay;
+        let mut state = self.state.lock();
+        loop {
+            let now = Instant::now();
+            if state.stop_at.is_some_and(|at| now >= at) {
+                return false;
+            }
+            if now >= until {
+                return true;
+            }
+            let wake = state.stop_at.map_or(until, |at| at.min(until));
+            self.changed.wait_until(&mut state, wake);
+        }
+    }
+
+    /// How long a push may take: what is left until everything has to have ended.
+    pub(crate) fn time_left(&self) -> Duration {
+        let stop_at = self.state.lock().stop_at;
+        stop_at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+    }
+
+    // --- the flush thread's side
+
+    /// Waits until a flush is asked for, `pause` at most. Says the number of the flush to do, and whether it is the
+    /// last one.
+    pub(crate) fn wait_to_flush(&self, pause: Duration) -> Option<(u64, bool)> {
+        let mut state = self.state.lock();
+        if state.flushed() {
+            self.asked.wait_for(&mut state, pause);
+        }
+        (!state.flushed()).then(|| (state.flush_asked, state.stop_at.is_some()))
+    }
+
+    /// Everything recorded before this flush was asked for is in the journal.
+    pub(crate) fn flushed(&self, number: u64) {
+        let mut state = self.state.lock();
+        state.flush_done = state.flush_done.max(number);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    // --- the side of whoever holds the guard
+
+    /// Asks for a flush and waits until every backend has settled what was recorded before, `deadline` at most. Says
+    /// whether all of it was.
+    pub(crate) fn flush(&self, deadline: Duration) -> bool {
+        let until = Instant::now() + deadline;
+        let mut state = self.state.lock();
+        state.flush_asked += 1;
+        state.hurry_until = Some(state.hurry_until.map_or(until, |other| other.max(until)));
+        let number = state.flush_asked;
+        self.asked.notify_all();
+        self.changed.notify_all();
+        let mut goals: Option<Vec<u64>> = None;
+        loop {
+            if state.flush_done >= number {
+                let goals = goals.get_or_insert_with(|| state.desks.iter().map(Desk::recorded).collect());
+                if state.desks.iter().zip(goals.iter()).all(|(desk, goal)| desk.settled() >= *goal) {
+                    return true;
+                }
+            }
+            if self.changed.wait_until(&mut state, until).timed_out() {
+                return false;
+            }
+        }
+    }
+
+    /// Tells every thread to end: after a last flush, when all is settled, or at `deadline`.
+    pub(crate) fn stop(&self, deadline: Duration) {
+        let mut state = self.state.lock();
+        state.stop_at = Some(Instant::now() + deadline);
+        state.flush_asked += 1;
+        drop(state);
+        self.asked.notify_all();
+        self.changed.notify_all();
+    }
+}
+
+impl State {
+    fn flushed(&self) -> bool {
+        self.flush_done >= self.flush_asked
+    }
+
+    fn pending(&self, desk: usize) -> u64 {
+        let key = self.desks[desk].key;
+        Signal::ALL.into_iter().map(|signal| self.journal.pending(key, signal)).sum()
+    }
+
+    fn count_recorded(&mut self, count: &[u64; Signal::COUNT]) {
+        for desk in &mut self.desks {
+            let mine = |signal: &Signal| desk.account.accepts(*signal) && count[*signal as usize] > 0;
+            if Signal::ALL.iter().any(mine) {
+                desk.waiting_since.get_or_insert_with(Instant::now);
+            }
+            Signal::ALL.into_iter().for_each(|signal| desk.account.recorded(signal, count[signal as usize]));
+        }
+    }
+
+    fn note_evicted(&mut self) {
+        for evicted in self.journal.evicted() {
+            let desk = self.desks.iter().find(|desk| desk.key == evicted.cursor);
+            if let Some(desk) = desk {
+                desk.account.dropped(evicted.signal, evicted.loss, evicted.count);
+            }
+        }
+        if let Some(trouble) = self.journal.trouble() {
+            self.trouble = Some(trouble);
+        }
+    }
+
+    fn book(&self, desk: &Desk, waiting: u64) -> Book {
+        let held = |signal| self.journal.pending(desk.key, signal);
+        let mut rows = desk.account.rows(held);
+        // What the flush thread has not taken yet is recorded and pending, by the arena's own count.
+        if let Some(row) = rows.iter_mut().find(|row| row.signal == Signal::Log) {
+            row.recorded += waiting;
+            row.pending += waiting;
+        }
+        Book { backend: desk.account.id().to_owned(), rows }
+    }
+}
+
+impl Desk {
+    fn recorded(&self) -> u64 {
+        self.account.rows(|_| 0).iter().map(|row| row.recorded).sum()
+    }
+
+    fn settled(&self) -> u64 {
+        let settled = |row: &crate::ledger::Row| row.delivered + row.dead_lettered + row.dropped_total();
+        self.account.rows(|_| 0).iter().map(settled).sum()
+    }
+}

@@ -1,0 +1,81 @@
+//! Where something is in the journal: how many frames of each kind stand before it, since the journal began.
+//!
+//! The sum is the frame's ordinal. Keeping it by kind makes every question of the books a subtraction: what is
+//! pending, what went with an evicted segment, and of which kind the frames were that can no longer be read.
+
+use crate::model::Signal;
+
+/// A place between two frames. Never goes back, not even across restarts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Position {
+    before: Tally<u64>,
+}
+
+/// A number for each kind of record.
+pub(super) type Tally<N> = [N; Signal::COUNT];
+
+/// Bytes of a position in a file.
+pub(super) const POSITION_BYTES: usize = 8 * Signal::COUNT;
+
+impl Position {
+    /// The ordinal of the frame that follows: 1 for the first of the journal.
+    #[must_use]
+    pub fn ordinal(&self) -> u64 {
+        self.before.iter().fold(1, |sum, n| sum.saturating_add(*n))
+    }
+
+    /// Past a frame of this kind that stands here.
+    pub(super) fn after(mut self, signal: Signal) -> Position {
+        self.before[signal as usize] = self.before[signal as usize].saturating_add(1);
+        self
+    }
+
+    /// This many frames further.
+    pub(super) fn plus(mut self, frames: &Tally<u32>) -> Position {
+        for (sum, n) in self.before.iter_mut().zip(frames) {
+            *sum = sum.saturating_add(u64::from(*n));
+        }
+        self
+    }
+
+    /// The position of this ordinal, the frames of unknown kind before it taken for logs, the commonest kind.
+    pub(super) fn guess(mut self, ordinal: u64) -> Position {
+        self.before[Signal::Log as usize] += ordinal.saturating_sub(self.ordinal());
+        self
+    }
+
+    /// How many frames of each kind lie between an earlier position and this one.
+    pub(super) fn since(&self, earlier: &Position) -> Tally<u64> {
+        std::array::from_fn(|i| self.before[i].saturating_sub(earlier.before[i]))
+    }
+
+    /// Whether this one comes first.
+    pub(super) fn is_before(&self, other: &Position) -> bool {
+        self.ordinal() < other.ordinal()
+    }
+
+    /// Whether no kind counts more frames here than there. Positions of one journal are always so, one way round.
+    pub(super) fn is_within(&self, other: &Position) -> bool {
+        self.before.iter().zip(&other.before).all(|(here, there)| here <= there)
+    }
+
+    /// The one that comes later.
+    pub(super) fn max(self, other: Position) -> Position {
+        if self.is_before(&other) { other } else { self }
+    }
+
+    /// As files keep it: little-endian.
+    pub(super) fn to_bytes(self) -> [u8; POSITION_BYTES] {
+        let mut bytes = [0; POSITION_BYTES];
+        for (place, n) in bytes.chunks_exact_mut(8).zip(self.before) {
+            place.copy_from_slice(&n.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Reads what [`Position::to_bytes`] wrote.
+    pub(super) fn from_bytes(bytes: &[u8; POSITION_BYTES]) -> Position {
+        let (words, _) = bytes.as_chunks::<8>();
+        Position { before: std::array::from_fn(|i| u64::from_le_bytes(words[i])) }
+    }
+}

@@ -1,0 +1,134 @@
+//! A cursor's file: two slots, written in turn, each with its checksum, so that a write that is cut short leaves the
+//! one before. Written in place, so it also works on a disk that has become full.
+//!
+//! A slot is `OPSC · generation u64 · position 5×u64 · CRC-32`, little-endian; the second stands at byte 64.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::position::{POSITION_BYTES, Position};
+
+const MAGIC: [u8; 4] = *b"OPSC";
+const SLOT_BYTES: usize = 4 + 8 + POSITION_BYTES + 4;
+const SLOT_STRIDE: u64 = 64;
+
+/// What a cursor's file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Saved {
+    /// There was none.
+    New,
+    /// The cursor is here.
+    At(Position),
+    /// There is a file, and neither slot is whole.
+    Unreadable,
+}
+
+/// A cursor's file, open.
+#[derive(Debug)]
+pub(super) struct Slot {
+    file: File,
+    path: PathBuf,
+    generation: u64,
+}
+
+impl Slot {
+    /// Opens the file, or creates it.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub(super) fn open(path: &Path) -> io::Result<(Slot, Saved)> {
+        let existed = path.try_exists()?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let (generation, saved) = match latest(&mut file)? {
+            Some((generation, position)) => (generation, Saved::At(position)),
+            None => (0, if existed { Saved::Unreadable } else { Saved::New }),
+        };
+        Ok((Slot { file, path: path.to_owned(), generation }, saved))
+    }
+
+    /// Saves a position over the older of the two.
+    ///
+    /// # Errors
+    ///
+    /// What the system says. The position saved before is then still there.
+    pub(super) fn save(&mut self, position: Position) -> io::Result<()> {
+        let generation = self.generation + 1;
+        let mut bytes = Vec::with_capacity(SLOT_BYTES);
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&generation.to_le_bytes());
+        bytes.extend_from_slice(&position.to_bytes());
+        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+        self.file.seek(SeekFrom::Start(generation % 2 * SLOT_STRIDE))?;
+        self.file.write_all(&bytes)?;
+        self.generation = generation;
+        Ok(())
+    }
+
+    /// Asks the system to put the file on its medium.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The position in a cursor's file, if there is one.
+pub(super) fn peek(path: &Path) -> Option<Position> {
+    let mut file = File::open(path).ok()?;
+    latest(&mut file).ok()?.map(|(_, position)| position)
+}
+
+fn latest(file: &mut File) -> io::Result<Option<(u64, Position)>> {
+    let mut bytes = Vec::new();
+    file.take(2 * SLOT_STRIDE).read_to_end(&mut bytes)?;
+    let slots = bytes.chunks(64).filter_map(parse);
+    Ok(slots.max_by_key(|(generation, _)| *generation))
+}
+
+fn parse(bytes: &[u8]) -> Option<(u64, Position)> {
+    let bytes = bytes.first_chunk::<SLOT_BYTES>()?;
+    let (covered, crc) = bytes.split_last_chunk::<4>()?;
+    let rest = covered.strip_prefix(&MAGIC)?;
+    let (generation, position) = rest.split_first_chunk::<8>()?;
+    let position = Position::from_bytes(position.first_chunk()?);
+    let intact = crc32fast::hash(covered) == u32::from_le_bytes(*crc);
+    intact.then_some((u64::from_le_bytes(*generation), position))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_file_survives_any_bad_byte_and_any_cut_with_the_position_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("one");
+        let (mut slot, saved) = Slot::open(&path).unwrap();
+        assert_eq!(saved, Saved::New);
+        let places: Vec<_> = (1..=3).map(|n| Position::default().guess(n * 10)).collect();
+        for place in &places {
+            slot.save(*place).unwrap();
+            assert_eq!(peek(&path), Some(*place));
+        }
+        let whole = std::fs::read(&path).unwrap();
+        for i in 0..whole.len() {
+            let mut bad = whole.clone();
+            bad[i] ^= 4;
+            std::fs::write(&path, &bad).unwrap();
+            assert!([Some(places[2]), Some(places[1])].contains(&peek(&path)), "byte {i}");
+            std::fs::write(&path, &whole[..i]).unwrap();
+            let (_, saved) = Slot::open(&path).unwrap();
+            assert!([Saved::Unreadable, Saved::At(places[1])].contains(&saved), "length {i}");
+        }
+    }
+}

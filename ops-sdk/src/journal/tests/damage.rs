@@ -1,0 +1,202 @@
+//! Damaged, torn and missing files: what was hit is lost and counted, and nothing else.
+
+use super::*;
+
+const FRAMES: u64 = 12;
+
+fn signal(seq: u64) -> Signal {
+    Signal::ALL[(seq * seq % 5) as usize]
+}
+
+/// A journal of one segment with two cursors at its start, one of which takes logs only. A further segment after it
+/// if `more`. Gives the first segment's path and its bytes.
+fn prepare(dir: &Path, more: bool) -> (PathBuf, Vec<u8>) {
+    {
+        let mut journal = open(Some(dir), 1 << 20);
+        attach(&mut journal, "all", ALL);
+        attach(&mut journal, "logs", LOGS);
+        (1..=FRAMES).for_each(|seq| append(&mut journal, signal(seq), seq));
+    }
+    if more {
+        let mut journal = open(Some(dir), 1 << 20);
+        append(&mut journal, Signal::Log, FRAMES + 1);
+    }
+    let path = dir.join("journal/00000000000000000001.seg");
+    let bytes = fs::read(&path).unwrap();
+    (path, bytes)
+}
+
+fn reset(dir: &Path, path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
+    let _ = fs::remove_dir_all(dir.join("cursors"));
+    copy_cursors(&dir.join("saved"), &dir.join("cursors"));
+}
+
+fn copy_cursors(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+/// Where each frame ends, counted from the start of the segment.
+fn ends() -> Vec<usize> {
+    let frames = (1..=FRAMES).map(|seq| HEAD_BYTES + format!("payload {seq}").len());
+    let sum = |end: &mut usize, bytes| {
+        *end += bytes;
+        Some(*end)
+    };
+    frames.scan(frame::HEADER_BYTES, sum).collect()
+}
+
+/// Opens what is there, and checks that each cursor reads all but `hit`, and is told of exactly those.
+fn check(dir: &Path, last: u64, hit: &[u64], told: bool) -> Opened {
+    let (mut journal, opened) = Journal::open(small(Some(dir), 1 << 20)).unwrap();
+    for (id, accepts) in [("all", ALL), ("logs", LOGS)] {
+        let Attached { key, carried } = journal.attach(id, accepts).unwrap();
+        let mine = |seq: &u64| accepts[if *seq > FRAMES { Signal::Log } else { signal(*seq) } as usize];
+        let expected: Vec<u64> = (1..=last).filter(|seq| mine(seq) && !hit.contains(seq)).collect();
+        assert_eq!(drain(&mut journal, key), expected);
+        let rows = lost(&mut journal);
+        assert!(rows.iter().all(|row| row.1 == Loss::Damaged));
+        let mut lost = [0; Signal::COUNT];
+        rows.iter().for_each(|row| lost[row.0 as usize] += row.2);
+        let mut should = [0; Signal::COUNT];
+        let hit_mine = hit.iter().filter(|seq| told && mine(seq));
+        hit_mine.for_each(|seq| should[signal(*seq) as usize] += 1);
+        assert_eq!(lost, should);
+        assert_eq!(carried.iter().sum::<u64>(), expected.len() as u64 + lost.iter().sum::<u64>());
+        assert_eq!(pending(&journal, key), 0);
+    }
+    opened
+}
+
+#[test]
+fn a_bad_byte_costs_the_frame_that_it_hits_and_no_other() {
+    for more in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, bytes) = prepare(dir.path(), more);
+        let later = dir.path().join("journal").join(format!("{:020}.seg", FRAMES + 1));
+        let second = fs::read(&later).ok();
+        copy_cursors(&dir.path().join("cursors"), &dir.path().join("saved"));
+        let (ends, last) = (ends(), if more { FRAMES + 1 } else { FRAMES });
+        assert_eq!(ends.last(), Some(&bytes.len()));
+        for i in 0..bytes.len() {
+            for flip in [0x01, 0xFF] {
+                let mut bad = bytes.clone();
+                bad[i] ^= flip;
+                reset(dir.path(), &path, &bad);
+                if let Some(second) = &second {
+                    fs::write(&later, second).unwrap();
+                }
+                let hit: Vec<u64> = match i.checked_sub(frame::HEADER_BYTES) {
+                    None => vec![],
+                    Some(_) => vec![1 + ends.partition_point(|end| *end <= i) as u64],
+                };
+                // Nothing follows the last frame to tell its kind, so without its head it is a torn tail.
+                let last_start = ends[ends.len() - 2];
+                let torn = !more && (last_start..last_start + HEAD_BYTES).contains(&i);
+                let opened = check(dir.path(), last, &hit, !torn);
+                assert_eq!(opened.frames, last - hit.len() as u64, "byte {i}");
+                assert_eq!(opened.damaged_frames, if torn { 0 } else { hit.len() as u64 }, "byte {i}");
+                assert_eq!(opened.torn_bytes > 0, torn, "byte {i}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_torn_tail_is_cut_at_any_length_and_what_is_appended_then_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, bytes) = prepare(dir.path(), false);
+    copy_cursors(&dir.path().join("cursors"), &dir.path().join("saved"));
+    let ends = ends();
+    for length in 0..=bytes.len() {
+        reset(dir.path(), &path, &bytes[..length]);
+        let whole = ends.iter().filter(|end| **end <= length).count();
+        let hit: Vec<u64> = (whole as u64 + 1..=FRAMES).collect();
+        let opened = check(dir.path(), FRAMES, &hit, false);
+        let clean = if whole == 0 { frame::HEADER_BYTES.min(length) } else { ends[whole - 1] };
+        let expected = Opened { frames: whole as u64, damaged_frames: 0, torn_bytes: (length - clean) as u64 };
+        assert_eq!(opened, expected, "length {length}");
+
+        reset(dir.path(), &path, &bytes[..length]);
+        let mut journal = open(Some(dir.path()), 1 << 20);
+        let key = attach(&mut journal, "all", ALL);
+        append(&mut journal, Signal::Log, 99);
+        drop(journal);
+        let (mut journal, opened) = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap();
+        assert_eq!(opened, Opened { frames: whole as u64 + 1, ..Opened::default() });
+        assert_eq!(attach(&mut journal, "all", ALL), key);
+        let expected: Vec<u64> = (1..=whole as u64).chain([99]).collect();
+        assert_eq!(drain(&mut journal, key), expected);
+        assert!(journal.evicted().is_empty());
+        drop(journal);
+        for entry in fs::read_dir(dir.path().join("journal")).unwrap() {
+            fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_burst_costs_the_frames_under_it_even_with_both_headers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, bytes) = prepare(dir.path(), false);
+    copy_cursors(&dir.path().join("cursors"), &dir.path().join("saved"));
+    let ends = ends();
+    for start in (0..bytes.len() - 200).step_by(7) {
+        let mut bad = bytes.clone();
+        bad[start..start + 200].fill(0);
+        reset(dir.path(), &path, &bad);
+        let (from, to) = (start, start + 200);
+        let starts = [frame::HEADER_BYTES].into_iter().chain(ends.iter().copied());
+        let under = (1..).zip(starts.zip(&ends)).filter(|(_, (a, b))| *a < to && **b > from);
+        let hit: Vec<u64> = under.map(|(seq, _)| seq).collect();
+        if hit.last() != Some(&FRAMES) {
+            let opened = check(dir.path(), FRAMES, &hit, true);
+            assert_eq!(opened.damaged_frames, hit.len() as u64, "from {start}");
+        }
+    }
+}
+
+#[test]
+fn what_is_damaged_while_the_process_lives_is_counted_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(Some(dir.path()), 1 << 20);
+    let key = attach(&mut journal, "all", ALL);
+    (1..=FRAMES).for_each(|seq| append(&mut journal, signal(seq), seq));
+    journal.commit();
+    let path = dir.path().join("journal/00000000000000000001.seg");
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(ends()[9] as u64 - 1).unwrap();
+    assert_eq!(drain(&mut journal, key), (1..=9).collect::<Vec<_>>());
+    assert_eq!(journal.evicted().iter().map(|row| row.count).sum::<u64>(), 3);
+    append(&mut journal, Signal::Log, 13);
+    assert_eq!(drain(&mut journal, key), [13]);
+}
+
+#[test]
+fn a_segment_that_is_missing_is_counted_by_kind() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(Some(dir.path()), 4096);
+    let key = attach(&mut journal, "all", ALL);
+    (1..=20).for_each(|seq| append(&mut journal, signal(seq), seq));
+    drop(journal);
+    let mut names: Vec<_> =
+        fs::read_dir(dir.path().join("journal")).unwrap().map(|e| e.unwrap().path()).collect();
+    names.sort();
+    assert!(names.len() >= 4);
+    fs::remove_file(&names[1]).unwrap();
+    let ordinal = |path: &Path| segment::ordinal_of(path.file_name().unwrap().to_str().unwrap()).unwrap();
+    let gone = ordinal(&names[1])..ordinal(&names[2]);
+    let (mut journal, opened) = Journal::open(small(Some(dir.path()), 4096)).unwrap();
+    assert_eq!(opened.damaged_frames, gone.end - gone.start);
+    attach(&mut journal, "all", ALL);
+    let expected: Vec<u64> = (1..=20).filter(|seq| !gone.contains(seq)).collect();
+    assert_eq!(drain(&mut journal, key), expected);
+    let mut counts = [0; Signal::COUNT];
+    gone.for_each(|seq| counts[signal(seq) as usize] += 1);
+    lost(&mut journal).iter().for_each(|row| counts[row.0 as usize] -= row.2);
+    assert_eq!(counts, [0; Signal::COUNT]);
+}

@@ -1,0 +1,183 @@
+//! Restarts, and disks that do not take what they are given.
+
+use std::process::Command;
+
+use super::*;
+
+#[test]
+fn a_restart_goes_on_where_each_backend_was() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let mut journal = open(Some(dir.path()), 1 << 20);
+        let (one, two) = (attach(&mut journal, "one", ALL), attach(&mut journal, "two", LOGS));
+        (1..=10).for_each(|seq| append(&mut journal, Signal::Log, seq));
+        let (_, end) = read(&mut journal, one, 4);
+        journal.ack(one, end);
+        read(&mut journal, one, 3);
+        let (_, end) = read(&mut journal, two, 9);
+        journal.ack(two, end);
+    }
+    let (mut journal, opened) = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap();
+    assert_eq!(opened, Opened { frames: 10, ..Opened::default() });
+    let (one, two) = (journal.attach("one", ALL).unwrap(), journal.attach("two", LOGS).unwrap());
+    let new = journal.attach("new", ALL).unwrap();
+    assert_eq!((one.carried[1], two.carried[1], new.carried[1]), (6, 1, 0));
+    append(&mut journal, Signal::Log, 11);
+    assert_eq!(drain(&mut journal, one.key), (5..=11).collect::<Vec<_>>());
+    assert_eq!(drain(&mut journal, two.key), [10, 11]);
+    assert_eq!(drain(&mut journal, new.key), [11]);
+    assert!(journal.evicted().is_empty());
+}
+
+#[test]
+fn ordinals_go_on_when_every_segment_was_delivered() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut last = 0;
+    for round in 1..=3 {
+        let mut journal = open(Some(dir.path()), 1 << 16);
+        let Attached { key, carried } = journal.attach("one", ALL).unwrap();
+        assert_eq!(carried, [0; Signal::COUNT]);
+        append(&mut journal, Signal::Check, round);
+        let (seqs, end) = read(&mut journal, key, 9);
+        assert_eq!(seqs, [round]);
+        assert!(end.ordinal() > last);
+        last = end.ordinal();
+        journal.ack(key, end);
+        drop(journal);
+        for entry in fs::read_dir(dir.path().join("journal")).unwrap() {
+            fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_cursor_that_says_nothing_starts_at_the_oldest() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let mut journal = open(Some(dir.path()), 1 << 20);
+        attach(&mut journal, "one", ALL);
+        (1..=3).for_each(|seq| append(&mut journal, Signal::Log, seq));
+    }
+    fs::write(dir.path().join("cursors/one"), "nonsense").unwrap();
+    let mut journal = open(Some(dir.path()), 1 << 20);
+    let Attached { key, carried } = journal.attach("one", ALL).unwrap();
+    assert_eq!(carried[1], 3);
+    assert_eq!(drain(&mut journal, key), [1, 2, 3]);
+}
+
+#[test]
+fn a_segment_of_a_later_version_is_an_error_and_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(Some(dir.path()), 1 << 20));
+    let path = dir.path().join("journal/00000000000000000001.seg");
+    let mut bytes = frame::header(Position::default());
+    bytes[4] = 9;
+    let crc = crc32fast::hash(&bytes[..48]);
+    bytes[48..52].copy_from_slice(&crc.to_le_bytes());
+    fs::write(&path, bytes).unwrap();
+    let said = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap_err().to_string();
+    assert!(said.contains("form 9") && said.contains("OPS_STATE_DIR"), "{said}");
+    assert!(path.exists());
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_used_is_an_error_at_opening() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("journal"), "in the way").unwrap();
+    let said = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap_err().to_string();
+    assert!(said.contains("cannot create") && said.contains("OPS_STATE_DIR"), "{said}");
+}
+
+#[test]
+fn what_the_disk_does_not_take_waits_in_memory_and_reaches_it_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, aside) = (dir.path().join("journal"), dir.path().join("aside"));
+    let mut journal = open(Some(dir.path()), 1 << 16);
+    let key = attach(&mut journal, "one", ALL);
+    append(&mut journal, Signal::Log, 1);
+    journal.commit();
+    fs::rename(&folder, &aside).unwrap();
+    fs::write(&folder, "in the way").unwrap();
+    (2..=200).for_each(|seq| append(&mut journal, Signal::Log, seq));
+    journal.commit();
+    let said = journal.trouble().unwrap();
+    for part in ["OPS_STATE_DIR", &folder.display().to_string(), "wait in memory, 64 MiB"] {
+        assert!(said.contains(part), "{part} not in: {said}");
+    }
+    assert!(journal.sync().is_err());
+    fs::remove_file(&folder).unwrap();
+    fs::rename(&aside, &folder).unwrap();
+    journal.sync().unwrap();
+    journal.trouble();
+    journal.commit();
+    assert_eq!(journal.trouble(), None);
+    drop(journal);
+    let (mut journal, opened) = Journal::open(small(Some(dir.path()), 1 << 16)).unwrap();
+    assert_eq!((opened.frames, opened.damaged_frames, opened.torn_bytes), (200, 0, 0));
+    assert_eq!(attach(&mut journal, "one", ALL), key);
+    assert_eq!(drain(&mut journal, key), (1..=200).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_waits_for_the_disk_is_bounded_and_what_is_on_disk_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, aside) = (dir.path().join("journal"), dir.path().join("aside"));
+    let mut journal = open(Some(dir.path()), 1 << 16);
+    journal.waiting_bytes_max = 1 << 14;
+    let key = attach(&mut journal, "one", ALL);
+    (1..=150).for_each(|seq| append(&mut journal, Signal::Log, seq));
+    journal.seal();
+    fs::rename(&folder, &aside).unwrap();
+    fs::write(&folder, "in the way").unwrap();
+    (151..=600).for_each(|seq| append(&mut journal, Signal::Log, seq));
+    journal.commit();
+    let waiting: u64 = journal.line.segments.iter().map(Segment::memory_bytes).sum();
+    assert!(waiting <= 1 << 14, "{waiting}");
+    fs::remove_file(&folder).unwrap();
+    fs::rename(&aside, &folder).unwrap();
+    let left = drain(&mut journal, key);
+    assert_eq!(left[..150], (1..=150).collect::<Vec<_>>());
+    assert_eq!(left.last(), Some(&600));
+    assert_eq!(lost(&mut journal), [(Signal::Log, Loss::JournalFull, 600 - left.len() as u64)]);
+}
+
+const FULL_DISK: &str = "OPS_SDK_TEST_FULL_DISK";
+
+/// Runs the next test once more in a process whose files may not grow beyond 8 KiB, so that writes fail half way.
+#[test]
+fn a_disk_that_fills_up_half_way_through_a_write_loses_nothing() {
+    if std::env::var_os(FULL_DISK).is_some() {
+        return fill_the_disk();
+    }
+    let test = "journal::tests::disk::a_disk_that_fills_up_half_way_through_a_write_loses_nothing";
+    let this = std::env::current_exe().unwrap();
+    let script = r#"trap "" XFSZ; ulimit -f 16; exec "$@""#;
+    let mut run = Command::new("sh");
+    run.args(["-c", script, "sh"]).arg(this).args([test, "--exact", "--nocapture"]).env(FULL_DISK, "1");
+    let output = run.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    assert!(said.contains("the disk was full"), "{said}");
+}
+
+fn fill_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(Some(dir.path()), 1 << 20);
+    let key = attach(&mut journal, "one", ALL);
+    for seq in 1..=500 {
+        append(&mut journal, Signal::Log, seq);
+        journal.commit();
+    }
+    let said = journal.trouble().unwrap();
+    assert!(said.contains("make room on the disk"), "{said}");
+    println!("the disk was full");
+    let file = dir.path().join("journal/00000000000000000001.seg");
+    let on_disk = fs::metadata(&file).unwrap().len();
+    assert!(on_disk < journal.bytes());
+    assert_eq!(read(&mut journal, key, usize::MAX).0, (1..=500).collect::<Vec<_>>());
+    drop(journal);
+    let (mut journal, opened) = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap();
+    assert_eq!(opened.damaged_frames, 0);
+    let key = attach(&mut journal, "one", ALL);
+    assert_eq!(drain(&mut journal, key), (1..=opened.frames).collect::<Vec<_>>());
+}

@@ -1,0 +1,67 @@
+//! The journal as its callers see it.
+
+mod damage;
+mod disk;
+mod model;
+mod plain;
+
+use std::path::Path;
+
+use super::*;
+use crate::model::RecordId;
+
+pub(super) const ALL: [bool; Signal::COUNT] = [true; Signal::COUNT];
+pub(super) const LOGS: [bool; Signal::COUNT] = [false, true, false, false, false];
+
+/// Settings with bounds that a test reaches.
+pub(super) fn small(dir: Option<&Path>, bytes_max: u64) -> Settings {
+    Settings { bytes_max, ..Settings::new(dir.map(Path::to_owned)) }
+}
+
+pub(super) fn head(signal: Signal, seq: u64) -> FrameHead {
+    FrameHead { signal, time_ms: seq, id: RecordId { process: 7, seq } }
+}
+
+pub(super) fn append(journal: &mut Journal, signal: Signal, seq: u64) {
+    journal.append(head(signal, seq), format!("payload {seq}").as_bytes());
+}
+
+/// The sequence numbers of the next run. Checks that each payload is the one of its number.
+pub(super) fn read(journal: &mut Journal, key: CursorKey, frames_max: usize) -> (Vec<u64>, Position) {
+    let mut run = Run::new();
+    journal.read(key, usize::MAX, frames_max, &mut run);
+    for (frame, payload) in run.iter() {
+        assert_eq!(payload, format!("payload {}", frame.head.id.seq).as_bytes());
+    }
+    (run.iter().map(|(frame, _)| frame.head.id.seq).collect(), run.end())
+}
+
+/// Reads and settles everything.
+pub(super) fn drain(journal: &mut Journal, key: CursorKey) -> Vec<u64> {
+    let mut all = Vec::new();
+    loop {
+        let (some, end) = read(journal, key, 1000);
+        journal.ack(key, end);
+        if some.is_empty() {
+            return all;
+        }
+        all.extend(some);
+    }
+}
+
+pub(super) fn pending(journal: &Journal, key: CursorKey) -> u64 {
+    Signal::ALL.into_iter().map(|signal| journal.pending(key, signal)).sum()
+}
+
+/// What was lost, by kind and reason, whoever lost it.
+pub(super) fn lost(journal: &mut Journal) -> Vec<(Signal, Loss, u64)> {
+    journal.evicted().into_iter().map(|row| (row.signal, row.loss, row.count)).collect()
+}
+
+pub(super) fn open(dir: Option<&Path>, bytes_max: u64) -> Journal {
+    Journal::open(small(dir, bytes_max)).unwrap().0
+}
+
+pub(super) fn attach(journal: &mut Journal, id: &str, accepts: [bool; Signal::COUNT]) -> CursorKey {
+    journal.attach(id, accepts).unwrap().key
+}

@@ -1,0 +1,220 @@
+//! Random sequences of calls against the obvious journal: a list of everything, and for each backend what it has
+//! read, settled and been told was lost.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const ACCEPTS: [[bool; Signal::COUNT]; 3] = [ALL, LOGS, [true, false, true, false, false]];
+const IDS: [&str; 3] = ["all", "logs", "some"];
+
+#[derive(Debug, Clone)]
+enum Step {
+    Append { signal: usize, bytes: usize, times: usize },
+    Read { reader: usize, frames_max: usize },
+    Ack { reader: usize, part: usize },
+    Rewind { reader: usize },
+    Expire { age_ms: u64 },
+    Commit,
+    Reopen,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (0..5usize, prop_oneof![8 => 0..80usize, 1 => 0..5000usize], 1..12usize)
+            .prop_map(|(signal, bytes, times)| Step::Append { signal, bytes, times }),
+        6 => (0..3usize, 0..20usize).prop_map(|(reader, frames_max)| Step::Read { reader, frames_max }),
+        5 => (0..3usize, 0..8usize).prop_map(|(reader, part)| Step::Ack { reader, part }),
+        1 => (0..3usize).prop_map(|reader| Step::Rewind { reader }),
+        1 => (0..300u64).prop_map(|age_ms| Step::Expire { age_ms }),
+        1 => Just(Step::Commit),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+/// What the test knows of a backend.
+#[derive(Default)]
+struct Known {
+    key: Option<CursorKey>,
+    /// Read and not settled, with the position behind each.
+    held: Vec<(u64, Position)>,
+    /// Frames that became its business, by kind; less those settled.
+    owed: [u64; Signal::COUNT],
+    lost: [u64; Signal::COUNT],
+    settled: BTreeSet<u64>,
+    /// The last frame that it read.
+    last: u64,
+}
+
+struct World {
+    settings: Settings,
+    journal: Option<Journal>,
+    frames: Vec<(usize, Vec<u8>)>,
+    known: [Known; 3],
+}
+
+impl World {
+    fn new(dir: Option<&Path>, bytes_max: u64) -> World {
+        let settings = Settings { age_max: Duration::from_millis(200), ..small(dir, bytes_max) };
+        let mut world = World { settings, journal: None, frames: Vec::new(), known: Default::default() };
+        world.open();
+        world
+    }
+
+    fn journal(&mut self) -> &mut Journal {
+        self.journal.as_mut().unwrap()
+    }
+
+    fn open(&mut self) {
+        drop(self.journal.take());
+        let (mut journal, opened) = Journal::open(self.settings.clone()).unwrap();
+        assert_eq!(opened.torn_bytes, 0);
+        for (index, known) in self.known.iter_mut().enumerate() {
+            let attached = journal.attach(IDS[index], ACCEPTS[index]).unwrap();
+            // What was lost ahead of what was held is pending once more, and lost once more.
+            assert!(attached.carried.iter().zip(left(known)).all(|(carried, left)| *carried >= left));
+            let lost = Default::default();
+            let settled = std::mem::take(&mut known.settled);
+            let key = Some(attached.key);
+            *known = Known { key, owed: attached.carried, lost, settled, held: vec![], last: 0 };
+        }
+        self.journal = Some(journal);
+    }
+
+    fn run(&mut self, step: Step) {
+        match step {
+            Step::Append { signal, bytes, times } => (0..times).for_each(|_| self.append(signal, bytes)),
+            Step::Read { reader, frames_max } => self.read(reader, frames_max),
+            Step::Ack { reader, part } => self.ack(reader, part),
+            Step::Rewind { reader } => {
+                let key = self.known[reader].key.unwrap();
+                self.journal().rewind(key);
+                (self.known[reader].held, self.known[reader].last) = (vec![], 0);
+            }
+            Step::Expire { age_ms } => {
+                let now_ms = self.frames.len() as u64 + age_ms;
+                self.journal().expire(now_ms);
+            }
+            Step::Commit => self.journal().commit(),
+            Step::Reopen if self.settings.dir.is_some() => self.open(),
+            Step::Reopen => {}
+        }
+        self.check();
+    }
+
+    fn append(&mut self, signal: usize, bytes: usize) {
+        let seq = self.frames.len() as u64 + 1;
+        let payload: Vec<u8> = (0..bytes).map(|i| (seq as usize * 31 + i * 7) as u8).collect();
+        self.journal().append(head(Signal::ALL[signal], seq), &payload);
+        self.frames.push((signal, payload));
+        for (known, accepts) in self.known.iter_mut().zip(ACCEPTS) {
+            known.owed[signal] += u64::from(accepts[signal]);
+        }
+    }
+
+    fn read(&mut self, reader: usize, frames_max: usize) {
+        let mut run = Run::new();
+        let key = self.known[reader].key.unwrap();
+        self.journal().read(key, 1000, frames_max, &mut run);
+        let known = &mut self.known[reader];
+        for (frame, payload) in run.iter() {
+            let seq = frame.head.id.seq;
+            let (signal, expected) = &self.frames[seq as usize - 1];
+            assert_eq!((frame.head.signal as usize, payload), (*signal, &expected[..]));
+            assert!(ACCEPTS[reader][*signal]);
+            assert!(seq > known.last, "out of order");
+            assert!(!known.settled.contains(&seq), "read after it was settled");
+            known.last = seq;
+            known.held.push((seq, frame.end));
+        }
+    }
+
+    fn ack(&mut self, reader: usize, part: usize) {
+        let known = &mut self.known[reader];
+        let settled: Vec<_> = known.held.drain(..part.min(known.held.len())).collect();
+        for (seq, _) in &settled {
+            known.settled.insert(*seq);
+            known.owed[self.frames[*seq as usize - 1].0] -= 1;
+        }
+        let key = known.key.unwrap();
+        if let Some((_, end)) = settled.last() {
+            self.journal().ack(key, *end);
+        }
+    }
+
+    /// Every frame is settled, pending or lost; and within the bound.
+    fn check(&mut self) {
+        let bytes_max = self.settings.bytes_max;
+        let journal = self.journal.as_mut().unwrap();
+        for row in journal.evicted() {
+            assert!([Loss::JournalFull, Loss::Expired, Loss::Damaged].contains(&row.loss));
+            self.known[row.cursor.0].lost[row.signal as usize] += row.count;
+        }
+        assert!(journal.bytes() <= bytes_max);
+        for known in &self.known {
+            for signal in Signal::ALL {
+                let pending = journal.pending(known.key.unwrap(), signal);
+                assert_eq!(pending, left(known)[signal as usize], "{signal}");
+            }
+        }
+    }
+
+    /// Everything that is pending can be read.
+    fn finish(mut self) {
+        for reader in 0..3 {
+            loop {
+                self.read(reader, 100);
+                if self.known[reader].held.is_empty() {
+                    break;
+                }
+                self.ack(reader, usize::MAX);
+                self.check();
+            }
+            assert_eq!(left(&self.known[reader]), [0; Signal::COUNT]);
+        }
+    }
+}
+
+fn left(known: &Known) -> [u64; Signal::COUNT] {
+    std::array::from_fn(|i| known.owed[i] - known.lost[i])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn in_memory_every_frame_is_settled_pending_or_lost(
+        bytes_max in 500..20_000u64,
+        steps in prop::collection::vec(step(), 1..80),
+    ) {
+        let mut world = World::new(None, bytes_max);
+        steps.into_iter().for_each(|step| world.run(step));
+        world.finish();
+    }
+
+    #[test]
+    fn on_disk_every_frame_is_settled_pending_or_lost_across_restarts(
+        bytes_max in 500..20_000u64,
+        steps in prop::collection::vec(step(), 1..80),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut world = World::new(Some(dir.path()), bytes_max);
+        steps.into_iter().for_each(|step| world.run(step));
+        world.finish();
+    }
+
+    #[test]
+    fn within_the_bounds_nothing_is_lost(steps in prop::collection::vec(step(), 1..60)) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut world = World::new(Some(dir.path()), 1 << 20);
+        world.settings.age_max = Duration::MAX;
+        world.open();
+        steps.into_iter().for_each(|step| world.run(step));
+        for known in &world.known {
+            prop_assert_eq!(known.lost, [0; Signal::COUNT]);
+        }
+        world.finish();
+    }
+}

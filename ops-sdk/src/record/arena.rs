@@ -1,0 +1,140 @@
+//! The memory that macros write into: one region, given out once from the bottom, never moved and never returned.
+//! Everything in it is told by its distance from the start, and everything is valid when all bytes are zero, so the
+//! region can be a mapped file as well as a piece of the heap. Threads come and go; what they counted stays.
+//!
+//! The region is reserved, not occupied: the system gives a page when it is first written.
+
+use std::alloc::{Layout, alloc_zeroed};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+/// A place in the arena, in units of 8 bytes from its start. 0 is nowhere: the head lies there.
+pub(super) type Offset = u32;
+
+const UNIT: usize = 8;
+/// Lanes and cells start on cache lines of their own, so that two threads never write to the same one.
+const LINE: usize = 64;
+const MAGIC: u64 = u64::from_le_bytes(*b"opsarena");
+
+/// What lies at the start of the arena.
+#[repr(C, align(64))]
+pub(super) struct Head {
+    magic: AtomicU64,
+    /// Bytes given out so far.
+    used: AtomicU64,
+    /// The lane that was made last; each knows the one before.
+    pub(super) lanes: AtomicU32,
+    /// The number of the window that is open, for 60 s and for 1 s windows.
+    pub(super) epochs: [AtomicU32; 2],
+}
+
+/// Types that may lie in the arena.
+///
+/// # Safety
+///
+/// All-zero bytes must be a valid value, every field must be safe to share between threads (atomics), and the
+/// alignment must be at most 64.
+pub(super) unsafe trait Resident: 'static {}
+
+// SAFETY: atomics only; zero is valid for each; alignment 64.
+unsafe impl Resident for Head {}
+// SAFETY: an atomic; zero is valid.
+unsafe impl Resident for AtomicU32 {}
+// SAFETY: an atomic; zero is valid.
+unsafe impl Resident for AtomicU64 {}
+
+/// The region. There is one in a process, made when recording starts for the first time, and it is never freed.
+#[derive(Clone, Copy)]
+pub(crate) struct Arena {
+    base: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: the region is shared memory that is only reached through `Resident` types, which are safe to share, and
+// through the rings, which say for themselves why they are.
+unsafe impl Send for Arena {}
+// SAFETY: as above.
+unsafe impl Sync for Arena {}
+
+static BASE: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
+static BYTES: AtomicU64 = AtomicU64::new(0);
+
+impl Arena {
+    /// The arena of this process, if recording was ever started.
+    #[inline]
+    pub(crate) fn get() -> Option<Arena> {
+        let base = NonNull::new(BASE.load(Ordering::Acquire))?;
+        #[allow(clippy::cast_possible_truncation)] // it was a usize when it was stored
+        Some(Arena { base, bytes: BYTES.load(Ordering::Relaxed) as usize })
+    }
+
+    /// Makes the arena of this process with room for `bytes`, or gives the one that there is.
+    ///
+    /// # Errors
+    ///
+    /// `None` if the system does not give that much address space.
+    pub(crate) fn get_or_reserve(bytes: usize) -> Option<Arena> {
+        if let Some(arena) = Arena::get() {
+            return Some(arena);
+        }
+        let bytes = bytes.clamp(1 << 20, UNIT << 31) & !(LINE - 1);
+        let layout = Layout::from_size_align(bytes, 4096).ok()?;
+        // SAFETY: the layout's size is not zero.
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        let arena = Arena { base, bytes };
+        arena.head().magic.store(MAGIC, Ordering::Relaxed);
+        arena.head().used.store(size_of::<Head>() as u64, Ordering::Relaxed);
+        arena.head().epochs.iter().for_each(|epoch| epoch.store(1, Ordering::Relaxed));
+        BYTES.store(bytes as u64, Ordering::Relaxed);
+        BASE.store(base.as_ptr(), Ordering::Release);
+        Some(arena)
+    }
+
+    /// What lies at the start.
+    #[inline]
+    pub(super) fn head(&self) -> &'static Head {
+        // SAFETY: the head is the first thing in a region that is larger than it, aligned to a page and never freed.
+        unsafe { self.base.cast::<Head>().as_ref() }
+    }
+
+    /// Gives out `bytes` zero bytes, aligned to a cache line; `None` when the arena is full.
+    pub(super) fn reserve(&self, bytes: usize) -> Option<Offset> {
+        let bytes = bytes.checked_next_multiple_of(LINE)? as u64;
+        let fits = |used: u64| used.checked_add(bytes).filter(|end| *end <= self.bytes as u64);
+        let start = self.head().used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
+        u32::try_from(start / UNIT as u64).ok()
+    }
+
+    /// What lies at `offset`; `None` for nowhere.
+    #[inline]
+    pub(super) fn at<T: Resident>(&self, offset: Offset) -> Option<&'static T> {
+        (offset != 0).then(|| {
+            // SAFETY: offsets other than 0 come from `reserve`, made for a `T` at this place and aligned to 64; the
+            // region is zeroed, never freed, and a `Resident` is valid when zero and safe to share.
+            unsafe { self.address(offset).cast::<T>().as_ref() }
+        })
+    }
+
+    /// `len` values of `T` that lie at `offset`.
+    #[inline]
+    pub(super) fn slice<T: Resident>(&self, offset: Offset, len: usize) -> &'static [T] {
+        if offset == 0 {
+            return &[];
+        }
+        // SAFETY: as in `at`; whoever reserved the place reserved it for `len` values.
+        unsafe { std::slice::from_raw_parts(self.address(offset).cast::<T>().as_ptr(), len) }
+    }
+
+    /// The address of a place.
+    #[inline]
+    pub(super) fn address(&self, offset: Offset) -> NonNull<u8> {
+        debug_assert!((offset as usize) * UNIT < self.bytes);
+        // SAFETY: offsets come from `reserve`, so the place lies inside the region.
+        unsafe { self.base.add(offset as usize * UNIT) }
+    }
+
+    /// Bytes given out so far.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        self.head().used.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,197 @@
+//! Events as bytes, between the thread that recorded them and the flush thread: length, site, ticks, sequence and
+//! values. Numbers stay numbers; only what was captured with `%` or `?` is text already. Rendering the message, and
+//! everything else that costs, is done by the reader.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+
+use super::Arg;
+use super::ring::Filling;
+use crate::clock::Ticks;
+use crate::model::Value;
+
+/// Length, site, ticks, sequence.
+pub(super) const HEAD_BYTES: usize = 4 + 4 + 8 + 8;
+
+/// Where a frame is written: the ring, or the heap when the ring cannot hold it.
+pub(super) enum Sink<'a> {
+    Ring(Filling<'a>),
+    Heap(Vec<u8>),
+}
+
+/// A frame being written.
+pub(super) struct Writer<'a> {
+    sink: Sink<'a>,
+    /// A frame larger than this goes to the heap, so that it does not crowd out others.
+    ring_share_bytes: usize,
+}
+
+impl<'a> Writer<'a> {
+    #[inline]
+    pub(super) fn new(sink: Sink<'a>, ring_share_bytes: usize) -> Writer<'a> {
+        Writer { sink, ring_share_bytes }
+    }
+
+    /// Writes the whole frame and hands back where it is, finished but not published.
+    #[inline]
+    pub(super) fn frame(mut self, site: u32, ticks: Ticks, seq: u64, values: &[Arg<'_>]) -> Sink<'a> {
+        let mut head = [0; HEAD_BYTES];
+        head[4..8].copy_from_slice(&site.to_le_bytes());
+        head[8..16].copy_from_slice(&ticks.to_le_bytes());
+        head[16..24].copy_from_slice(&seq.to_le_bytes());
+        self.put(&head);
+        values.iter().for_each(|value| self.value(value));
+        self.patch_len(0, 0);
+        self.sink
+    }
+
+    #[inline]
+    fn value(&mut self, value: &Arg<'_>) {
+        match *value {
+            Arg::Null => self.put(&[0]),
+            Arg::Bool(b) => self.put(&[1 + u8::from(b)]),
+            Arg::I64(n) => self.number(3, n.to_le_bytes()),
+            Arg::U64(n) => self.number(4, n.to_le_bytes()),
+            Arg::F64(n) => self.number(5, n.to_le_bytes()),
+            Arg::Str(text) => self.text(text),
+            Arg::Display(value) => self.formatted(format_args!("{value}")),
+            Arg::Debug(value) => self.formatted(format_args!("{value:?}")),
+        }
+    }
+
+    #[inline]
+    fn number(&mut self, tag: u8, bytes: [u8; 8]) {
+        let mut all = [tag; 9];
+        all[1..].copy_from_slice(&bytes);
+        self.put(&all);
+    }
+
+    #[inline]
+    fn text(&mut self, text: &str) {
+        let mut head = [6; 5];
+        head[1..].copy_from_slice(&len_u32(text.len()).to_le_bytes());
+        self.put(&head);
+        self.put(&text.as_bytes()[..len_u32(text.len()) as usize]);
+    }
+
+    /// Formats in place; the length is written when it is known. A `Display` that fails leaves what it wrote.
+    fn formatted(&mut self, text: fmt::Arguments<'_>) {
+        self.put(&[6, 0, 0, 0, 0]);
+        let start = self.len();
+        let _ = self.write_fmt(text);
+        self.patch_len(start - 4, start);
+    }
+
+    /// Appends bytes, on the heap from here on if the ring has no room.
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        let done = match &mut self.sink {
+            Sink::Ring(ring) => ring.len() + bytes.len() <= self.ring_share_bytes && ring.push(bytes),
+            Sink::Heap(_) => false,
+        };
+        if !done {
+            self.put_on_heap(bytes);
+        }
+    }
+
+    #[cold]
+    fn put_on_heap(&mut self, bytes: &[u8]) {
+        if let Sink::Ring(ring) = &self.sink {
+            self.sink = Sink::Heap(ring.to_vec());
+        }
+        if let Sink::Heap(heap) = &mut self.sink {
+            heap.extend_from_slice(bytes);
+        }
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        match &self.sink {
+            Sink::Ring(ring) => ring.len(),
+            Sink::Heap(heap) => heap.len(),
+        }
+    }
+
+    /// Writes the number of bytes since `start` at `at`.
+    #[inline]
+    fn patch_len(&mut self, at: usize, start: usize) {
+        let bytes = len_u32(self.len() - start).to_le_bytes();
+        match &mut self.sink {
+            Sink::Ring(ring) => ring.patch(at, &bytes),
+            Sink::Heap(heap) => heap[at..at + 4].copy_from_slice(&bytes),
+        }
+    }
+}
+
+impl Write for Writer<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.put(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// A length as frames hold it. Text beyond 4 GiB ends there: no ring and no overflow queue would take it anyway.
+#[inline]
+#[allow(clippy::cast_possible_truncation)]
+fn len_u32(len: usize) -> u32 {
+    len.min(u32::MAX as usize) as u32
+}
+
+/// A frame that was read back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame<'a> {
+    /// The site's number.
+    pub(super) site: u32,
+    /// When.
+    pub(crate) ticks: Ticks,
+    /// Its number within its lane, from 1. Frames that took the overflow queue have 0.
+    pub(super) seq: u64,
+    values: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// The frame at the start of `bytes`, and what follows it.
+    pub(super) fn split(bytes: &'a [u8]) -> Option<(Frame<'a>, &'a [u8])> {
+        let len = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
+        let (frame, rest) = bytes.split_at_checked(len)?;
+        let (head, values) = frame.split_at_checked(HEAD_BYTES)?;
+        let word = |at: usize| head[at..].first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
+        let site = u32::from_le_bytes(*head[4..].first_chunk()?);
+        Some((Frame { site, ticks: word(8), seq: word(16), values }, rest))
+    }
+
+    /// Its values, in the order of the site's keys.
+    pub(crate) fn values(&self) -> Vec<Value<'a>> {
+        let mut rest = self.values;
+        std::iter::from_fn(|| read_value(&mut rest)).collect()
+    }
+}
+
+fn read_value<'a>(rest: &mut &'a [u8]) -> Option<Value<'a>> {
+    let (tag, after) = rest.split_first()?;
+    *rest = after;
+    Some(match tag {
+        0 => Value::Null,
+        1 | 2 => Value::Bool(*tag == 2),
+        3 => Value::I64(i64::from_le_bytes(take(rest)?)),
+        4 => Value::U64(u64::from_le_bytes(take(rest)?)),
+        5 => Value::F64(f64::from_le_bytes(take(rest)?)),
+        _ => {
+            let len = u32::from_le_bytes(take(rest)?) as usize;
+            let (text, after) = rest.split_at_checked(len)?;
+            *rest = after;
+            Value::Str(lossless(text))
+        }
+    })
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (bytes, after) = rest.split_first_chunk()?;
+    *rest = after;
+    Some(*bytes)
+}
+
+/// Text as it was written. It was a `str`, so nothing is ever replaced.
+fn lossless(text: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(text)
+}

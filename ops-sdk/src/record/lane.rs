@@ -1,0 +1,144 @@
+//! A lane: what one thread writes to. A thread takes a lane when it first records and gives it back when it ends;
+//! the next thread goes on where it stopped, so sums and events of a thread that is gone are simply there, and the
+//! memory is bounded by how many threads record at the same time.
+
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use super::arena::{Arena, Offset, Resident};
+use super::ring::{Ends, Ring};
+
+/// Sites with a place of their own in a lane. Those numbered higher are found through the lane's table.
+pub(super) const SITES_MAX: usize = 4096;
+
+const FREE: u32 = 0;
+const TAKEN: u32 = 1;
+
+/// What one thread writes to. The flush thread reads it, and writes only `tail` in the ring's ends and `seq_taken`.
+#[repr(C, align(64))]
+pub(super) struct Lane {
+    /// The lane that was made before.
+    pub(super) next: AtomicU32,
+    state: AtomicU32,
+    /// The cell that was made last; each knows the one before.
+    pub(super) cells: AtomicU32,
+    /// The table that finds cells by the values of their dimensions: where, how long, how full.
+    pub(super) table: AtomicU32,
+    pub(super) table_len: AtomicU32,
+    pub(super) table_used: AtomicU32,
+    ring: AtomicU32,
+    ring_bytes: AtomicU32,
+    /// 1 while an event is being written, so that one recorded meanwhile goes elsewhere.
+    pub(super) busy: AtomicU32,
+    /// Events published so far.
+    pub(super) seq: AtomicU64,
+    ends: Ends,
+    /// The last event that the flush thread took.
+    pub(super) seq_taken: AtomicU64,
+    /// By site: the cell of a site without dimensions; of one with dimensions, how many series it has here.
+    pub(super) slots: [AtomicU32; SITES_MAX],
+}
+
+// SAFETY: atomics and rings' ends (atomics and padding) only; zero is valid for each; alignment 64.
+unsafe impl Resident for Lane {}
+
+static RING_BYTES: AtomicUsize = AtomicUsize::new(1 << 20);
+/// Held while a thread looks for a lane, so that two do not make one each where one was free.
+static LOOKING: Mutex<()> = Mutex::new(());
+
+thread_local! {
+    /// This thread's lane; null until it has one, and again once it has given it back.
+    static LANE: Cell<*const Lane> = const { Cell::new(ptr::null()) };
+    static EXIT: Exit = const { Exit };
+}
+
+/// Gives the lane back when the thread ends.
+struct Exit;
+
+impl Drop for Exit {
+    fn drop(&mut self) {
+        if let Some(lane) = current() {
+            LANE.set(ptr::null());
+            lane.give_back();
+        }
+    }
+}
+
+/// Sets the size of the rings of lanes that are made from here on: the next power of two, at most 1 GiB.
+pub(crate) fn set_ring_bytes(bytes: usize) {
+    RING_BYTES.store(bytes.clamp(4096, 1 << 30).next_power_of_two(), Ordering::Relaxed);
+}
+
+/// This thread's lane, if it has one.
+#[inline]
+pub(super) fn current() -> Option<&'static Lane> {
+    // SAFETY: what is stored is null or a lane in the arena, which is never freed.
+    unsafe { LANE.get().as_ref() }
+}
+
+/// Runs `f` with this thread's lane, found or made if need be; `None` if the arena is full or there is none.
+#[cold]
+pub(super) fn with<R>(f: impl FnOnce(Arena, &'static Lane) -> R) -> Option<R> {
+    let arena = Arena::get()?;
+    if let Some(lane) = current() {
+        return Some(f(arena, lane));
+    }
+    let lane = take(arena)?;
+    if EXIT.try_with(|_| LANE.set(lane)).is_ok() {
+        return Some(f(arena, lane));
+    }
+    // The thread is ending and its `Exit` has run: the lane is lent for this one call.
+    let result = f(arena, lane);
+    lane.give_back();
+    Some(result)
+}
+
+/// Every lane there is, the last made first.
+pub(super) fn all(arena: Arena) -> impl Iterator<Item = &'static Lane> {
+    let first = arena.at::<Lane>(arena.head().lanes.load(Ordering::Acquire));
+    std::iter::successors(first, move |lane| arena.at(lane.next.load(Ordering::Relaxed)))
+}
+
+fn take(arena: Arena) -> Option<&'static Lane> {
+    let _looking = LOOKING.lock();
+    all(arena).find(|lane| lane.try_take()).or_else(|| make(arena))
+}
+
+fn make(arena: Arena) -> Option<&'static Lane> {
+    let ring_bytes = RING_BYTES.load(Ordering::Relaxed);
+    let offset = arena.reserve(size_of::<Lane>())?;
+    let lane: &Lane = arena.at(offset)?;
+    lane.ring.store(arena.reserve(ring_bytes)?, Ordering::Relaxed);
+    lane.ring_bytes.store(u32::try_from(ring_bytes).ok()?, Ordering::Relaxed);
+    lane.state.store(TAKEN, Ordering::Relaxed);
+    lane.next.store(arena.head().lanes.load(Ordering::Relaxed), Ordering::Relaxed);
+    arena.head().lanes.store(offset, Ordering::Release);
+    Some(lane)
+}
+
+impl Lane {
+    fn try_take(&self) -> bool {
+        self.state.compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    fn give_back(&self) {
+        self.busy.store(0, Ordering::Relaxed);
+        self.state.store(FREE, Ordering::Release);
+    }
+
+    /// The lane's ring.
+    #[inline]
+    pub(super) fn ring(&self, arena: Arena) -> Ring<'_> {
+        let bytes: Offset = self.ring.load(Ordering::Relaxed);
+        Ring::new(&self.ends, arena, bytes, u64::from(self.ring_bytes.load(Ordering::Relaxed)))
+    }
+
+    /// The largest frame that the ring takes, in bytes.
+    #[inline]
+    pub(super) fn ring_share_bytes(&self) -> usize {
+        self.ring_bytes.load(Ordering::Relaxed) as usize / 4
+    }
+}

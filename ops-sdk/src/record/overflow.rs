@@ -1,0 +1,60 @@
+//! Events that a ring cannot hold: larger than its share, recorded while another event of the same thread was being
+//! written (a `Display` that logs), or recorded while the ring was full. One bounded queue for all threads, behind a
+//! lock that is held for a push or a swap. As it fills, the lesser levels are turned away first.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+
+use super::losses;
+use crate::model::Level;
+
+/// Frames in the order they came, and their bytes.
+#[derive(Default)]
+struct Queue {
+    frames: Vec<u8>,
+    count: u64,
+}
+
+static QUEUE: Mutex<Queue> = Mutex::new(Queue { frames: Vec::new(), count: 0 });
+static BYTES_MAX: AtomicUsize = AtomicUsize::new(8 << 20);
+
+/// Sets the bound of the queue, in bytes.
+pub(crate) fn set_bytes_max(bytes: usize) {
+    BYTES_MAX.store(bytes, Relaxed);
+}
+
+/// The share of the queue, in quarters, that events of this level may fill.
+fn quarters(level: Level) -> usize {
+    match level {
+        Level::Trace => 1,
+        Level::Debug => 2,
+        Level::Info => 3,
+        Level::Warn | Level::Error => 4,
+    }
+}
+
+/// Takes a finished frame in, or counts it as dropped.
+#[cold]
+pub(super) fn push(level: Level, frame: &[u8]) {
+    let bytes_max = BYTES_MAX.load(Relaxed) / 4 * quarters(level);
+    let mut queue = QUEUE.lock();
+    if queue.frames.len() + frame.len() > bytes_max {
+        drop(queue);
+        return losses::event_dropped(level);
+    }
+    queue.frames.extend_from_slice(frame);
+    queue.count += 1;
+}
+
+/// Moves everything to the end of `out`; says how many frames that were.
+pub(super) fn drain(out: &mut Vec<u8>) -> u64 {
+    let taken = std::mem::take(&mut *QUEUE.lock());
+    out.extend_from_slice(&taken.frames);
+    taken.count
+}
+
+/// How many frames wait here.
+pub(super) fn pending() -> u64 {
+    QUEUE.lock().count
+}

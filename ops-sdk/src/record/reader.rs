@@ -1,0 +1,134 @@
+//! The flush thread's side of the arena: takes events out of the rings, and what was counted out of the cells.
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+
+use super::arena::Arena;
+use super::cell::{CellHead, CounterCell, GaugeCell, GaugeDelta, HistogramCell};
+use super::frame::Frame;
+use super::lane::{self, Lane};
+use super::metric::Ending;
+use super::{Kind, Site, overflow, registry, series};
+use crate::model::{Distribution, Resolution};
+
+/// What one cell holds that was not taken before.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Taken {
+    /// So much was counted.
+    Counter(u64),
+    /// A gauge was set.
+    Gauge(GaugeDelta),
+    /// Values were observed.
+    Histogram(Distribution),
+    /// Calls ended: their durations, how many returned an error, panicked, were cancelled.
+    Calls { durations: Distribution, errors: u64, panics: u64, cancelled: u64 },
+}
+
+/// Takes out of the arena. There is one, because what is taken is gone.
+pub(crate) struct Reader {
+    arena: Arena,
+    sites: Vec<&'static Site>,
+    bytes: Vec<u8>,
+}
+
+impl Reader {
+    pub(crate) fn new(arena: Arena) -> Reader {
+        Reader { arena, sites: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// Takes every event that was published, and hands each to `each` in order of time. Says how many events the
+    /// writers say they published; that as many were handed out is for the books to tell.
+    pub(crate) fn take_events(&mut self, mut each: impl FnMut(&'static Site, &Frame<'_>)) -> u64 {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
+        let published: u64 = lane::all(self.arena).map(|lane| take_lane(self.arena, lane, &mut bytes)).sum();
+        let published = published + overflow::drain(&mut bytes);
+        let mut frames = split(&bytes);
+        frames.sort_by_key(|frame| frame.ticks);
+        for frame in &frames {
+            if let Some(site) = self.site(frame.site) {
+                each(site, frame);
+            }
+        }
+        bytes.shrink_to(1 << 22); // a burst must not be kept for ever
+        self.bytes = bytes;
+        published
+    }
+
+    /// Closes the window of this resolution and hands what each cell gained in it to `each`, with the values of the
+    /// site's dimensions.
+    pub(crate) fn take_metrics(
+        &mut self,
+        resolution: Resolution,
+        mut each: impl FnMut(&'static Site, Vec<String>, Taken),
+    ) {
+        let epoch = self.arena.epoch(resolution).fetch_add(1, Relaxed);
+        for lane in lane::all(self.arena) {
+            for head in cells(self.arena, lane) {
+                let Some(site) = self.site(head.0.site.load(Relaxed)) else { continue };
+                if site.resolution == resolution
+                    && let Some(taken) = take_cell(self.arena, site.kind, head.1, epoch)
+                {
+                    each(site, series::labels(self.arena, head.0), taken);
+                }
+            }
+        }
+    }
+
+    fn site(&mut self, number: u32) -> Option<&'static Site> {
+        let at = (number as usize).checked_sub(1)?;
+        if at >= self.sites.len() {
+            self.sites = registry::sites();
+        }
+        self.sites.get(at).copied()
+    }
+}
+
+/// How many events are in the arena that the flush thread has not taken.
+pub(crate) fn pending_events() -> u64 {
+    let Some(arena) = Arena::get() else { return 0 };
+    let waiting = |lane: &Lane| lane.seq.load(Relaxed).saturating_sub(lane.seq_taken.load(Relaxed));
+    lane::all(arena).map(waiting).sum::<u64>() + overflow::pending()
+}
+
+fn take_lane(arena: Arena, lane: &Lane, out: &mut Vec<u8>) -> u64 {
+    let start = out.len();
+    lane.ring(arena).drain(out);
+    let Some(last) = split(&out[start..]).last().map(|frame| frame.seq) else { return 0 };
+    last - lane.seq_taken.swap(last, Relaxed)
+}
+
+fn split(mut bytes: &[u8]) -> Vec<Frame<'_>> {
+    let next = || {
+        let (frame, rest) = Frame::split(bytes)?;
+        bytes = rest;
+        Some(frame)
+    };
+    std::iter::from_fn(next).collect()
+}
+
+/// Every cell of a lane, with its place.
+fn cells(arena: Arena, lane: &Lane) -> impl Iterator<Item = (&'static CellHead, u32)> {
+    let at = move |offset: u32| arena.at::<CellHead>(offset).map(|head| (head, offset));
+    let first = at(lane.cells.load(Acquire));
+    std::iter::successors(first, move |(head, _)| at(head.next.load(Relaxed)))
+}
+
+fn take_cell(arena: Arena, kind: Kind, offset: u32, epoch: u32) -> Option<Taken> {
+    match kind {
+        Kind::Counter => {
+            let n = arena.at::<CounterCell>(offset)?.take();
+            (n > 0).then_some(Taken::Counter(n))
+        }
+        Kind::Gauge => arena.at::<GaugeCell>(offset)?.take(epoch).map(Taken::Gauge),
+        Kind::Histogram | Kind::Event(_) => {
+            arena.at::<HistogramCell>(offset)?.take(arena, epoch).map(Taken::Histogram)
+        }
+        Kind::Call => {
+            let cell = arena.at::<HistogramCell>(offset)?;
+            let durations = cell.take(arena, epoch)?;
+            let [errors, panics, cancelled] =
+                [Ending::Error, Ending::Panic, Ending::Cancelled].map(|ending| cell.take_ending(ending as usize));
+            Some(Taken::Calls { durations, errors, panics, cancelled })
+        }
+    }
+}

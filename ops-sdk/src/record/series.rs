@@ -1,0 +1,254 @@
+//! From a site and the values of its dimensions to the cell of this thread. A table per lane, open addressing, only
+//! ever touched by the thread that has the lane; the values are compared where they are, and copied only when a
+//! series is new.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::Release};
+
+use super::arena::{Arena, Offset, Resident};
+use super::cell::{CellHead, CounterCell, GaugeCell, HistogramCell};
+use super::lane::{Lane, SITES_MAX};
+use super::{Kind, Label, Site};
+
+/// The value that every dimension of the overflow series has.
+pub(crate) const OVERFLOW: &str = "ops.overflow";
+
+const TABLE_LEN_FIRST: u32 = 64;
+static SERIES_MAX: AtomicU32 = AtomicU32::new(1000);
+
+/// Sets how many series one site may have on one thread; further ones share the overflow series.
+pub(crate) fn set_series_max(series: u32) {
+    SERIES_MAX.store(series.max(1), Relaxed);
+}
+
+/// A number that stands for a site and values, equal for equal ones.
+#[inline]
+pub(super) fn hash(slot: u32, labels: &[Label<'_>]) -> u64 {
+    labels.iter().fold(mix(SEED, u64::from(slot)), |hash, label| match *label {
+        Label::Str(text) => hash_bytes(hash, text.as_bytes()),
+        Label::U64(n) => mix(hash, n),
+        Label::I64(n) => mix(hash, n.cast_unsigned() ^ 1),
+        Label::Bool(b) => mix(hash, 2 + u64::from(b)),
+        Label::Display(_) => hash, // resolved to text before
+    })
+}
+
+const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// One multiplication to twice the width, folded: every bit of both goes into the result.
+#[inline]
+#[allow(clippy::cast_possible_truncation)]
+fn mix(a: u64, b: u64) -> u64 {
+    let wide = u128::from(a ^ SEED.rotate_left(17)) * u128::from(b ^ a.rotate_left(32) ^ SEED);
+    (wide as u64) ^ ((wide >> 64) as u64)
+}
+
+#[inline]
+fn hash_bytes(hash: u64, bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let hash = words.iter().fold(hash, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    mix(hash, u64::from_le_bytes(last) ^ ((bytes.len() as u64) << 56))
+}
+
+/// The cell of this site and these values on this lane, if it was made.
+#[inline]
+pub(super) fn find<T: Resident>(
+    arena: Arena,
+    lane: &Lane,
+    slot: u32,
+    labels: &[Label<'_>],
+    hash: u64,
+) -> Option<&'static T> {
+    let table = table(arena, lane);
+    let mask = table.len().checked_sub(1)?;
+    let mut at = place(hash, mask);
+    loop {
+        let (tag, offset) = unpack(table[at].load(Relaxed));
+        if offset == 0 {
+            return None;
+        }
+        if tag == upper(hash) && is(arena, offset, slot, labels, hash) {
+            return arena.at(offset);
+        }
+        at = (at + 1) & mask;
+    }
+}
+
+/// Makes a cell for this site and these values; `None` if the arena is full.
+#[cold]
+pub(super) fn make(
+    arena: Arena,
+    lane: &Lane,
+    site: &Site,
+    slot: u32,
+    labels: &[Label<'_>],
+    hash: u64,
+) -> Option<Offset> {
+    let key = key_of(labels);
+    let key_at = if key.is_empty() { 0 } else { arena.reserve(key.len())? };
+    if key_at != 0 {
+        let bytes = arena.address(key_at).as_ptr();
+        // SAFETY: the place was just reserved for this many bytes, and nobody else knows of it yet.
+        unsafe { std::ptr::copy_nonoverlapping(key.as_ptr(), bytes, key.len()) };
+    }
+    let offset = arena.reserve(cell_bytes(site.kind))?;
+    let head: &CellHead = arena.at(offset)?;
+    head.site.store(slot, Relaxed);
+    head.key.store(key_at, Relaxed);
+    head.key_bytes.store(u32::try_from(key.len()).ok()?, Relaxed);
+    head.hash.store(hash, Relaxed);
+    enter(arena, lane, hash, offset)?;
+    head.next.store(lane.cells.load(Relaxed), Relaxed);
+    lane.cells.store(offset, Release);
+    Some(offset)
+}
+
+/// Whether one more series of this site may be made on this lane; counts it if so.
+#[cold]
+pub(super) fn admit(lane: &Lane, slot: u32) -> bool {
+    let Some(count) = lane.slots.get(slot as usize).filter(|_| (slot as usize) < SITES_MAX) else { return true };
+    let series = count.load(Relaxed);
+    count.store(series.saturating_add(1), Relaxed);
+    series < SERIES_MAX.load(Relaxed)
+}
+
+/// The values of a cell's dimensions, as text.
+pub(super) fn labels(arena: Arena, head: &CellHead) -> Vec<String> {
+    let mut rest = key(arena, head);
+    std::iter::from_fn(|| read_label(&mut rest)).collect()
+}
+
+fn read_label(rest: &mut &[u8]) -> Option<String> {
+    let (tag, after) = rest.split_first()?;
+    let (word, after) = after.split_first_chunk().map(|(word, after)| (u64::from_le_bytes(*word), after))?;
+    *rest = after;
+    Some(match tag {
+        b'u' => word.to_string(),
+        b'i' => word.cast_signed().to_string(),
+        b'b' => (word != 0).to_string(),
+        _ => {
+            let (text, after) = rest.split_at_checked(usize::try_from(word).ok()?)?;
+            *rest = after;
+            String::from_utf8_lossy(text).into_owned()
+        }
+    })
+}
+
+/// Values as the arena keeps them: a tag and a word each, and the bytes of text.
+fn key_of(labels: &[Label<'_>]) -> Vec<u8> {
+    let mut key = Vec::new();
+    for label in labels {
+        let (tag, word, text) = parts(label);
+        key.push(tag);
+        key.extend_from_slice(&word.to_le_bytes());
+        key.extend_from_slice(text);
+    }
+    key
+}
+
+#[inline]
+fn parts<'a>(label: &Label<'a>) -> (u8, u64, &'a [u8]) {
+    match *label {
+        Label::Str(text) => (b's', text.len() as u64, text.as_bytes()),
+        Label::U64(n) => (b'u', n, &[]),
+        Label::I64(n) => (b'i', n.cast_unsigned(), &[]),
+        Label::Bool(b) => (b'b', u64::from(b), &[]),
+        Label::Display(_) => (b's', 0, &[]), // resolved to text before
+    }
+}
+
+/// Whether the cell at `offset` is that of this site and these values.
+#[inline]
+fn is(arena: Arena, offset: Offset, slot: u32, labels: &[Label<'_>], hash: u64) -> bool {
+    let Some(head) = arena.at::<CellHead>(offset) else { return false };
+    if head.hash.load(Relaxed) != hash || head.site.load(Relaxed) != slot {
+        return false;
+    }
+    let mut rest = key(arena, head);
+    for label in labels {
+        let (tag, word, text) = parts(label);
+        let Some((head, after)) = rest.split_at_checked(9) else { return false };
+        let Some((same, after)) = after.split_at_checked(text.len()) else { return false };
+        if head[0] != tag || head[1..] != word.to_le_bytes() || same != text {
+            return false;
+        }
+        rest = after;
+    }
+    rest.is_empty()
+}
+
+#[inline]
+fn key(arena: Arena, head: &CellHead) -> &'static [u8] {
+    let (offset, bytes) = (head.key.load(Relaxed), head.key_bytes.load(Relaxed) as usize);
+    if offset == 0 {
+        return &[];
+    }
+    // SAFETY: the place was reserved for this many bytes, written before the cell was published, and never again.
+    unsafe { std::slice::from_raw_parts(arena.address(offset).as_ptr(), bytes) }
+}
+
+fn cell_bytes(kind: Kind) -> usize {
+    match kind {
+        Kind::Counter => size_of::<CounterCell>(),
+        Kind::Gauge => size_of::<GaugeCell>(),
+        Kind::Histogram | Kind::Call | Kind::Event(_) => size_of::<HistogramCell>(),
+    }
+}
+
+/// Enters a cell into the lane's table, which grows before it is three quarters full.
+fn enter(arena: Arena, lane: &Lane, hash: u64, offset: Offset) -> Option<()> {
+    let used = lane.table_used.load(Relaxed) + 1;
+    if used > lane.table_len.load(Relaxed) / 4 * 3 {
+        grow(arena, lane)?;
+    }
+    insert(table(arena, lane), hash, offset);
+    lane.table_used.store(used, Relaxed);
+    Some(())
+}
+
+fn grow(arena: Arena, lane: &Lane) -> Option<()> {
+    let len = (lane.table_len.load(Relaxed) * 2).max(TABLE_LEN_FIRST);
+    let offset = arena.reserve(len as usize * size_of::<AtomicU64>())?;
+    let grown = arena.slice(offset, len as usize);
+    for entry in table(arena, lane) {
+        let (_, cell) = unpack(entry.load(Relaxed));
+        if let Some(head) = arena.at::<CellHead>(cell) {
+            insert(grown, head.hash.load(Relaxed), cell);
+        }
+    }
+    lane.table.store(offset, Relaxed);
+    lane.table_len.store(len, Relaxed);
+    Some(())
+}
+
+fn insert(table: &[AtomicU64], hash: u64, offset: Offset) {
+    let mask = table.len() - 1;
+    let mut at = place(hash, mask);
+    while table[at].load(Relaxed) != 0 {
+        at = (at + 1) & mask;
+    }
+    table[at].store(upper(hash) << 32 | u64::from(offset), Relaxed);
+}
+
+#[inline]
+fn table(arena: Arena, lane: &Lane) -> &'static [AtomicU64] {
+    arena.slice(lane.table.load(Relaxed), lane.table_len.load(Relaxed) as usize)
+}
+
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // the low bits are what is wanted
+fn place(hash: u64, mask: usize) -> usize {
+    hash as usize & mask
+}
+
+#[inline]
+fn upper(hash: u64) -> u64 {
+    hash >> 32
+}
+
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // the low half is the offset
+fn unpack(entry: u64) -> (u64, Offset) {
+    (entry >> 32, entry as u32)
+}

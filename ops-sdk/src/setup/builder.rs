@@ -1,0 +1,175 @@
+//! The builder: every setting, its unit, its default and its bound.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::env::{self, Var};
+use super::{Ops, start};
+use crate::backend::Configure;
+use crate::error::Error;
+use crate::limits::PushLimit;
+use crate::model::Level;
+
+/// Begins the settings. Nothing is recorded before [`Builder::start`].
+///
+/// ```no_run
+/// let _ops = ops_sdk::init().namespace("Shop").dimension("Service", "checkout").start()?;
+/// # Ok::<(), ops_sdk::Error>(())
+/// ```
+#[must_use]
+pub fn init() -> Builder {
+    Builder {
+        namespace: None,
+        dimensions: Vec::new(),
+        backends: Vec::new(),
+        level: None,
+        state_dir: None,
+        push_limit: None,
+        shutdown_deadline: None,
+        linger: Duration::from_secs(1),
+        arena_bytes_max: 256 << 20,
+        ring_bytes_max: 1 << 20,
+        overflow_bytes_max: 8 << 20,
+        journal_bytes_max: None,
+        journal_age_max: Duration::from_secs(14 * 24 * 3600),
+        series_max: 1000,
+        var: env::process(),
+    }
+}
+
+/// Settings on their way to [`Builder::start`]. The `OPS_*` variables come first; what is set here wins.
+#[must_use = "nothing is recorded before .start()"]
+pub struct Builder {
+    pub(super) namespace: Option<String>,
+    pub(super) dimensions: Vec<(String, String)>,
+    pub(super) backends: Vec<Box<dyn Configure>>,
+    pub(super) level: Option<Option<Level>>,
+    pub(super) state_dir: Option<PathBuf>,
+    pub(super) push_limit: Option<PushLimit>,
+    pub(super) shutdown_deadline: Option<Duration>,
+    pub(super) linger: Duration,
+    pub(super) arena_bytes_max: usize,
+    pub(super) ring_bytes_max: usize,
+    pub(super) overflow_bytes_max: usize,
+    pub(super) journal_bytes_max: Option<u64>,
+    pub(super) journal_age_max: Duration,
+    pub(super) series_max: u32,
+    pub(super) var: Var,
+}
+
+impl Builder {
+    /// The namespace of metrics, and what log groups are named after: 1-255 printable ASCII characters, not starting
+    /// with `:` or `AWS/`. "App" unless set here or by `OPS_NAMESPACE`.
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Builder {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// A dimension of every metric, and a field of every other record. Wins over one of the same name in
+    /// `OPS_DIMENSIONS`. At most 20.
+    pub fn dimension(mut self, name: impl Into<String>, value: impl Into<String>) -> Builder {
+        let (name, value) = (name.into(), value.into());
+        self.dimensions.retain(|(other, _)| *other != name);
+        self.dimensions.push((name, value));
+        self
+    }
+
+    /// Ships to this backend. Called once or more, it wins over `OPS_BACKENDS`; when no backend is named anywhere,
+    /// the embedded local store is used.
+    pub fn backend(mut self, backend: impl Configure) -> Builder {
+        self.backends.push(Box::new(backend));
+        self
+    }
+
+    /// The least level of events that are recorded, `None` for no events. Info unless set here or by `OPS_LEVEL`
+    /// (`off`, `error`, `warn`, `info`, `debug`, `trace`).
+    pub fn level(mut self, level: impl Into<Option<Level>>) -> Builder {
+        self.level = Some(level.into());
+        self
+    }
+
+    /// A directory that outlives the process: what is not delivered waits there, and the next start ships it. One
+    /// process at a time may use it. None unless set here or by `OPS_STATE_DIR`.
+    pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Builder {
+        self.state_dir = Some(dir.into());
+        self
+    }
+
+    /// How large a push may be. [`PushLimit::Contract`], 32,768 bytes, unless set here or by `OPS_PUSH_LIMIT`
+    /// (`contract`, `vendor`, or a number of bytes).
+    pub fn push_limit(mut self, limit: PushLimit) -> Builder {
+        self.push_limit = Some(limit);
+        self
+    }
+
+    /// How long the guard may take, when it is dropped, to deliver what is left. 5 s unless set here or by
+    /// `OPS_SHUTDOWN_DEADLINE_MS`.
+    pub fn shutdown_deadline(mut self, deadline: Duration) -> Builder {
+        self.shutdown_deadline = Some(deadline);
+        self
+    }
+
+    /// How long a record may wait for others to share its push. 1 s unless set.
+    pub fn linger(mut self, linger: Duration) -> Builder {
+        self.linger = linger;
+        self
+    }
+
+    /// Address space for everything that threads write to, in bytes: 256 MiB unless set, 1 MiB … 16 GiB. Memory is
+    /// occupied as it is first written. Kept for the life of the process: the first start decides.
+    pub fn arena_bytes_max(mut self, bytes: usize) -> Builder {
+        self.arena_bytes_max = bytes;
+        self
+    }
+
+    /// Bytes of events that one thread may be ahead of the flush thread: 1 MiB unless set, up to 1 GiB, rounded up to
+    /// a power of two. For threads that record for the first time from here on.
+    pub fn ring_bytes_max(mut self, bytes: usize) -> Builder {
+        self.ring_bytes_max = bytes;
+        self
+    }
+
+    /// Bytes of events that no ring could hold, over all threads: 8 MiB unless set. Beyond, events are dropped and
+    /// counted, the lesser levels first.
+    pub fn overflow_bytes_max(mut self, bytes: usize) -> Builder {
+        self.overflow_bytes_max = bytes;
+        self
+    }
+
+    /// Bytes of records that wait for delivery: 64 MiB in memory and 1 GiB in a state directory unless set. At the
+    /// bound the oldest go, counted.
+    pub fn journal_bytes_max(mut self, bytes: u64) -> Builder {
+        self.journal_bytes_max = Some(bytes);
+        self
+    }
+
+    /// How long a record may wait for delivery: 14 days unless set. Older ones go, counted.
+    pub fn journal_age_max(mut self, age: Duration) -> Builder {
+        self.journal_age_max = age;
+        self
+    }
+
+    /// Series that one site with dimensions may have on one thread: 1,000 unless set. Further ones share a series
+    /// whose dimensions all have the value `ops.overflow`.
+    pub fn series_max(mut self, series: u32) -> Builder {
+        self.series_max = series;
+        self
+    }
+
+    /// Reads variables here instead of in the process's environment; for tests.
+    #[doc(hidden)]
+    pub fn environment(mut self, var: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Builder {
+        self.var = std::sync::Arc::new(var);
+        self
+    }
+
+    /// Starts recording.
+    ///
+    /// # Errors
+    ///
+    /// If a setting means nothing, a place cannot be opened, or recording has been started already. Each error names
+    /// the setting and the remedy. Nothing is recorded then, and the macros do nothing.
+    pub fn start(self) -> Result<Ops, Error> {
+        start::start(self)
+    }
+}

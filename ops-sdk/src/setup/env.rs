@@ -1,0 +1,132 @@
+//! The `OPS_*` variables. They come first; what the builder is told wins over them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::backend::{self, Configure};
+use crate::error::Error;
+use crate::limits::PushLimit;
+use crate::model::Level;
+
+/// Reads a variable of the environment, or what a test puts in its place.
+pub(super) type Var = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// The process's own environment. An empty variable is one that is not set.
+pub(super) fn process() -> Var {
+    Arc::new(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+}
+
+/// `OPS_LEVEL`: the least level of events that are recorded; `off` for none.
+pub(super) fn level(var: &Var) -> Result<Option<Option<Level>>, Error> {
+    let Some(text) = var("OPS_LEVEL") else { return Ok(None) };
+    if text.eq_ignore_ascii_case("off") {
+        return Ok(Some(None));
+    }
+    let remedy = "use off, error, warn, info, debug or trace";
+    text.parse().map(|level| Some(Some(level))).map_err(|problem: String| Error::setting("OPS_LEVEL", problem, remedy))
+}
+
+/// `OPS_DIMENSIONS`: `Service=checkout,Stage=prod`.
+pub(super) fn dimensions(var: &Var) -> Result<Vec<(String, String)>, Error> {
+    let text = var("OPS_DIMENSIONS").unwrap_or_default();
+    let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+    let pair = |pair: &str| match pair.split_once('=') {
+        Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        None => {
+            let problem = format!("\"{pair}\" has no =");
+            Err(Error::setting("OPS_DIMENSIONS", problem, "write Name=value pairs with commas between them"))
+        }
+    };
+    pairs.map(pair).collect()
+}
+
+/// `OPS_BACKENDS`: names with commas between them.
+pub(super) fn backends(var: &Var) -> Result<Vec<Box<dyn Configure>>, Error> {
+    let text = var("OPS_BACKENDS").unwrap_or_default();
+    let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+        let problem = format!("\"{}\" is named twice", twice.1);
+        return Err(Error::setting("OPS_BACKENDS", problem, "name each backend once"));
+    }
+    names.into_iter().map(backend).collect()
+}
+
+fn backend(name: &str) -> Result<Box<dyn Configure>, Error> {
+    backend::by_name(name).ok_or_else(|| {
+        let (known, compiled): (Vec<_>, Vec<_>) = backend::known().iter().copied().unzip();
+        let is_known = known.iter().position(|other| *other == name);
+        if is_known.is_some_and(|at| !compiled[at]) {
+            let problem = format!("backend \"{name}\" is not built in");
+            return Error::setting("OPS_BACKENDS", problem, format!("enable the feature `{name}` of ops-sdk"));
+        }
+        let remedy = format!("use one of: {}", known.join(", "));
+        Error::setting("OPS_BACKENDS", format!("unknown backend \"{name}\""), remedy)
+    })
+}
+
+/// `OPS_PUSH_LIMIT`: `contract`, `vendor`, or a number of bytes.
+pub(super) fn push_limit(var: &Var) -> Result<Option<PushLimit>, Error> {
+    let Some(text) = var("OPS_PUSH_LIMIT") else { return Ok(None) };
+    match text.to_ascii_lowercase().as_str() {
+        "contract" => Ok(Some(PushLimit::Contract)),
+        "vendor" => Ok(Some(PushLimit::Vendor)),
+        number => number.parse().map(|bytes| Some(PushLimit::Bytes(bytes))).map_err(|_| {
+            let problem = format!("\"{text}\" is no limit");
+            Error::setting("OPS_PUSH_LIMIT", problem, "use contract (32768 bytes), vendor, or a number of bytes")
+        }),
+    }
+}
+
+/// `OPS_STATE_DIR`: a directory that outlives the process.
+pub(super) fn state_dir(var: &Var) -> Option<PathBuf> {
+    var("OPS_STATE_DIR").map(PathBuf::from)
+}
+
+/// `OPS_SHUTDOWN_DEADLINE_MS`: how long the guard may take when it is dropped, in milliseconds.
+pub(super) fn shutdown_deadline(var: &Var) -> Result<Option<std::time::Duration>, Error> {
+    let Some(text) = var("OPS_SHUTDOWN_DEADLINE_MS") else { return Ok(None) };
+    text.parse().map(|ms| Some(std::time::Duration::from_millis(ms))).map_err(|_| {
+        let problem = format!("\"{text}\" is no number");
+        Error::setting("OPS_SHUTDOWN_DEADLINE_MS", problem, "give whole milliseconds, such as 5000")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn var(name: &'static str, value: &'static str) -> Var {
+        Arc::new(move |asked| (asked == name).then(|| value.to_owned()))
+    }
+
+    fn said<T>(result: Result<T, Error>) -> String {
+        result.err().map_or_else(|| "no error".to_owned(), |error| error.to_string())
+    }
+
+    #[test]
+    fn bad_values_name_the_setting_and_the_remedy() {
+        let errors = [
+            (said(level(&var("OPS_LEVEL", "loud"))), "OPS_LEVEL: unknown level \"loud\"; use off, error"),
+            (said(dimensions(&var("OPS_DIMENSIONS", "A=b,C"))), "OPS_DIMENSIONS: \"C\" has no =; write"),
+            (said(push_limit(&var("OPS_PUSH_LIMIT", "big"))), "OPS_PUSH_LIMIT: \"big\" is no limit; use contract"),
+            (said(backends(&var("OPS_BACKENDS", "clodwatch"))), "OPS_BACKENDS: unknown backend \"clodwatch\"; use"),
+            (said(backends(&var("OPS_BACKENDS", "local,local"))), "OPS_BACKENDS: \"local\" is named twice; name"),
+            (said(shutdown_deadline(&var("OPS_SHUTDOWN_DEADLINE_MS", "5s"))), "OPS_SHUTDOWN_DEADLINE_MS: \"5s\" is"),
+        ];
+        for (error, start) in errors {
+            assert!(error.starts_with(start), "{error}");
+        }
+    }
+
+    #[test]
+    fn good_values_are_read() -> Result<(), Error> {
+        assert_eq!(level(&var("OPS_LEVEL", "Debug"))?, Some(Some(Level::Debug)));
+        assert_eq!(level(&var("OPS_LEVEL", "off"))?, Some(None));
+        assert_eq!(level(&var("OTHER", "off"))?, None);
+        let wanted = [("A".to_owned(), "b".to_owned()), ("C".to_owned(), "d=e".to_owned())];
+        assert_eq!(dimensions(&var("OPS_DIMENSIONS", "A=b, C=d=e,"))?, wanted);
+        assert_eq!(push_limit(&var("OPS_PUSH_LIMIT", "1000"))?, Some(PushLimit::Bytes(1000)));
+        assert_eq!(push_limit(&var("OPS_PUSH_LIMIT", "vendor"))?, Some(PushLimit::Vendor));
+        Ok(())
+    }
+}

@@ -1,0 +1,13 @@
+//! From `ops_sdk::init()` to a guard that flushes when it is dropped: settings from the environment and the builder,
+//! checked with errors that name the setting and the remedy; then arena, journal and threads.
+
+mod builder;
+mod check;
+mod env;
+mod ops;
+mod report;
+mod start;
+
+pub use self::builder::{Builder, init};
+pub use self::ops::Ops;
+pub use self::report::{BackendReport, FlushReport, Stats};

@@ -1,0 +1,102 @@
+//! The guard: flushes, tells how the books stand, and ends everything when it is dropped.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::report::{FlushReport, Stats};
+use super::start::Running;
+use crate::hub::Hub;
+use crate::journal::StateLock;
+use crate::ledger::{Book, Loss};
+use crate::record::{self, Arena};
+
+/// How long threads may take to end once the deadline has passed: those that do not are left behind.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// Recording goes on while this lives. Dropped, it stops recording, delivers what it can within the shutdown
+/// deadline, and says on stderr what is left.
+#[must_use = "recording stops when this is dropped: keep it in a variable of main"]
+pub struct Ops {
+    pub(super) hub: Arc<Hub>,
+    pub(super) threads: Vec<JoinHandle<()>>,
+    pub(super) deadline: Duration,
+    pub(super) on_disk: bool,
+    pub(super) _lock: Option<StateLock>,
+    pub(super) _running: Running,
+}
+
+impl Ops {
+    /// Brings everything recorded so far to every backend, or gives up at the deadline. Open metric windows are
+    /// closed early. Blocks the calling thread until then.
+    pub fn flush(&self, deadline: Duration) -> FlushReport {
+        let before = self.hub.books();
+        let complete = self.hub.flush(deadline);
+        FlushReport::between(&before, &self.hub.books(), complete, self.on_disk)
+    }
+
+    /// How the books stand.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let arena_used_bytes = Arena::get().map_or(0, |arena| arena.used_bytes());
+        Stats { books: self.hub.books(), arena_used_bytes }
+    }
+
+    /// Stops recording and delivers what it can within `deadline`: what dropping does, with a report.
+    pub fn shutdown(mut self, deadline: Duration) -> FlushReport {
+        self.stop(deadline)
+    }
+
+    fn stop(&mut self, deadline: Duration) -> FlushReport {
+        let until = Instant::now() + deadline;
+        let before = self.hub.books();
+        record::turn_off();
+        self.hub.stop(deadline);
+        let threads = std::mem::take(&mut self.threads);
+        wait_for(&threads, until);
+        let complete = threads.iter().all(JoinHandle::is_finished);
+        // The medium is not waited for past the deadline; the system has the data already.
+        if self.on_disk && Instant::now() < until {
+            let _ = self.hub.sync();
+        }
+        let after = self.hub.books();
+        let complete = complete && after.iter().flat_map(|book| &book.rows).all(|row| row.pending == 0);
+        FlushReport::between(&before, &after, complete, self.on_disk)
+    }
+}
+
+impl Drop for Ops {
+    fn drop(&mut self) {
+        if self.threads.is_empty() {
+            return; // shut down before
+        }
+        let report = self.stop(self.deadline);
+        if let Some(line) = farewell(&report, &self.hub.books()) {
+            eprintln!("ops-sdk: {line}");
+        }
+    }
+}
+
+/// Waits until every thread has ended; until the deadline and a little more.
+fn wait_for(threads: &[JoinHandle<()>], until: Instant) {
+    let mut pause = Duration::from_micros(100);
+    while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < until + GRACE {
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(5));
+    }
+}
+
+/// What is left at the end, said in one line; nothing if nothing is.
+fn farewell(report: &FlushReport, books: &[Book]) -> Option<String> {
+    let left = report.spooled + report.pending;
+    if left == 0 && report.dropped == 0 {
+        return None;
+    }
+    let fate = match (report.spooled, report.pending) {
+        (0, 0) => String::new(),
+        (spooled, 0) => format!("{spooled} records are kept in the state directory for the next start; "),
+        (_, pending) => format!("{pending} records are lost ({}); ", Loss::ProcessExit.said()),
+    };
+    let books: Vec<_> = books.iter().map(|book| format!("{}: {book}", book.backend)).collect();
+    Some(format!("{fate}{}", books.join("; ")))
+}

@@ -1,0 +1,249 @@
+//! The threads "ops-ship-<id>", one per backend: read the journal from the backend's cursor, encode, cut into pushes,
+//! send, judge, and move the cursor when the server has answered. What fails is tried again without end, as long as
+//! the journal keeps it; what the server refuses for good goes to the dead-letter file. Nothing that was delivered is
+//! sent again, unless the process dies between the server's answer and the cursor.
+
+mod backoff;
+mod dead_letter;
+mod tally;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::backoff::Backoff;
+use self::dead_letter::DeadLetters;
+use self::tally::Tally;
+use crate::backend::{Backend, Context, Refusal, Verdict};
+use crate::chunk::{Batch, Items, chunk};
+use crate::clock::Now;
+use crate::diag;
+use crate::encode::{binary, json};
+use crate::hub::{Fate, Hub, Turn};
+use crate::journal::Run;
+use crate::ledger::Loss;
+use crate::limits::Limits;
+use crate::model::Record;
+use crate::net::Net;
+
+/// Pushes that one reading of the journal may fill.
+const PUSHES_PER_RUN: usize = 8;
+/// Bytes and records of one reading, whatever the limits.
+const RUN_BYTES: std::ops::Range<usize> = 256 << 10..4 << 20;
+const RUN_RECORDS_MAX: usize = 10_000;
+
+/// What a ship thread works with.
+pub(crate) struct Shipper {
+    hub: Arc<Hub>,
+    desk: usize,
+    backend: Box<dyn Backend>,
+    limits: Limits,
+    net: Net,
+    letters: DeadLetters,
+    backoff: Backoff,
+    linger: Duration,
+    items: Items,
+}
+
+/// One try of one batch, and what is left of it to try again.
+enum Next {
+    /// All of it has come to its end.
+    Done,
+    /// These are to be sent, the last first.
+    Again(Vec<Batch>),
+    /// There is no time left.
+    Stop,
+}
+
+impl Shipper {
+    pub(crate) fn new(
+        hub: Arc<Hub>,
+        desk: usize,
+        backend: Box<dyn Backend>,
+        context: &Context,
+        linger: Duration,
+    ) -> Shipper {
+        Shipper {
+            limits: backend.limits().under(context.push_limit),
+            letters: DeadLetters::new(context.state_dir.as_deref(), backend.id()),
+            net: Net::new(Now::read()),
+            backoff: Backoff::new(),
+            items: Items::new(),
+            hub,
+            desk,
+            backend,
+            linger,
+        }
+    }
+
+    /// Works until it is told to stop.
+    pub(crate) fn run(mut self) {
+        let mut run = Run::new();
+        let enough = self.limits.push_items_max as u64;
+        while self.hub.wait_to_ship(self.desk, self.linger, enough) == Turn::Ship {
+            let bytes = (self.limits.push_bytes_max * PUSHES_PER_RUN).clamp(RUN_BYTES.start, RUN_BYTES.end);
+            self.hub.read(self.desk, bytes, RUN_RECORDS_MAX, &mut run);
+            if !self.ship(&run) {
+                self.hub.rewind(self.desk);
+            }
+            let books = self.hub.books();
+            self.backend.books(&books);
+        }
+    }
+
+    /// Ships a run. Says false if there was no time for all of it.
+    fn ship(&mut self, run: &Run) -> bool {
+        let mut tally = Tally::new(run.len());
+        self.encode(run, &mut tally);
+        let items = std::mem::take(&mut self.items);
+        let chunked = chunk(&items, &self.limits, Now::read().unix_ms());
+        for (item, _) in chunked.batches.iter().flat_map(Batch::iter) {
+            tally.expect(item.place);
+        }
+        let all: Vec<_> = items.iter().collect();
+        for (index, loss) in chunked.refused {
+            let (item, bytes) = all[index];
+            let refusal = Refusal { loss, why: loss.said().to_owned() };
+            let fate = self.bury(item.record, item.time_ms, &refusal, bytes);
+            tally.mark(item.place, fate);
+        }
+        drop(all);
+        self.items = items;
+        self.settle(run, &mut tally);
+        chunked.batches.into_iter().all(|batch| self.deliver(batch, run, &mut tally))
+    }
+
+    /// Encodes every record of a run into `self.items`. Those that this backend cannot express are settled here.
+    fn encode(&mut self, run: &Run, tally: &mut Tally) {
+        self.items.clear();
+        for (place, (frame, payload)) in (0u32..).zip(run.iter()) {
+            let before = self.items.len();
+            self.items.begin(frame.head.id, frame.head.time_ms, place);
+            let record = binary::decode(payload);
+            let encoded = match &record {
+                Ok(record) => self.backend.encode(record, &mut self.items).map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(why) = encoded {
+                self.items.truncate(before);
+                let refusal = Refusal { loss: Loss::Unencodable, why };
+                let line = record.map_or_else(|_| payload.to_vec(), |record| line_of(&record));
+                let fate = self.bury(frame.head.id, frame.head.time_ms, &refusal, &line);
+                tally.mark(place, fate);
+            }
+        }
+    }
+
+    /// Sends one batch until all of it has come to its end. Says false if there was no time for that.
+    fn deliver(&mut self, batch: Batch, run: &Run, tally: &mut Tally) -> bool {
+        let mut left = vec![batch];
+        while let Some(batch) = left.pop() {
+            match self.push(batch, tally) {
+                Next::Done => {}
+                Next::Again(batches) => left.extend(batches),
+                Next::Stop => return false,
+            }
+            self.settle(run, tally);
+        }
+        true
+    }
+
+    /// Sends one batch once, and acts on the verdict.
+    fn push(&mut self, batch: Batch, tally: &mut Tally) -> Next {
+        let budget = self.hub.time_left();
+        if budget.is_zero() {
+            return Next::Stop;
+        }
+        self.net.begin(Now::read(), budget);
+        let (backend, net) = (&mut self.backend, &mut self.net);
+        let sent = catch_unwind(AssertUnwindSafe(|| backend.send(&batch, net)));
+        match sent.unwrap_or_else(|_| Verdict::Retry { after: None, why: "the backend panicked".to_owned() }) {
+            Verdict::Delivered => self.delivered(&batch, tally),
+            Verdict::Partial { failed, refused } => self.partly(&batch, &failed, &refused, tally),
+            Verdict::Halve if batch.len() > 1 => {
+                let (first, second) = batch.halves();
+                Next::Again(vec![second, first])
+            }
+            Verdict::Halve => {
+                let why = "one item alone is more than the server takes".to_owned();
+                self.refused(&batch, &Refusal { loss: Loss::Oversize, why }, tally)
+            }
+            Verdict::Refuse(refusal) => self.refused(&batch, &refusal, tally),
+            Verdict::Retry { after, why } => self.again(batch, after, &why),
+            Verdict::Reauthenticate { why } => self.again(batch, None, &why),
+        }
+    }
+
+    fn delivered(&mut self, batch: &Batch, tally: &mut Tally) -> Next {
+        self.backoff.reset();
+        batch.iter().for_each(|(item, _)| tally.done(item.place, Fate::Delivered));
+        Next::Done
+    }
+
+    fn refused(&mut self, batch: &Batch, refusal: &Refusal, tally: &mut Tally) -> Next {
+        for (item, bytes) in batch.iter() {
+            let fate = self.bury(item.record, item.time_ms, refusal, bytes);
+            tally.done(item.place, fate);
+        }
+        Next::Done
+    }
+
+    fn partly(
+        &mut self,
+        batch: &Batch,
+        failed: &[usize],
+        refused: &[(usize, Refusal)],
+        tally: &mut Tally,
+    ) -> Next {
+        for (index, (item, bytes)) in batch.iter().enumerate() {
+            if let Some((_, refusal)) = refused.iter().find(|(at, _)| *at == index) {
+                let fate = self.bury(item.record, item.time_ms, refusal, bytes);
+                tally.done(item.place, fate);
+            } else if !failed.contains(&index) {
+                tally.done(item.place, Fate::Delivered);
+            }
+        }
+        let is_refused = |index: &usize| refused.iter().any(|(at, _)| at == index);
+        let left = batch.select(|index| failed.contains(&index) && !is_refused(&index));
+        if left.is_empty() {
+            self.backoff.reset();
+            return Next::Done;
+        }
+        self.again(left, None, "the server took a part of the push")
+    }
+
+    /// Waits, and has the batch sent again.
+    fn again(&mut self, batch: Batch, after: Option<Duration>, why: &str) -> Next {
+        let id = self.backend.id();
+        diag::warn(id, Now::read(), &format!("{id}: not delivered, will be tried again: {why}"));
+        if self.hub.wait_to_retry(self.backoff.next(after)) { Next::Again(vec![batch]) } else { Next::Stop }
+    }
+
+    /// Keeps what will never be delivered, if there is a place to keep it.
+    fn bury(&mut self, id: crate::model::RecordId, time_ms: u64, refusal: &Refusal, item: &[u8]) -> Fate {
+        let backend = self.backend.id();
+        match self.letters.keep(id, time_ms, refusal, item) {
+            Ok(true) => Fate::DeadLettered,
+            kept => {
+                let lost = kept.err().map_or_else(String::new, |error| format!(" (dead-letter file: {error})"));
+                let text = format!("{backend}: record {id} is refused and dropped: {}{lost}", refusal.why);
+                diag::warn(&format!("{backend}/refused"), Now::read(), &text);
+                Fate::Dropped(refusal.loss)
+            }
+        }
+    }
+
+    /// Moves the cursor over everything that is settled.
+    fn settle(&self, run: &Run, tally: &mut Tally) {
+        let (start, fates) = tally.advance();
+        let settled: Vec<_> = run.iter().map(|(frame, _)| frame).skip(start).zip(fates).collect();
+        let Some(upto) = settled.last().map(|(frame, _)| frame.end) else { return };
+        self.hub.settle(self.desk, upto, settled.iter().map(|(frame, fate)| (frame.head.signal, **fate)));
+    }
+}
+
+fn line_of(record: &Record<'_>) -> Vec<u8> {
+    let mut line = Vec::new();
+    json::line(&mut line, record, &[]);
+    line
+}

@@ -116,12 +116,16 @@ pub trait Configure: Send + 'static {
 
 /// The settings of a built-in backend by its name, as `OPS_BACKENDS` says it.
 #[must_use]
-pub fn by_name(_name: &str) -> Option<Box<dyn Configure>> {
-    None
+pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
+    match name {
+        #[cfg(feature = "local")]
+        "local" => Some(Box::new(local::Local::new())),
+        _ => None,
+    }
 }
 
 /// Every backend there is, and whether it is built in.
 #[must_use]
 pub fn known() -> &'static [(&'static str, bool)] {
-    &[]
+    &[("local", cfg!(feature = "local"))]
 }

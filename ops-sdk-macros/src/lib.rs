@@ -64,20 +64,20 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// Measures calls.
 #[proc_macro_attribute]
 pub fn instrumented(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let item = proc_macro2::TokenStream::from(item);
+    let item = parse::visible(item.into());
     let expanded = parse::options(arguments.into())
         .and_then(|options| expand::item(&options, syn::parse2(item.clone())?));
     expanded.unwrap_or_else(|error| fallback::item(item, &error)).into()
 }
 
 fn metric(kind: MetricKind, input: TokenStream) -> TokenStream {
-    let metric = parse::metric(kind, input.into());
+    let metric = parse::metric(kind, parse::visible(input.into()));
     let expanded = metric.and_then(|metric| check::metric(&metric).map(|()| expand::metric(&metric)));
     expanded.unwrap_or_else(|error| fallback::expression(&error)).into()
 }
 
 fn event(level: Level, input: TokenStream) -> TokenStream {
-    let event = parse::event(level, input.into());
+    let event = parse::event(level, parse::visible(input.into()));
     let expanded = event.and_then(|event| check::event(&event).map(|()| expand::event(&event)));
     expanded.unwrap_or_else(|error| fallback::expression(&error)).into()
 }

@@ -17,9 +17,13 @@ mod signal;
 mod aggregate;
 pub mod backend;
 pub mod encode;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod flush;
 mod hub;
 pub mod journal;
+#[cfg(feature = "local")]
+pub mod store;
 
 pub use crate::chunk::parts;
 pub use crate::error::Error;

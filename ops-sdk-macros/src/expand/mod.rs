@@ -46,12 +46,8 @@ fn this_line() -> TokenStream {
     quote_spanned!(hygienic()=> ::core::line!())
 }
 
-/// `&expr`, with parentheses where they are needed. A `$value` of the user's `macro_rules!` comes in an invisible
-/// group, which the compiler does not heed when it comes back: what is in it is taken out, so that it gets them too.
+/// `&expr`, with parentheses where they are needed.
 fn reference(expr: &Expr) -> Expr {
-    if let Expr::Group(group) = expr {
-        return reference(&group.expr);
-    }
     let and_token = Token![&](hygienic_at(expr));
     Expr::Reference(ExprReference {
         attrs: Vec::new(),

@@ -2,11 +2,13 @@
 //! allowed is for `check` to say.
 
 mod event;
+mod groups;
 mod instrumented;
 mod metric;
 mod template;
 
 pub(crate) use self::event::event;
+pub(crate) use self::groups::visible;
 pub(crate) use self::instrumented::{is_instrumented, options, own_options};
 pub(crate) use self::metric::metric;
 

@@ -18,6 +18,8 @@ pub use self::cloudwatch::CloudWatch;
 pub use self::cloudwatch_logs::CloudWatchLogs;
 #[cfg(feature = "emf")]
 pub use self::emf::{Emf, EmfTarget};
+#[cfg(feature = "local")]
+pub mod local;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,6 +140,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "cloudwatch-logs" => Some(Box::new(CloudWatchLogs::new())),
         #[cfg(feature = "emf")]
         "emf" => Some(Box::new(Emf::new())),
+        #[cfg(feature = "local")]
+        "local" => Some(Box::new(local::Local::new())),
         _ => None,
     }
 }
@@ -146,6 +150,7 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
 #[must_use]
 pub fn known() -> &'static [(&'static str, bool)] {
     &[
+        ("local", cfg!(feature = "local")),
         ("cloudwatch", cfg!(feature = "cloudwatch")),
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
         ("emf", cfg!(feature = "emf")),

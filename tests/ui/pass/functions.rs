@@ -175,12 +175,12 @@ macro_rules! make {
     ($name:ident, $ty:ty, $value:expr) => {
         #[instrumented]
         fn $name() -> $ty {
-            $value
+            $value * 2
         }
     };
 }
 
-make!(made, u8, 3);
+make!(made, u8, 1 + 2);
 
 mod inner {
     // Names of the prelude mean something else here.
@@ -229,7 +229,7 @@ fn main() {
     unused_drop(Box::new(1));
     assert_eq!(items(), 1);
     assert_eq!(recursive(10), 55);
-    assert_eq!(r#match() + made() + inner::shadowed().unwrap(), 5);
+    assert_eq!(r#match() + made() + inner::shadowed().unwrap(), 8);
     assert_eq!(*pins(), 1);
     if loops(1) == 2 {
         diverges(1);

@@ -171,7 +171,7 @@ fn what_everyone_has_passed_takes_no_room() {
                 assert!(journal.bytes() < 1 << 13, "{}", journal.bytes());
             }
         }
-        assert_eq!(read(&mut journal, metrics, 9).0, []);
+        assert_eq!(read(&mut journal, metrics, 9).0, [0_u64; 0]);
         assert!(journal.evicted().is_empty());
         let files = dir.map_or(0, |dir| fs::read_dir(dir.join("journal")).unwrap().count());
         assert!(files <= 1, "{files}");

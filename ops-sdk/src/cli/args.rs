@@ -1,0 +1,139 @@
+//! The arguments of `ops`, and its help.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use super::human;
+use crate::model::Level;
+
+const AFTER_HELP: &str = "\
+The store:
+  --store PATH, else OPS_LOCAL_PATH, else store.db in OPS_STATE_DIR, else
+  .ops/store.db in the current directory. It is an SQLite file and is only
+  read; programs may write to it meanwhile:
+    sqlite3 .ops/store.db 'SELECT * FROM v_functions'
+
+Examples:
+  ops stats                               calls, errors, p50 and p99
+  ops logs --level warn --since 10m       what went wrong lately
+  ops logs --search 'timeout order*'      full text
+  ops tail --target shop::checkout        as it happens
+
+Exit codes:
+  0  done
+  1  the store, the file or an event could not be read; stderr says why
+  2  the arguments mean nothing";
+
+/// Reads the local store of programs that record with ops-sdk.
+#[derive(Debug, Parser)]
+#[command(name = "ops", version, after_help = AFTER_HELP)]
+pub(super) struct Args {
+    /// The store's file
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(super) store: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Functions, metrics, log lines by level, and the books
+    Stats(Stats),
+    /// Log events, the newest last
+    Logs(Logs),
+    /// The newest log events, then each as it arrives, until Ctrl-C
+    Tail(Tail),
+    /// Puts over-long events together again from their parts
+    Join(Join),
+}
+
+/// Functions, metrics, log lines by level, and the books.
+///
+/// A function's line has its calls, those that failed, and how long they took:
+/// half of them no longer than P50, 99 of 100 no longer than P99 (within 1 %).
+/// The books say for each process, backend and kind of record where every
+/// record is: recorded = delivered + pending + dead-lettered + dropped.
+#[derive(Debug, Default, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Stats {
+    /// Only what happened within this time: 90s, 10m, 2h, 7d
+    #[arg(long, value_name = "AGE", value_parser = human::parse_age)]
+    pub(super) since: Option<Duration>,
+    /// One JSON object instead of tables
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Filter {
+    /// This level and weightier ones: error, warn, info, debug, trace
+    #[arg(long, value_name = "LEVEL")]
+    pub(super) level: Option<Level>,
+    /// Modules whose path begins so: shop::checkout
+    #[arg(long, value_name = "PREFIX")]
+    pub(super) target: Option<String>,
+    /// All of these words; "quoted words" in a row, begin* for a prefix
+    #[arg(long, value_name = "WORDS")]
+    pub(super) search: Option<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Log events, the newest last: time in UTC, level, module, message, fields.
+#[derive(Debug, Default, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ops logs --level warn --since 1h
+  ops logs --target shop::checkout --search '\"no reply\" payment*'
+  ops logs --limit 100000 --json | jq -r .fields.path")]
+pub(super) struct Logs {
+    #[command(flatten)]
+    pub(super) filter: Filter,
+    /// Only events within this time: 90s, 10m, 2h, 7d
+    #[arg(long, value_name = "AGE", value_parser = human::parse_age)]
+    pub(super) since: Option<Duration>,
+    /// Only events before this time ago
+    #[arg(long, value_name = "AGE", value_parser = human::parse_age)]
+    pub(super) until: Option<Duration>,
+    /// At most this many, the newest
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(super) limit: usize,
+}
+
+/// The newest log events, then each as it arrives, until Ctrl-C.
+#[derive(Debug, Default, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ops tail --level warn
+  ops tail --lines 0 --search timeout --json")]
+pub(super) struct Tail {
+    #[command(flatten)]
+    pub(super) filter: Filter,
+    /// Begin with this many that are there already
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(super) lines: usize,
+    /// Nothing: ops tail always follows. For those whose fingers type it
+    #[arg(short = 'f', hide = true)]
+    pub(super) follow: bool,
+}
+
+/// Puts over-long events together again from their parts.
+///
+/// A service takes events up to a size; a longer one is sent as numbered parts
+/// ("@ops.part v1 id=… part=2/5 … | …"). This reads one event or part a line,
+/// or a JSON array of texts, and writes one event a line: parts put together,
+/// byte for byte, everything else as it is. What cannot be put together is
+/// named on stderr with the parts that are missing, and the exit code is 1.
+///
+///   aws logs filter-log-events --log-group-name /shop \
+///     --query 'events[].message' --output json | ops join
+#[derive(Debug, Default, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Join {
+    /// The file to read; standard input when none is given
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+}

@@ -108,6 +108,8 @@ struct Reader {
     cursor: Cursor,
     place: Place,
     slot: Option<Slot>,
+    /// The position and the end of the journal that the file holds.
+    saved: (Position, Position),
 }
 
 /// The journal. One thread at a time: whoever shares it puts it behind a mutex.
@@ -170,7 +172,8 @@ impl Journal {
         let cursor = Cursor::new(accepts, at);
         let carried = cursor.pending(&self.line.end);
         let key = CursorKey(self.readers.len());
-        self.readers.push(Reader { id: id.to_owned(), cursor, place: Place::default(), slot });
+        let saved = (at, self.line.end);
+        self.readers.push(Reader { id: id.to_owned(), cursor, place: Place::default(), slot, saved });
         self.settle();
         Ok(Attached { key, carried })
     }
@@ -219,7 +222,12 @@ impl Journal {
         let readers = self.readers.iter_mut().enumerate();
         let rows = readers.flat_map(|(index, reader)| {
             let cursor = CursorKey(index);
-            reader.cursor.take_untold().map(move |(signal, loss, count)| Evicted { cursor, signal, loss, count })
+            reader.cursor.take_untold().map(move |(signal, loss, count)| Evicted {
+                cursor,
+                signal,
+                loss,
+                count,
+            })
         });
         rows.collect()
     }
@@ -244,7 +252,8 @@ impl Journal {
     pub fn ack(&mut self, key: CursorKey, upto: Position) {
         let Some(reader) = self.readers.get_mut(key.0) else { return };
         reader.cursor.ack(upto);
-        if let Err(error) = reader.save() {
+        let moved = reader.cursor.acked() != reader.saved.0;
+        if moved && let Err(error) = reader.save(self.line.end) {
             self.note_cursor_error(key, &error);
         }
         self.trim();
@@ -302,7 +311,7 @@ impl Journal {
         self.try_commit()?;
         self.line.segments.iter_mut().try_for_each(Segment::sync)?;
         for reader in &mut self.readers {
-            reader.save()?;
+            reader.save(self.line.end)?;
             reader.slot.as_ref().map_or(Ok(()), Slot::sync)?;
         }
         File::open(segments)?.sync_all()?;
@@ -335,7 +344,7 @@ impl Journal {
             Saved::At(position) => self.line.place(position),
             Saved::Unreadable => self.line.start(),
         };
-        slot.save(at).map_err(fail)?;
+        slot.save(at, self.line.end).map_err(fail)?;
         Ok((Some(slot), at))
     }
 
@@ -373,6 +382,13 @@ impl Journal {
         if self.line.segments.back().is_none_or(|segment| segment.gone != Some(Loss::JournalFull)) {
             self.line.segments.push_back(Segment::gone(at, Loss::JournalFull));
         }
+        self.lose_ahead(at, self.line.end);
+    }
+
+    fn lose_ahead(&mut self, from: Position, to: Position) {
+        for reader in &mut self.readers {
+            reader.cursor.lose_ahead(from, to, Loss::JournalFull);
+        }
         self.settle();
     }
 
@@ -400,15 +416,17 @@ impl Journal {
             let Some(index) = self.line.segments.iter().position(|segment| segment.memory_bytes() > 0) else {
                 break;
             };
+            let end = self.line.end_of(index);
             let segment = &mut self.line.segments[index];
+            let base = segment.base;
             waiting -= segment.memory_bytes();
             self.bytes -= segment.bytes();
             segment.gone = Some(Loss::JournalFull);
             self.growing &= index != last;
             let discarded = segment.discard();
             self.note_discard(discarded);
+            self.lose_ahead(base, end);
         }
-        self.settle();
     }
 
     fn settle(&mut self) {
@@ -478,11 +496,13 @@ impl Journal {
 }
 
 impl Reader {
-    fn save(&mut self) -> io::Result<()> {
-        if let Some(slot) = self.slot.as_mut().filter(|_| self.cursor.unsaved) {
-            slot.save(self.cursor.acked())?;
+    /// Saves how far the backend has come, and where the journal ends, unless the file says so already.
+    fn save(&mut self, end: Position) -> io::Result<()> {
+        let now = (self.cursor.acked(), end);
+        if let Some(slot) = self.slot.as_mut().filter(|_| now != self.saved) {
+            slot.save(now.0, now.1)?;
         }
-        self.cursor.unsaved = false;
+        self.saved = now;
         Ok(())
     }
 }
@@ -492,7 +512,7 @@ impl Drop for Journal {
     fn drop(&mut self) {
         self.commit();
         for reader in &mut self.readers {
-            let _ = reader.save();
+            let _ = reader.save(self.line.end);
         }
     }
 }

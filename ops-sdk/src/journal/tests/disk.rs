@@ -145,11 +145,12 @@ const FULL_DISK: &str = "OPS_SDK_TEST_FULL_DISK";
 
 /// Runs the next test once more in a process whose files may not grow beyond 8 KiB, so that writes fail half way.
 #[test]
-fn a_disk_that_fills_up_half_way_through_a_write_loses_nothing() {
+fn a_disk_that_fills_up_half_way_through_a_write_costs_only_what_dies_in_memory() {
     if std::env::var_os(FULL_DISK).is_some() {
         return fill_the_disk();
     }
-    let test = "journal::tests::disk::a_disk_that_fills_up_half_way_through_a_write_loses_nothing";
+    let test =
+        "journal::tests::disk::a_disk_that_fills_up_half_way_through_a_write_costs_only_what_dies_in_memory";
     let this = std::env::current_exe().unwrap();
     let script = r#"trap "" XFSZ; ulimit -f 16; exec "$@""#;
     let mut run = Command::new("sh");
@@ -177,7 +178,8 @@ fn fill_the_disk() {
     assert_eq!(read(&mut journal, key, usize::MAX).0, (1..=500).collect::<Vec<_>>());
     drop(journal);
     let (mut journal, opened) = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap();
-    assert_eq!(opened.damaged_frames, 0);
-    let key = attach(&mut journal, "one", ALL);
+    let Attached { key, carried } = journal.attach("one", ALL).unwrap();
+    assert_eq!((opened.frames + opened.damaged_frames, carried[1]), (500, 500));
     assert_eq!(drain(&mut journal, key), (1..=opened.frames).collect::<Vec<_>>());
+    assert_eq!(lost(&mut journal), [(Signal::Log, Loss::Damaged, opened.damaged_frames)]);
 }

@@ -198,7 +198,7 @@ impl Journal {
                 self.commit();
             }
         }
-        while self.bytes > self.settings.bytes_max {
+        while self.bytes > self.settings.bytes_max && !self.line.segments.is_empty() {
             self.drop_front(Loss::JournalFull);
         }
     }

@@ -21,7 +21,7 @@ struct Said {
 static SAID: Lazy<Mutex<HashMap<String, Said>>> = Lazy::new(Mutex::default);
 
 /// Says `text` unless this `kind` spoke within the last minute.
-pub fn warn(kind: &str, now: Now, text: &str) {
+pub(crate) fn warn(kind: &str, now: Now, text: &str) {
     if let Some(line) = decide(&mut SAID.lock(), kind, now.mono_ns, text) {
         eprintln!("ops-sdk: {line}");
     }

@@ -1,1 +1,24 @@
 //! What the tests of the whole house share.
+
+pub mod capture;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ops_sdk::Stats;
+
+/// Recording is one for the process, so tests that start it take turns.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Asserts that every row of every book balances.
+///
+/// # Panics
+///
+/// If one does not.
+pub fn assert_balanced(stats: &Stats) {
+    for book in &stats.books {
+        assert!(book.balanced(), "the books of {} do not balance: {book:?}", book.backend);
+    }
+}

@@ -3,6 +3,21 @@
 //! A backend is one file behind this trait. It turns records into bytes and one batch into one push, and judges the
 //! answer. It knows nothing of other backends, the journal, threads or the environment.
 
+#[cfg(any(feature = "cloudwatch", feature = "cloudwatch-logs", feature = "emf"))]
+mod aws;
+#[cfg(feature = "cloudwatch")]
+mod cloudwatch;
+#[cfg(feature = "cloudwatch-logs")]
+mod cloudwatch_logs;
+#[cfg(feature = "emf")]
+mod emf;
+
+#[cfg(feature = "cloudwatch")]
+pub use self::cloudwatch::CloudWatch;
+#[cfg(feature = "cloudwatch-logs")]
+pub use self::cloudwatch_logs::CloudWatchLogs;
+#[cfg(feature = "emf")]
+pub use self::emf::{Emf, EmfTarget};
 #[cfg(feature = "local")]
 pub mod local;
 
@@ -114,18 +129,43 @@ pub trait Configure: Send + 'static {
     fn open(self: Box<Self>, context: &Context) -> Result<Box<dyn Backend>, Error>;
 }
 
-/// The settings of a built-in backend by its name, as `OPS_BACKENDS` says it.
+/// The settings of the backend of this name, as `OPS_BACKENDS` names it, with everything from the environment; `None`
+/// if there is none, or it is not compiled in.
 #[must_use]
 pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
     match name {
+        #[cfg(feature = "cloudwatch")]
+        "cloudwatch" => Some(Box::new(CloudWatch::new())),
+        #[cfg(feature = "cloudwatch-logs")]
+        "cloudwatch-logs" => Some(Box::new(CloudWatchLogs::new())),
+        #[cfg(feature = "emf")]
+        "emf" => Some(Box::new(Emf::new())),
         #[cfg(feature = "local")]
         "local" => Some(Box::new(local::Local::new())),
         _ => None,
     }
 }
 
-/// Every backend there is, and whether it is built in.
+/// Every backend there is and whether it is compiled in; its feature has its name. For messages.
 #[must_use]
 pub fn known() -> &'static [(&'static str, bool)] {
-    &[("local", cfg!(feature = "local"))]
+    &[
+        ("local", cfg!(feature = "local")),
+        ("cloudwatch", cfg!(feature = "cloudwatch")),
+        ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
+        ("emf", cfg!(feature = "emf")),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_compiled_in_is_found_by_its_name() {
+        for (name, compiled_in) in known() {
+            assert_eq!(by_name(name).is_some(), *compiled_in, "{name}");
+        }
+        assert!(by_name("clodwatch").is_none());
+    }
 }

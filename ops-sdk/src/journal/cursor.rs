@@ -16,19 +16,17 @@ pub(super) struct Cursor {
     accepts: Tally<bool>,
     acked: Position,
     next: Position,
-    /// Stretches between `acked` and `next` that were lost, in order, none touching another.
+    /// Stretches behind `acked` that were lost, in order, none touching another.
     holes: Vec<(Position, Position)>,
     /// What was lost and not yet told, by the order of [`LOSSES`].
     untold: [Tally<u64>; LOSSES.len()],
-    /// Whether `acked` moved since it was last saved.
-    pub(super) unsaved: bool,
 }
 
 impl Cursor {
     /// A cursor that starts here.
     pub(super) fn new(accepts: Tally<bool>, at: Position) -> Cursor {
         let untold = Default::default();
-        Cursor { accepts, acked: at, next: at, holes: Vec::new(), untold, unsaved: true }
+        Cursor { accepts, acked: at, next: at, holes: Vec::new(), untold }
     }
 
     /// What is to be read next.
@@ -55,7 +53,7 @@ impl Cursor {
     /// Its frames of each kind between `acked` and `end` that are not lost.
     pub(super) fn pending(&self, end: &Position) -> Tally<u64> {
         let mut pending = self.count(&self.acked, end);
-        for (from, to) in &self.holes {
+        for (from, to) in self.holes.iter().filter(|(from, _)| from.is_before(end)) {
             for (left, lost) in pending.iter_mut().zip(self.count(from, to)) {
                 *left = left.saturating_sub(lost);
             }
@@ -72,21 +70,26 @@ impl Cursor {
 
     /// Moves on: what lies before `to` is gone.
     pub(super) fn lose(&mut self, to: Position, loss: Loss) {
-        for (from, to) in self.outside_holes(self.next, to) {
+        self.lose_ahead(self.next, to, loss);
+        self.advance(self.next.max(to));
+    }
+
+    /// What lies between two positions is gone, except what was read of it.
+    pub(super) fn lose_ahead(&mut self, from: Position, to: Position, loss: Loss) {
+        for (from, to) in self.outside_holes(from.max(self.next), to) {
             self.book(&from, &to, loss);
             self.holes.push((from, to));
         }
         self.merge_holes();
-        self.advance(to);
+        self.advance(self.next);
     }
 
     /// Everything before `upto` is settled. Positions that it has not read are none of its own.
     pub(super) fn ack(&mut self, upto: Position) {
         if self.acked.is_before(&upto) && !self.next.is_before(&upto) {
             self.acked = upto;
-            self.holes.retain(|(_, to)| upto.is_before(to));
+            self.forget_holes();
             self.close_up();
-            self.unsaved = true;
         }
     }
 
@@ -100,8 +103,10 @@ impl Cursor {
     pub(super) fn take_untold(&mut self) -> impl Iterator<Item = (Signal, Loss, u64)> + use<> {
         let untold = std::mem::take(&mut self.untold);
         let rows = LOSSES.into_iter().zip(untold);
-        rows.flat_map(|(loss, row)| Signal::ALL.into_iter().zip(row).map(move |(signal, n)| (signal, loss, n)))
-            .filter(|(_, _, n)| *n > 0)
+        rows.flat_map(|(loss, row)| {
+            Signal::ALL.into_iter().zip(row).map(move |(signal, n)| (signal, loss, n))
+        })
+        .filter(|(_, _, n)| *n > 0)
     }
 
     fn book(&mut self, from: &Position, to: &Position, loss: Loss) {
@@ -138,6 +143,11 @@ impl Cursor {
         });
     }
 
+    fn forget_holes(&mut self) {
+        let acked = self.acked;
+        self.holes.retain(|(_, to)| acked.is_before(to));
+    }
+
     fn jump_holes(&mut self) {
         let next = self.next.ordinal();
         let here = self.holes.iter().find(|(from, to)| (from.ordinal()..to.ordinal()).contains(&next));
@@ -148,8 +158,7 @@ impl Cursor {
     fn close_up(&mut self) {
         if self.pending(&self.next).iter().all(|n| *n == 0) && self.acked.is_before(&self.next) {
             self.acked = self.next;
-            self.holes.clear();
-            self.unsaved = true;
+            self.forget_holes();
         }
     }
 }
@@ -211,6 +220,19 @@ mod tests {
         assert_eq!(logs(&cursor, at(3, 0)), 1);
         cursor.ack(at(3, 0));
         assert_eq!((logs(&cursor, at(3, 0)), untold(&mut cursor).len()), (0, 1));
+    }
+
+    #[test]
+    fn a_loss_further_on_is_counted_at_once_and_passed_later() {
+        let mut cursor = Cursor::new(LOGS, at(0, 0));
+        cursor.lose_ahead(at(2, 0), at(5, 1), Loss::JournalFull);
+        assert_eq!(untold(&mut cursor), [(Signal::Log, Loss::JournalFull, 3)]);
+        assert_eq!((cursor.next(), logs(&cursor, at(6, 1))), (at(0, 0), 3));
+        cursor.advance(at(2, 0));
+        assert_eq!((cursor.next(), cursor.acked()), (at(5, 1), at(0, 0)));
+        cursor.ack(at(2, 0));
+        assert_eq!((cursor.acked(), logs(&cursor, at(6, 1))), (at(5, 1), 1));
+        assert!(untold(&mut cursor).is_empty());
     }
 
     #[test]

@@ -84,10 +84,8 @@ pub(super) fn parse(bytes: &[u8], base: u64) -> Option<Head> {
     let [signal] = take(&mut rest)?;
     let payload_bytes = u32::from_le_bytes(take(&mut rest)?);
     let time_ms = u64::from_le_bytes(take(&mut rest)?);
-    let id = RecordId {
-        process: u64::from_le_bytes(take(&mut rest)?),
-        seq: u64::from_le_bytes(take(&mut rest)?),
-    };
+    let id =
+        RecordId { process: u64::from_le_bytes(take(&mut rest)?), seq: u64::from_le_bytes(take(&mut rest)?) };
     let mut before = [0; Signal::COUNT];
     for n in &mut before {
         *n = u32::from_le_bytes(take(&mut rest)?);
@@ -155,7 +153,8 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 mod tests {
     use super::*;
 
-    const HEAD: FrameHead = FrameHead { signal: Signal::Audit, time_ms: 7, id: RecordId { process: 8, seq: 9 } };
+    const HEAD: FrameHead =
+        FrameHead { signal: Signal::Audit, time_ms: 7, id: RecordId { process: 8, seq: 9 } };
 
     fn frame() -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -32,7 +32,8 @@ pub(super) struct Room {
 impl Room {
     /// Whether a run may not have one more payload of this size. An empty run may have any.
     fn is_full(&self, run: &Run, bytes: usize) -> bool {
-        !run.is_empty() && (run.len() >= self.frames_max || run.bytes().saturating_add(bytes) > self.bytes_max)
+        !run.is_empty()
+            && (run.len() >= self.frames_max || run.bytes().saturating_add(bytes) > self.bytes_max)
     }
 }
 

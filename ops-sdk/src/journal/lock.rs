@@ -71,7 +71,8 @@ mod tests {
         let state = dir.path().join("deep/state");
         let held = lock(&state).unwrap();
         let said = lock(&state).unwrap_err().to_string();
-        for part in ["OPS_STATE_DIR", "deep/state", &format!("live process {}", std::process::id()), "; give"] {
+        for part in ["OPS_STATE_DIR", "deep/state", &format!("live process {}", std::process::id()), "; give"]
+        {
             assert!(said.contains(part), "{part} not in: {said}");
         }
         drop(held);

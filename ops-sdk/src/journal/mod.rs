@@ -20,6 +20,7 @@ mod segment;
 mod slot;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 use std::fs::{self, File};
 use std::io;
@@ -35,7 +36,7 @@ pub use self::run::{Run, RunFrame};
 use self::cursor::Cursor;
 use self::frame::HEAD_BYTES;
 use self::line::{Line, Place, Room};
-use self::lock::{STATE_DIR, path_error};
+use self::lock::path_error;
 use self::segment::{Segment, bytes_alone};
 use self::slot::{Saved, Slot};
 use crate::error::Error;
@@ -108,6 +109,8 @@ struct Reader {
     cursor: Cursor,
     place: Place,
     slot: Option<Slot>,
+    /// The position and the end of the journal that the file holds.
+    saved: (Position, Position),
 }
 
 /// The journal. One thread at a time: whoever shares it puts it behind a mutex.
@@ -170,7 +173,8 @@ impl Journal {
         let cursor = Cursor::new(accepts, at);
         let carried = cursor.pending(&self.line.end);
         let key = CursorKey(self.readers.len());
-        self.readers.push(Reader { id: id.to_owned(), cursor, place: Place::default(), slot });
+        let saved = (at, self.line.end);
+        self.readers.push(Reader { id: id.to_owned(), cursor, place: Place::default(), slot, saved });
         self.settle();
         Ok(Attached { key, carried })
     }
@@ -195,7 +199,7 @@ impl Journal {
                 self.commit();
             }
         }
-        while self.bytes > self.settings.bytes_max {
+        while self.bytes > self.settings.bytes_max && !self.line.segments.is_empty() {
             self.drop_front(Loss::JournalFull);
         }
     }
@@ -219,7 +223,12 @@ impl Journal {
         let readers = self.readers.iter_mut().enumerate();
         let rows = readers.flat_map(|(index, reader)| {
             let cursor = CursorKey(index);
-            reader.cursor.take_untold().map(move |(signal, loss, count)| Evicted { cursor, signal, loss, count })
+            reader.cursor.take_untold().map(move |(signal, loss, count)| Evicted {
+                cursor,
+                signal,
+                loss,
+                count,
+            })
         });
         rows.collect()
     }
@@ -244,7 +253,8 @@ impl Journal {
     pub fn ack(&mut self, key: CursorKey, upto: Position) {
         let Some(reader) = self.readers.get_mut(key.0) else { return };
         reader.cursor.ack(upto);
-        if let Err(error) = reader.save() {
+        let moved = reader.cursor.acked() != reader.saved.0;
+        if moved && let Err(error) = reader.save(self.line.end) {
             self.note_cursor_error(key, &error);
         }
         self.trim();
@@ -302,7 +312,7 @@ impl Journal {
         self.try_commit()?;
         self.line.segments.iter_mut().try_for_each(Segment::sync)?;
         for reader in &mut self.readers {
-            reader.save()?;
+            reader.save(self.line.end)?;
             reader.slot.as_ref().map_or(Ok(()), Slot::sync)?;
         }
         File::open(segments)?.sync_all()?;
@@ -335,7 +345,7 @@ impl Journal {
             Saved::At(position) => self.line.place(position),
             Saved::Unreadable => self.line.start(),
         };
-        slot.save(at).map_err(fail)?;
+        slot.save(at, self.line.end).map_err(fail)?;
         Ok((Some(slot), at))
     }
 
@@ -348,141 +358,16 @@ impl Journal {
         let fresh = segment.times.is_none_or(|(first, _)| head.time_ms <= first.saturating_add(span_ms));
         bytes <= self.settings.segment_bytes_max && fresh
     }
-
-    fn roll(&mut self, at: Position) {
-        self.seal();
-        let segment = Segment::new(at, self.folders.as_ref().map(|(segments, _)| segments.as_path()));
-        self.bytes += segment.bytes();
-        self.line.segments.push_back(segment);
-        self.growing = true;
-        self.trim();
-    }
-
-    fn seal(&mut self) {
-        self.commit();
-        if let Some(segment) = self.line.segments.back_mut() {
-            segment.seal();
-        }
-        self.growing = false;
-    }
-
-    /// One frame that no journal of this size can hold.
-    fn leave_gap(&mut self, at: Position, signal: Signal) {
-        self.seal();
-        self.line.end = at.after(signal);
-        if self.line.segments.back().is_none_or(|segment| segment.gone != Some(Loss::JournalFull)) {
-            self.line.segments.push_back(Segment::gone(at, Loss::JournalFull));
-        }
-        self.settle();
-    }
-
-    /// Offers the disk every segment that has bytes in memory; one that it does not take keeps back no other.
-    fn try_commit(&mut self) -> io::Result<()> {
-        let sealed = self.line.segments.len() - usize::from(self.growing);
-        let mut result = Ok(());
-        for (index, segment) in self.line.segments.iter_mut().enumerate() {
-            if segment.memory_bytes() > 0 {
-                result = result.and(segment.commit());
-                if index < sealed {
-                    segment.seal();
-                }
-            }
-        }
-        result
-    }
-
-    /// Lets go of the oldest segments that wait for the disk, until what waits is within its bound. Those that are on
-    /// disk stay: they take no memory.
-    fn shed_waiting(&mut self) {
-        let mut waiting: u64 = self.line.segments.iter().map(Segment::memory_bytes).sum();
-        while waiting > self.waiting_bytes_max {
-            let last = self.line.segments.len() - 1;
-            let Some(index) = self.line.segments.iter().position(|segment| segment.memory_bytes() > 0) else {
-                break;
-            };
-            let segment = &mut self.line.segments[index];
-            waiting -= segment.memory_bytes();
-            self.bytes -= segment.bytes();
-            segment.gone = Some(Loss::JournalFull);
-            self.growing &= index != last;
-            let discarded = segment.discard();
-            self.note_discard(discarded);
-        }
-        self.settle();
-    }
-
-    fn settle(&mut self) {
-        for reader in &mut self.readers {
-            self.line.settle(&mut reader.cursor);
-        }
-    }
-
-    /// Lets go of the oldest segment; whoever had not passed it has lost what it held.
-    fn drop_front(&mut self, loss: Loss) {
-        let end = self.line.end_of(0);
-        let loss = self.line.segments.front().and_then(|segment| segment.gone).unwrap_or(loss);
-        for reader in self.readers.iter_mut().filter(|reader| reader.cursor.next().is_before(&end)) {
-            reader.cursor.lose(end, loss);
-        }
-        self.forget_front();
-        self.settle();
-    }
-
-    /// Lets go of segments that every cursor has passed. The last one may grow on until it is worth it.
-    fn trim(&mut self) {
-        self.settle();
-        let Some(passed) = self.readers.iter().map(|reader| reader.cursor.acked().ordinal()).min() else {
-            return;
-        };
-        while let Some(front) = self.line.segments.front() {
-            let is_small = front.bytes() < self.settings.segment_bytes_max / 8;
-            let grows = self.growing && self.line.segments.len() == 1 && is_small;
-            let fresh = front.base.ordinal() == self.line.end_of(0).ordinal();
-            if grows || fresh || self.line.end_of(0).ordinal() > passed {
-                break;
-            }
-            self.forget_front();
-        }
-    }
-
-    fn forget_front(&mut self) {
-        if let Some(mut segment) = self.line.segments.pop_front() {
-            self.bytes -= segment.bytes();
-            self.growing &= !self.line.segments.is_empty();
-            let discarded = segment.discard();
-            self.note_discard(discarded);
-        }
-    }
-
-    fn note_discard(&mut self, discarded: io::Result<()>) {
-        if let (Err(error), Some((segments, _))) = (discarded, &self.folders) {
-            self.trouble = Some(said("delete a segment in", segments, &error, "allow this user to"));
-        }
-    }
-
-    fn note_segment_error(&mut self, error: &io::Error) {
-        let Some((segments, _)) = &self.folders else { return };
-        let waiting_mib = self.waiting_bytes_max >> 20;
-        let remedy = format!(
-            "make room on the disk or repair it; until then records wait in memory, {waiting_mib} MiB at most"
-        );
-        self.trouble = Some(said("use", segments, error, &remedy));
-    }
-
-    fn note_cursor_error(&mut self, key: CursorKey, error: &io::Error) {
-        let slot = self.readers.get(key.0).and_then(|reader| reader.slot.as_ref());
-        let Some(path) = slot.map(|slot| slot.path().to_owned()) else { return };
-        let remedy = "make room on the disk or repair it; until then a restart sends some records twice";
-        self.trouble = Some(said("save", &path, error, remedy));
-    }
 }
 
 impl Reader {
-    fn save(&mut self) -> io::Result<()> {
-        if let Some(slot) = self.slot.as_mut().filter(|_| self.cursor.unsaved) {
-            slot.save(self.cursor.acked())?;
+    /// Saves how far the backend has come, and where the journal ends, unless the file says so already.
+    fn save(&mut self, end: Position) -> io::Result<()> {
+        let now = (self.cursor.acked(), end);
+        if let Some(slot) = self.slot.as_mut().filter(|_| now != self.saved) {
+            slot.save(now.0, now.1)?;
         }
-        self.cursor.unsaved = false;
+        self.saved = now;
         Ok(())
     }
 }
@@ -492,7 +377,7 @@ impl Drop for Journal {
     fn drop(&mut self) {
         self.commit();
         for reader in &mut self.readers {
-            let _ = reader.save();
+            let _ = reader.save(self.line.end);
         }
     }
 }
@@ -500,8 +385,4 @@ impl Drop for Journal {
 fn create(folder: &Path) -> Result<(), Error> {
     let remedy = "give a directory that this user may write to, on a disk with room";
     fs::create_dir_all(folder).map_err(|source| path_error("create", folder, remedy, source))
-}
-
-fn said(action: &str, path: &Path, error: &io::Error, remedy: &str) -> String {
-    format!("{STATE_DIR}: cannot {action} {}: {error}; {remedy}", path.display())
 }

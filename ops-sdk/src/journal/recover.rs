@@ -12,6 +12,7 @@ use super::scan::{Scan, Source};
 use super::segment::{Segment, ordinal_of};
 use super::slot;
 use crate::error::Error;
+use crate::ledger::Loss;
 use crate::model::Signal;
 
 /// What was found when the journal was opened.
@@ -19,7 +20,7 @@ use crate::model::Signal;
 pub struct Opened {
     /// Whole frames.
     pub frames: u64,
-    /// Frames that stood between these and cannot be read. Each backend that had not passed them is told so when
+    /// Frames that stood between or after these and cannot be read. Each backend that had not passed them is told so when
     /// it comes to them.
     pub damaged_frames: u64,
     /// Bytes after the last frame that were no whole frame, as a process leaves them that is killed while it
@@ -44,7 +45,7 @@ pub(super) fn recover(folder: &Path, cursors: &Path) -> Result<(Line, Opened), E
     let (mut line, mut opened) = (Line::default(), Opened::default());
     let mut files = segment_files(folder)?;
     files.sort();
-    let last = files.len().saturating_sub(1);
+    let (count, last) = (files.len(), files.len().saturating_sub(1));
     for (index, (ordinal, path)) in files.into_iter().enumerate() {
         let survey = survey(&path, ordinal)?;
         opened.frames += survey.frames;
@@ -53,9 +54,13 @@ pub(super) fn recover(folder: &Path, cursors: &Path) -> Result<(Line, Opened), E
         }
         add(&mut line, ordinal, path, &survey, index == last);
     }
+    let end = furthest(cursors, line.end);
+    if count > 0 && line.end.is_before(&end) {
+        line.segments.push_back(Segment::gone(line.end, Loss::Damaged));
+    }
+    line.end = end;
     let stood = line.end.ordinal() - line.start().ordinal();
     opened.damaged_frames = stood.saturating_sub(opened.frames);
-    line.end = furthest(cursors, line.end);
     Ok((line, opened))
 }
 
@@ -76,7 +81,8 @@ fn survey(path: &Path, ordinal: u64) -> Result<Survey, Error> {
     let mut source = Source::new(Some(file), bytes, &[]);
     let start = source.get(0..bytes.min(HEADER_BYTES as u64)).map_or(Header::Damaged, parse_header);
     if let Header::Foreign(version) = start {
-        let problem = std::io::Error::other(format!("written in form {version} by a later version of the SDK"));
+        let problem =
+            std::io::Error::other(format!("written in form {version} by a later version of the SDK"));
         return Err(path_error("read", path, "give another directory, or run that version", problem));
     }
     Ok(walk(start, bytes, Scan::new(source, ordinal)))
@@ -122,8 +128,8 @@ fn add(line: &mut Line, ordinal: u64, path: PathBuf, survey: &Survey, is_last: b
     }
 }
 
-/// Ordinals are not used twice: if a cursor has been further than the last whole frame, so has the journal.
+/// Ordinals are not used twice: if a cursor knew of frames after the last whole one, so does the journal.
 fn furthest(cursors: &Path, end: Position) -> Position {
     let entries = fs::read_dir(cursors).into_iter().flatten().flatten();
-    entries.filter_map(|entry| slot::peek(&entry.path())).fold(end, Position::max)
+    entries.filter_map(|entry| slot::peek_end(&entry.path())).fold(end, Position::max)
 }

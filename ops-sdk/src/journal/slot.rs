@@ -1,7 +1,10 @@
 //! A cursor's file: two slots, written in turn, each with its checksum, so that a write that is cut short leaves the
 //! one before. Written in place, so it also works on a disk that has become full.
 //!
-//! A slot is `OPSC · generation u64 · position 5×u64 · CRC-32`, little-endian; the second stands at byte 64.
+//! It also holds where the journal ended then, so that frames which have gone from the end since are known to be lost.
+//!
+//! A slot is `OPSC · generation u64 · position 5×u64 · end 5×u64 · CRC-32`, little-endian; the second stands at
+//! byte 128.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -10,8 +13,8 @@ use std::path::{Path, PathBuf};
 use super::position::{POSITION_BYTES, Position};
 
 const MAGIC: [u8; 4] = *b"OPSC";
-const SLOT_BYTES: usize = 4 + 8 + POSITION_BYTES + 4;
-const SLOT_STRIDE: u64 = 64;
+const SLOT_BYTES: usize = 4 + 8 + 2 * POSITION_BYTES + 4;
+const SLOT_STRIDE: usize = 128;
 
 /// What a cursor's file says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,28 +43,28 @@ impl Slot {
     /// What the system says.
     pub(super) fn open(path: &Path) -> io::Result<(Slot, Saved)> {
         let existed = path.try_exists()?;
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let (generation, saved) = match latest(&mut file)? {
-            Some((generation, position)) => (generation, Saved::At(position)),
+            Some(slot) => (slot.generation, Saved::At(slot.position)),
             None => (0, if existed { Saved::Unreadable } else { Saved::New }),
         };
         Ok((Slot { file, path: path.to_owned(), generation }, saved))
     }
 
-    /// Saves a position over the older of the two.
+    /// Saves a position and the end of the journal over the older of the two.
     ///
     /// # Errors
     ///
     /// What the system says. The position saved before is then still there.
-    pub(super) fn save(&mut self, position: Position) -> io::Result<()> {
+    pub(super) fn save(&mut self, position: Position, end: Position) -> io::Result<()> {
         let generation = self.generation + 1;
         let mut bytes = Vec::with_capacity(SLOT_BYTES);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&generation.to_le_bytes());
         bytes.extend_from_slice(&position.to_bytes());
+        bytes.extend_from_slice(&end.to_bytes());
         bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
-        self.file.seek(SeekFrom::Start(generation % 2 * SLOT_STRIDE))?;
+        self.file.seek(SeekFrom::Start(generation % 2 * SLOT_STRIDE as u64))?;
         self.file.write_all(&bytes)?;
         self.generation = generation;
         Ok(())
@@ -82,32 +85,45 @@ impl Slot {
     }
 }
 
-/// The position in a cursor's file, if there is one.
-pub(super) fn peek(path: &Path) -> Option<Position> {
+/// How far the journal reached when the cursor was last saved, if the file says so.
+pub(super) fn peek_end(path: &Path) -> Option<Position> {
     let mut file = File::open(path).ok()?;
-    latest(&mut file).ok()?.map(|(_, position)| position)
+    latest(&mut file).ok()?.map(|slot| slot.end.max(slot.position))
 }
 
-fn latest(file: &mut File) -> io::Result<Option<(u64, Position)>> {
+struct Written {
+    generation: u64,
+    position: Position,
+    end: Position,
+}
+
+fn latest(file: &mut File) -> io::Result<Option<Written>> {
     let mut bytes = Vec::new();
-    file.take(2 * SLOT_STRIDE).read_to_end(&mut bytes)?;
-    let slots = bytes.chunks(64).filter_map(parse);
-    Ok(slots.max_by_key(|(generation, _)| *generation))
+    file.take(2 * SLOT_STRIDE as u64).read_to_end(&mut bytes)?;
+    let slots = bytes.chunks(SLOT_STRIDE).filter_map(parse);
+    Ok(slots.max_by_key(|slot| slot.generation))
 }
 
-fn parse(bytes: &[u8]) -> Option<(u64, Position)> {
+fn parse(bytes: &[u8]) -> Option<Written> {
     let bytes = bytes.first_chunk::<SLOT_BYTES>()?;
     let (covered, crc) = bytes.split_last_chunk::<4>()?;
-    let rest = covered.strip_prefix(&MAGIC)?;
-    let (generation, position) = rest.split_first_chunk::<8>()?;
-    let position = Position::from_bytes(position.first_chunk()?);
+    let (generation, rest) = covered.strip_prefix(&MAGIC)?.split_first_chunk::<8>()?;
+    let (position, rest) = rest.split_first_chunk()?;
     let intact = crc32fast::hash(covered) == u32::from_le_bytes(*crc);
-    intact.then_some((u64::from_le_bytes(*generation), position))
+    intact.then_some(Written {
+        generation: u64::from_le_bytes(*generation),
+        position: Position::from_bytes(position),
+        end: Position::from_bytes(rest.first_chunk()?),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(path: &Path) -> Saved {
+        Slot::open(path).unwrap().1
+    }
 
     #[test]
     fn a_cursor_file_survives_any_bad_byte_and_any_cut_with_the_position_before() {
@@ -117,18 +133,17 @@ mod tests {
         assert_eq!(saved, Saved::New);
         let places: Vec<_> = (1..=3).map(|n| Position::default().guess(n * 10)).collect();
         for place in &places {
-            slot.save(*place).unwrap();
-            assert_eq!(peek(&path), Some(*place));
+            slot.save(*place, places[2]).unwrap();
+            assert_eq!((at(&path), peek_end(&path)), (Saved::At(*place), Some(places[2])));
         }
         let whole = std::fs::read(&path).unwrap();
         for i in 0..whole.len() {
             let mut bad = whole.clone();
             bad[i] ^= 4;
             std::fs::write(&path, &bad).unwrap();
-            assert!([Some(places[2]), Some(places[1])].contains(&peek(&path)), "byte {i}");
+            assert!([Saved::At(places[2]), Saved::At(places[1])].contains(&at(&path)), "byte {i}");
             std::fs::write(&path, &whole[..i]).unwrap();
-            let (_, saved) = Slot::open(&path).unwrap();
-            assert!([Saved::Unreadable, Saved::At(places[1])].contains(&saved), "length {i}");
+            assert!([Saved::Unreadable, Saved::At(places[1])].contains(&at(&path)), "length {i}");
         }
     }
 }

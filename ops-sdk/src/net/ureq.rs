@@ -73,7 +73,9 @@ fn tell(error: &::ureq::Error, host: &str) -> NetError {
         E::InvalidProxyUrl | E::ConnectProxyFailed(_) => {
             (NetErrorKind::Connect, format!("cannot connect to {host} through the proxy of the environment"))
         }
-        E::Http(_) | E::BadUri(_) => (NetErrorKind::Request, format!("not a request that can be sent to {host}")),
+        E::Http(_) | E::BadUri(_) => {
+            (NetErrorKind::Request, format!("not a request that can be sent to {host}"))
+        }
         _ => (NetErrorKind::Io, format!("{host} did not answer in HTTP")),
     };
     NetError { kind, text }
@@ -95,7 +97,9 @@ fn tell_io(error: &io::Error, host: &str) -> (NetErrorKind, String) {
         io::ErrorKind::ConnectionRefused
         | io::ErrorKind::HostUnreachable
         | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::AddrNotAvailable => (NetErrorKind::Connect, format!("cannot connect to {host}: {error}")),
+        | io::ErrorKind::AddrNotAvailable => {
+            (NetErrorKind::Connect, format!("cannot connect to {host}: {error}"))
+        }
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
             (NetErrorKind::Timeout { sent: None }, format!("{host}: the exchange took too long"))
         }
@@ -244,6 +248,9 @@ mod tests {
         let bounds = Bounds { total: Duration::from_secs(2), ..BOUNDS };
         let error = Ureq::new().exchange(post(&url, ""), bounds).outcome.unwrap_err();
         let kinds = [NetErrorKind::Tls, NetErrorKind::Io];
-        assert!(kinds.contains(&error.kind) || matches!(error.kind, NetErrorKind::Timeout { .. }), "{error:?}");
+        assert!(
+            kinds.contains(&error.kind) || matches!(error.kind, NetErrorKind::Timeout { .. }),
+            "{error:?}"
+        );
     }
 }

@@ -8,7 +8,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
-use super::arena::{Arena, Offset, Resident};
+use super::arena::{Arena, Resident};
 use crate::clock::Ticks;
 use crate::model::{Distribution, Resolution, bucket_of, lower_bound};
 

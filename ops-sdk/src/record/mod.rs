@@ -35,7 +35,9 @@ pub use self::metric::{Call, count, count_by, enter, observe, observe_by, set, s
 pub use self::outcome::{AnyOutcome, Probe, once, probe};
 pub(crate) use self::overflow::set_bytes_max as set_overflow_bytes_max;
 pub(crate) use self::reader::{Reader, Taken, pending_events};
-pub(crate) use self::series::{OVERFLOW, set_series_max};
+#[cfg(test)]
+use self::series::OVERFLOW;
+pub(crate) use self::series::set_series_max;
 pub use self::site::{Kind, Piece, Site, Source};
 pub use self::switch::{enabled, on};
 pub(crate) use self::switch::{turn_off, turn_on};

@@ -23,11 +23,6 @@ pub(super) fn number(site: &'static Site) -> u32 {
     slot
 }
 
-/// The site with this number.
-pub(super) fn site(number: u32) -> Option<&'static Site> {
-    SITES.read().get((number as usize).checked_sub(1)?).copied()
-}
-
 /// Every site that was used at least once.
 pub(crate) fn sites() -> Vec<&'static Site> {
     SITES.read().clone()

@@ -51,25 +51,33 @@ fn ends() -> Vec<usize> {
 }
 
 /// Opens what is there, and checks that each cursor reads all but `hit`, and is told of exactly those.
-fn check(dir: &Path, last: u64, hit: &[u64], told: bool) -> Opened {
+fn check(dir: &Path, last: u64, hit: &[u64]) -> Opened {
     let (mut journal, opened) = Journal::open(small(Some(dir), 1 << 20)).unwrap();
-    for (id, accepts) in [("all", ALL), ("logs", LOGS)] {
-        let Attached { key, carried } = journal.attach(id, accepts).unwrap();
+    let mut told_so_far = Vec::new();
+    let attached = [("all", ALL), ("logs", LOGS)].map(|(id, accepts)| (journal.attach(id, accepts), accepts));
+    for (attached, accepts) in attached {
+        let Attached { key, carried } = attached.unwrap();
         let mine = |seq: &u64| accepts[if *seq > FRAMES { Signal::Log } else { signal(*seq) } as usize];
         let expected: Vec<u64> = (1..=last).filter(|seq| mine(seq) && !hit.contains(seq)).collect();
         assert_eq!(drain(&mut journal, key), expected);
-        let rows = lost(&mut journal);
+        let rows = lost_to(&mut told_so_far, &mut journal, key);
         assert!(rows.iter().all(|row| row.1 == Loss::Damaged));
         let mut lost = [0; Signal::COUNT];
         rows.iter().for_each(|row| lost[row.0 as usize] += row.2);
         let mut should = [0; Signal::COUNT];
-        let hit_mine = hit.iter().filter(|seq| told && mine(seq));
+        let hit_mine = hit.iter().filter(|seq| mine(seq));
         hit_mine.for_each(|seq| should[signal(*seq) as usize] += 1);
         assert_eq!(lost, should);
         assert_eq!(carried.iter().sum::<u64>(), expected.len() as u64 + lost.iter().sum::<u64>());
         assert_eq!(pending(&journal, key), 0);
     }
     opened
+}
+
+/// What one of several cursors was told, out of all that was told so far.
+fn lost_to(told: &mut Vec<Evicted>, journal: &mut Journal, key: CursorKey) -> Vec<(Signal, Loss, u64)> {
+    told.extend(journal.evicted());
+    told.iter().filter(|row| row.cursor == key).map(|row| (row.signal, row.loss, row.count)).collect()
 }
 
 #[test]
@@ -94,12 +102,12 @@ fn a_bad_byte_costs_the_frame_that_it_hits_and_no_other() {
                     None => vec![],
                     Some(_) => vec![1 + ends.partition_point(|end| *end <= i) as u64],
                 };
-                // Nothing follows the last frame to tell its kind, so without its head it is a torn tail.
+                // The last frame without its head is a torn tail; how the journal ended tells what it was.
                 let last_start = ends[ends.len() - 2];
                 let torn = !more && (last_start..last_start + HEAD_BYTES).contains(&i);
-                let opened = check(dir.path(), last, &hit, !torn);
+                let opened = check(dir.path(), last, &hit);
                 assert_eq!(opened.frames, last - hit.len() as u64, "byte {i}");
-                assert_eq!(opened.damaged_frames, if torn { 0 } else { hit.len() as u64 }, "byte {i}");
+                assert_eq!(opened.damaged_frames, hit.len() as u64, "byte {i}");
                 assert_eq!(opened.torn_bytes > 0, torn, "byte {i}");
             }
         }
@@ -116,22 +124,27 @@ fn a_torn_tail_is_cut_at_any_length_and_what_is_appended_then_is_read() {
         reset(dir.path(), &path, &bytes[..length]);
         let whole = ends.iter().filter(|end| **end <= length).count();
         let hit: Vec<u64> = (whole as u64 + 1..=FRAMES).collect();
-        let opened = check(dir.path(), FRAMES, &hit, false);
+        let opened = check(dir.path(), FRAMES, &hit);
         let clean = if whole == 0 { frame::HEADER_BYTES.min(length) } else { ends[whole - 1] };
-        let expected = Opened { frames: whole as u64, damaged_frames: 0, torn_bytes: (length - clean) as u64 };
+        let (frames, damaged_frames) = (whole as u64, hit.len() as u64);
+        let expected = Opened { frames, damaged_frames, torn_bytes: (length - clean) as u64 };
         assert_eq!(opened, expected, "length {length}");
 
         reset(dir.path(), &path, &bytes[..length]);
         let mut journal = open(Some(dir.path()), 1 << 20);
         let key = attach(&mut journal, "all", ALL);
         append(&mut journal, Signal::Log, 99);
+        let mut told = Vec::new();
+        lost_to(&mut told, &mut journal, key);
         drop(journal);
         let (mut journal, opened) = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap();
-        assert_eq!(opened, Opened { frames: whole as u64 + 1, ..Opened::default() });
+        assert_eq!((opened.frames, opened.torn_bytes), (whole as u64 + 1, 0));
         assert_eq!(attach(&mut journal, "all", ALL), key);
         let expected: Vec<u64> = (1..=whole as u64).chain([99]).collect();
         assert_eq!(drain(&mut journal, key), expected);
-        assert!(journal.evicted().is_empty());
+        let all = lost_to(&mut told, &mut journal, key);
+        assert_eq!(all.iter().map(|row| row.2).sum::<u64>(), hit.len() as u64);
+        assert!(all.iter().all(|row| row.1 == Loss::Damaged));
         drop(journal);
         for entry in fs::read_dir(dir.path().join("journal")).unwrap() {
             fs::remove_file(entry.unwrap().path()).unwrap();
@@ -153,10 +166,8 @@ fn a_burst_costs_the_frames_under_it_even_with_both_headers() {
         let starts = [frame::HEADER_BYTES].into_iter().chain(ends.iter().copied());
         let under = (1..).zip(starts.zip(&ends)).filter(|(_, (a, b))| *a < to && **b > from);
         let hit: Vec<u64> = under.map(|(seq, _)| seq).collect();
-        if hit.last() != Some(&FRAMES) {
-            let opened = check(dir.path(), FRAMES, &hit, true);
-            assert_eq!(opened.damaged_frames, hit.len() as u64, "from {start}");
-        }
+        let opened = check(dir.path(), FRAMES, &hit);
+        assert_eq!(opened.damaged_frames, hit.len() as u64, "from {start}");
     }
 }
 

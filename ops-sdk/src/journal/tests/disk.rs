@@ -1,6 +1,7 @@
 //! Restarts, and disks that do not take what they are given.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use super::*;
 
@@ -141,28 +142,36 @@ fn what_waits_for_the_disk_is_bounded_and_what_is_on_disk_stays() {
     assert_eq!(lost(&mut journal), [(Signal::Log, Loss::JournalFull, 600 - left.len() as u64)]);
 }
 
-const FULL_DISK: &str = "OPS_SDK_TEST_FULL_DISK";
+/// Says in the environment of this test program, started once more, what it is to do, and in which directory.
+const CHILD: &str = "OPS_SDK_TEST_JOURNAL_DIR";
 
-/// Runs the next test once more in a process whose files may not grow beyond 8 KiB, so that writes fail half way.
-#[test]
-fn a_disk_that_fills_up_half_way_through_a_write_loses_nothing() {
-    if std::env::var_os(FULL_DISK).is_some() {
-        return fill_the_disk();
-    }
-    let test = "journal::tests::disk::a_disk_that_fills_up_half_way_through_a_write_loses_nothing";
-    let this = std::env::current_exe().unwrap();
-    let script = r#"trap "" XFSZ; ulimit -f 16; exec "$@""#;
-    let mut run = Command::new("sh");
-    run.args(["-c", script, "sh"]).arg(this).args([test, "--exact", "--nocapture"]).env(FULL_DISK, "1");
-    let output = run.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
-    assert!(said.contains("the disk was full"), "{said}");
+/// This test program once more, to run one test with a shell's words before it.
+fn again(test: &str, dir: &Path, before: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{before} exec \"$@\""), "sh"]).arg(std::env::current_exe().unwrap());
+    command.args([&format!("journal::tests::disk::{test}"), "--exact", "--nocapture"]).env(CHILD, dir);
+    command
 }
 
-fn fill_the_disk() {
+fn child_dir() -> Option<PathBuf> {
+    std::env::var_os(CHILD).map(PathBuf::from)
+}
+
+/// Runs once more in a process whose files may not grow beyond 16 blocks, so that writes fail half way.
+#[test]
+fn a_disk_that_fills_up_half_way_through_a_write_costs_only_what_dies_in_memory() {
+    if let Some(dir) = child_dir() {
+        return fill_the_disk(&dir);
+    }
     let dir = tempfile::tempdir().unwrap();
-    let mut journal = open(Some(dir.path()), 1 << 20);
+    let test = "a_disk_that_fills_up_half_way_through_a_write_costs_only_what_dies_in_memory";
+    let output = again(test, dir.path(), "trap '' XFSZ; ulimit -f 16;").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("the disk was full"), "{said}");
+}
+
+fn fill_the_disk(dir: &Path) {
+    let mut journal = open(Some(dir), 1 << 20);
     let key = attach(&mut journal, "one", ALL);
     for seq in 1..=500 {
         append(&mut journal, Signal::Log, seq);
@@ -171,13 +180,54 @@ fn fill_the_disk() {
     let said = journal.trouble().unwrap();
     assert!(said.contains("make room on the disk"), "{said}");
     println!("the disk was full");
-    let file = dir.path().join("journal/00000000000000000001.seg");
-    let on_disk = fs::metadata(&file).unwrap().len();
+    let on_disk = fs::metadata(dir.join("journal/00000000000000000001.seg")).unwrap().len();
     assert!(on_disk < journal.bytes());
     assert_eq!(read(&mut journal, key, usize::MAX).0, (1..=500).collect::<Vec<_>>());
     drop(journal);
-    let (mut journal, opened) = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap();
-    assert_eq!(opened.damaged_frames, 0);
-    let key = attach(&mut journal, "one", ALL);
+    let (mut journal, opened) = Journal::open(small(Some(dir), 1 << 20)).unwrap();
+    let Attached { key, carried } = journal.attach("one", ALL).unwrap();
+    assert_eq!((opened.frames + opened.damaged_frames, carried[1]), (500, 500));
     assert_eq!(drain(&mut journal, key), (1..=opened.frames).collect::<Vec<_>>());
+    assert_eq!(lost(&mut journal), [(Signal::Log, Loss::Damaged, opened.damaged_frames)]);
+}
+
+#[test]
+fn a_process_that_is_killed_loses_nothing_that_it_committed_and_leaves_no_lock() {
+    if let Some(dir) = child_dir() {
+        return commit_for_ever(&dir);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let test = "a_process_that_is_killed_loses_nothing_that_it_committed_and_leaves_no_lock";
+    for round in 1..=10 {
+        let mut child = again(test, dir.path(), "").stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut committed = lines.filter_map(|line| line.strip_prefix("committed ")?.parse::<u64>().ok());
+        let least = committed.nth(round * 37).unwrap();
+        let said = lock(dir.path()).unwrap_err().to_string();
+        assert!(said.contains(&format!("the live process {}", child.id())), "{said}");
+        child.kill().unwrap();
+        let last = committed.last().unwrap_or(least);
+        child.wait().unwrap();
+
+        let _lock = lock(dir.path()).unwrap();
+        let mut journal = open(Some(dir.path()), 1 << 30);
+        let key = attach(&mut journal, "one", ALL);
+        let left = drain(&mut journal, key);
+        assert!(left.len() as u64 >= last, "{} of {last}", left.len());
+        assert_eq!(left, (1..=left.len() as u64).collect::<Vec<_>>());
+        assert!(journal.evicted().is_empty());
+    }
+}
+
+fn commit_for_ever(dir: &Path) {
+    let _lock = lock(dir).unwrap();
+    let mut journal = open(Some(dir), 1 << 30);
+    attach(&mut journal, "one", ALL);
+    for seq in 1.. {
+        append(&mut journal, Signal::Log, seq);
+        if seq % 5 == 0 {
+            journal.commit();
+            println!("committed {seq}");
+        }
+    }
 }

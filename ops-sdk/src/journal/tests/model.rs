@@ -153,6 +153,7 @@ impl World {
             self.known[row.cursor.0].lost[row.signal as usize] += row.count;
         }
         assert!(journal.bytes() <= bytes_max);
+        assert_eq!(journal.bytes(), journal.line.segments.iter().map(Segment::bytes).sum::<u64>());
         for known in &self.known {
             for signal in Signal::ALL {
                 let pending = journal.pending(known.key.unwrap(), signal);

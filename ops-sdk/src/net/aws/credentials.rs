@@ -27,7 +27,8 @@ const ATTEMPT_EVERY_NS: u64 = 60 * 1_000_000_000;
 /// Characters of a source's own words that are kept.
 const WORDS_MAX: usize = 160;
 
-const REMEDY: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role";
+const REMEDY: &str =
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role";
 
 type Source = (&'static str, Box<dyn ProvideCredentialDyn<Credential = Credential>>);
 

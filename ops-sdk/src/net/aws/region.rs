@@ -71,13 +71,13 @@ fn parse(url: &str) -> Result<Endpoint, &'static str> {
     if url.query().is_some() {
         return Err("holds a query");
     }
-    if authority.as_str().ends_with(':') || authority.port().is_some() && authority.port_u16().is_none() {
-        return Err("has a port that is none");
-    }
     let own_port = if scheme == "http" { 80 } else { 443 };
-    let host = match authority.port_u16() {
-        Some(port) if port != own_port => authority.as_str(),
-        _ => authority.host(),
+    let host = match authority.as_str().strip_prefix(authority.host()).and_then(|rest| rest.strip_prefix(':'))
+    {
+        None => authority.host(),
+        Some(port) if port.parse() == Ok(own_port) => authority.host(),
+        Some(port) if port.parse::<u16>().is_ok() => authority.as_str(),
+        Some(_) => return Err("has a port that is none"),
     };
     let host = HeaderValue::from_str(host).map_err(|_| "is not a URL")?;
     Ok(Endpoint { url, host })
@@ -127,8 +127,12 @@ mod tests {
     use super::super::tests::var;
     use super::*;
 
-    const LOGS: Service =
-        Service { signing_name: "logs", host_prefix: "logs", variable: "CLOUDWATCH_LOGS", gov_dualstack_is_fips: false };
+    const LOGS: Service = Service {
+        signing_name: "logs",
+        host_prefix: "logs",
+        variable: "CLOUDWATCH_LOGS",
+        gov_dualstack_is_fips: false,
+    };
 
     #[test]
     fn the_region_is_the_first_that_is_set() {
@@ -184,7 +188,15 @@ mod tests {
 
     #[test]
     fn an_endpoint_that_is_none_is_told_with_its_setting_and_without_its_password() {
-        for bad in ["localhost:5000", "ftp://a", "http://", "http://a b", "http://me:hidden@a", "http://a?x=hidden", "http://a:99999"] {
+        for bad in [
+            "localhost:5000",
+            "ftp://a",
+            "http://",
+            "http://a b",
+            "http://me:hidden@a",
+            "http://a?x=hidden",
+            "http://a:99999",
+        ] {
             let var = var(&[("AWS_ENDPOINT_URL", bad)]);
             let error = endpoint(&LOGS, &Settings::default(), "eu-west-1", &var).unwrap_err().to_string();
             assert!(error.starts_with("AWS_ENDPOINT_URL: \""), "{error}");

@@ -104,10 +104,10 @@ mod tests {
                     [ profile  ops ]\nRegion=us-east-2\nrole_arn = a=b\n[profile opsx]\nregion = no\n";
         assert_eq!(section(text, &["default"])["region"], "eu-west-1");
         let ops = section(text, &["profile ops"]);
-        assert_eq!(ops.into_iter().collect::<Vec<_>>(), [
-            ("region".to_owned(), "us-east-2".to_owned()),
-            ("role_arn".to_owned(), "a=b".to_owned())
-        ]);
+        assert_eq!(
+            ops.into_iter().collect::<Vec<_>>(),
+            [("region".to_owned(), "us-east-2".to_owned()), ("role_arn".to_owned(), "a=b".to_owned())]
+        );
         assert!(section(text, &["nobody"]).is_empty());
         assert!(section("\u{0}[[[\n=\n]", &["default"]).is_empty());
     }

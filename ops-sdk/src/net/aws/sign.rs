@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn the_classic_get_is_signed_as_aws_prints_it() {
-        let request = ::http::Request::get("https://example.amazonaws.com/").header("host", "example.amazonaws.com");
+        let request =
+            ::http::Request::get("https://example.amazonaws.com/").header("host", "example.amazonaws.com");
         let mut request = request.body(Vec::new()).unwrap();
         let mut classic = credential(None);
         classic.access_key_id = "AKIDEXAMPLE".into();

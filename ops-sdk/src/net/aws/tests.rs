@@ -32,7 +32,12 @@ fn client(vars: &[(&str, &str)]) -> Client {
 
 fn call() -> Call<'static> {
     let headers = &[("x-amzn-query-mode", "true")];
-    Call { target: "Logs_20140328.PutLogEvents", content_type: "application/x-amz-json-1.1", headers, body: b"{}".to_vec() }
+    Call {
+        target: "Logs_20140328.PutLogEvents",
+        content_type: "application/x-amz-json-1.1",
+        headers,
+        body: b"{}".to_vec(),
+    }
 }
 
 #[test]
@@ -81,7 +86,11 @@ fn a_skewed_clock_is_corrected_at_once_and_from_then_on() {
 
 #[test]
 fn a_wrong_signature_under_a_right_clock_is_not_repeated() {
-    let wrong = response(400, &[("date", "Sun, 22 Nov 2026 07:24:28 GMT")], r#"{"__type":"InvalidSignatureException"}"#);
+    let wrong = response(
+        400,
+        &[("date", "Sun, 22 Nov 2026 07:24:28 GMT")],
+        r#"{"__type":"InvalidSignatureException"}"#,
+    );
     let script = Arc::new(Script::default()).then(Ok(wrong));
     let (mut client, mut net) = (client(&KEYS), script.net(NOW_S));
     assert_eq!(client.call(&mut net, &call()).unwrap().status, 400);

@@ -15,7 +15,9 @@ fn open(vars: &[(&str, &str)]) -> Result<Credentials, Error> {
 }
 
 fn container_answer(key: &str, expiration: &str) -> String {
-    format!(r#"{{"AccessKeyId":"{key}","SecretAccessKey":"hidden","Token":"hidden","Expiration":"{expiration}"}}"#)
+    format!(
+        r#"{{"AccessKeyId":"{key}","SecretAccessKey":"hidden","Token":"hidden","Expiration":"{expiration}"}}"#
+    )
 }
 
 const CONTAINER: [(&str, &str); 3] = [
@@ -59,11 +61,13 @@ fn nowhere_to_look_is_told_at_open() {
 fn a_profile_gives_keys_from_either_file_or_from_a_process() {
     let dir = tempfile::tempdir().unwrap();
     let (config, shared) = (dir.path().join("config"), dir.path().join("credentials"));
-    let printed = r#"{"Version":1,"AccessKeyId":"P","SecretAccessKey":"s","Expiration":"2026-11-22T09:00:00Z"}"#;
+    let printed =
+        r#"{"Version":1,"AccessKeyId":"P","SecretAccessKey":"s","Expiration":"2026-11-22T09:00:00Z"}"#;
     std::fs::write(dir.path().join("printed"), printed).unwrap();
     let process = format!("cat {}", dir.path().join("printed").display());
     std::fs::write(&config, format!("[profile c]\naws_access_key_id=C\naws_secret_access_key=s\n[profile p]\ncredential_process={process}\n")).unwrap();
-    std::fs::write(&shared, "[s]\naws_access_key_id=S\naws_secret_access_key=s\naws_session_token=t\n").unwrap();
+    std::fs::write(&shared, "[s]\naws_access_key_id=S\naws_secret_access_key=s\naws_session_token=t\n")
+        .unwrap();
     for (profile, key) in [("c", "C"), ("s", "S"), ("p", "P")] {
         let vars = [
             ("AWS_PROFILE", profile),
@@ -80,7 +84,11 @@ fn a_profile_gives_keys_from_either_file_or_from_a_process() {
 fn a_profiles_role_is_assumed_with_the_keys_of_its_source() {
     let dir = tempfile::tempdir().unwrap();
     let (config, shared) = (dir.path().join("config"), dir.path().join("credentials"));
-    std::fs::write(&config, "[profile r]\nrole_arn=arn:aws:iam::1:role/ops\nsource_profile=base\n").unwrap();
+    std::fs::write(
+        &config,
+        "[profile r]\nrole_arn=arn:aws:iam::123456789012:role/ops\nsource_profile=base\n",
+    )
+    .unwrap();
     std::fs::write(&shared, "[base]\naws_access_key_id=BASE\naws_secret_access_key=s\n").unwrap();
     let vars = [
         ("AWS_PROFILE", "r"),
@@ -88,11 +96,14 @@ fn a_profiles_role_is_assumed_with_the_keys_of_its_source() {
         ("AWS_SHARED_CREDENTIALS_FILE", shared.to_str().unwrap()),
         NO_IMDS,
     ];
-    let answer = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ROLE</AccessKeyId>\
+    let answer = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAROLEROLEROLEROLE</AccessKeyId>\
         <SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
         <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
     let script = Arc::new(Script::default()).answer(200, answer);
-    assert_eq!(open(&vars).unwrap().get(&mut script.net(NOW_S)).unwrap().access_key_id, "ROLE");
+    assert_eq!(
+        open(&vars).unwrap().get(&mut script.net(NOW_S)).unwrap().access_key_id,
+        "ASIAROLEROLEROLEROLE"
+    );
     let asked = script.asked();
     assert_eq!(asked[0].0.uri().host(), Some("sts.eu-west-1.amazonaws.com"));
     assert!(asked[0].0.headers()["authorization"].to_str().unwrap().contains("Credential=BASE/"));

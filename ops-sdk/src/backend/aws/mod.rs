@@ -1,0 +1,27 @@
+//! What the backends that speak to CloudWatch share: its rules for names, its protocol's answers as verdicts, and the
+//! road into a log group. No backend itself.
+
+#[cfg(feature = "emf")]
+mod carry;
+mod destination;
+#[cfg(feature = "aws")]
+mod judge;
+#[cfg(feature = "cloudwatch-logs")]
+mod log_events;
+#[cfg(any(feature = "cloudwatch", feature = "emf"))]
+mod names;
+#[cfg(feature = "cloudwatch-logs")]
+mod place;
+
+#[cfg(feature = "emf")]
+pub(super) use self::carry::{Carry, carry_to_logs};
+pub(super) use self::destination::Destination;
+#[cfg(feature = "cloudwatch")]
+pub(super) use self::judge::{failed, judge, settle};
+#[cfg(feature = "cloudwatch-logs")]
+pub(super) use self::log_events::LogEvents;
+#[cfg(any(feature = "cloudwatch", feature = "emf"))]
+pub(super) use self::names::{Dimensions, dimensions, metric_name, namespace};
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,138 @@
+//! CloudWatch's rules for names (PutMetricData in the service model `cloudwatch/2010-08-01`, botocore 1.44.5), and how
+//! what breaks them is made to fit, since one bad name would fail a push of a thousand:
+//!
+//! - what is not printable ASCII becomes `?`;
+//! - a name that begins with a colon begins with `_` instead;
+//! - what is empty or nothing but spaces becomes `-`;
+//! - what is too long is cut.
+//!
+//! The macros check names at compile time; this is for names and values that are made at run time.
+
+use std::borrow::Cow;
+
+use crate::backend::EncodeError;
+use crate::error::Error;
+
+/// Characters of a namespace, a metric's name and a dimension's name.
+const NAME_MAX: usize = 255;
+/// Characters of a dimension's value.
+const VALUE_MAX: usize = 1_024;
+/// Dimensions of a metric.
+const DIMENSIONS_MAX: usize = 30;
+
+/// Names and values as CloudWatch takes them.
+pub(in crate::backend) type Dimensions<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
+pub(in crate::backend) fn metric_name(name: &str) -> Cow<'_, str> {
+    without_colon(fit(name, NAME_MAX))
+}
+
+/// A metric's dimensions, made to fit.
+///
+/// # Errors
+///
+/// If there are more than 30, or two have the same name once they fit.
+pub(in crate::backend) fn dimensions<'a>(
+    dimensions: &'a [(Cow<'_, str>, Cow<'_, str>)],
+) -> Result<Dimensions<'a>, EncodeError> {
+    if dimensions.len() > DIMENSIONS_MAX {
+        return Err(EncodeError(format!(
+            "{} dimensions; CloudWatch takes {DIMENSIONS_MAX}",
+            dimensions.len()
+        )));
+    }
+    let mut fitted = Dimensions::with_capacity(dimensions.len());
+    for (name, value) in dimensions {
+        let name = without_colon(fit(name, NAME_MAX));
+        if fitted.iter().any(|(taken, _)| *taken == name) {
+            return Err(EncodeError(format!("two dimensions are named \"{name}\"")));
+        }
+        fitted.push((name, fit(value, VALUE_MAX)));
+    }
+    Ok(fitted)
+}
+
+/// Checks a namespace; it is a setting, so it is refused rather than made to fit.
+///
+/// # Errors
+///
+/// If CloudWatch would refuse every metric of it.
+pub(in crate::backend) fn namespace(namespace: &str) -> Result<(), Error> {
+    let problem = if namespace.trim().is_empty() || namespace.len() > NAME_MAX {
+        "a namespace has 1 to 255 characters"
+    } else if !namespace.bytes().all(printable) {
+        "a namespace is of printable ASCII characters"
+    } else if namespace.starts_with(':') || namespace.starts_with("AWS/") {
+        "a namespace begins neither with a colon nor with AWS/, which is Amazon's own"
+    } else {
+        return Ok(());
+    };
+    let setting = "OPS_NAMESPACE / .namespace(..)";
+    let remedy = "name one as in \"Shop\" or \"Shop/Checkout\"";
+    Err(Error::setting(setting, format!("\"{}\": {problem}", namespace.escape_debug()), remedy))
+}
+
+fn printable(byte: u8) -> bool {
+    (b' '..=b'~').contains(&byte)
+}
+
+fn fit(text: &str, chars_max: usize) -> Cow<'_, str> {
+    if text.len() <= chars_max && text.bytes().all(printable) {
+        return if text.trim().is_empty() { Cow::Borrowed("-") } else { Cow::Borrowed(text) };
+    }
+    let ascii = |c: char| if (' '..='~').contains(&c) { c } else { '?' };
+    let fitted: String = text.chars().take(chars_max).map(ascii).collect();
+    if fitted.trim().is_empty() { Cow::Borrowed("-") } else { Cow::Owned(fitted) }
+}
+
+fn without_colon(name: Cow<'_, str>) -> Cow<'_, str> {
+    match name.strip_prefix(':') {
+        Some(rest) => Cow::Owned(format!("_{rest}")),
+        None => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_values_are_made_to_fit() {
+        let long = "n".repeat(300);
+        let table = [
+            ("orders.accepted", "orders.accepted"),
+            ("", "-"),
+            ("  \t", "  ?"),
+            ("   ", "-"),
+            (":x", "_x"),
+            ("größe\n", "gr??e?"),
+            (&long, &long[..255]),
+        ];
+        for (name, expected) in table {
+            assert_eq!(metric_name(name), expected, "{name:?}");
+        }
+        let value = "é".repeat(2_000);
+        let given = [("Region".into(), value.into())];
+        assert_eq!(dimensions(&given).unwrap()[0].1, "?".repeat(1_024));
+    }
+
+    #[test]
+    fn too_many_dimensions_or_the_same_twice_are_refused() {
+        let many: Vec<_> = (0..31).map(|n| (Cow::Owned(format!("d{n}")), Cow::Borrowed("v"))).collect();
+        assert_eq!(dimensions(&many[..30]).unwrap().len(), 30);
+        assert!(dimensions(&many).unwrap_err().0.contains("31 dimensions"));
+        let twice = [("ä".into(), "1".into()), ("ö".into(), "2".into())];
+        assert_eq!(dimensions(&twice).unwrap_err().0, "two dimensions are named \"?\"");
+    }
+
+    #[test]
+    fn a_namespace_that_cloudwatch_would_refuse_is_told_with_its_setting() {
+        for good in ["Shop", "Shop/Checkout", "a b:c#d"] {
+            assert!(namespace(good).is_ok(), "{good}");
+        }
+        for bad in ["", " ", ":a", "AWS/EC2", "Größe", "a\nb", &"n".repeat(256)] {
+            let error = namespace(bad).unwrap_err().to_string();
+            assert!(error.starts_with("OPS_NAMESPACE / .namespace(..): "), "{error}");
+        }
+    }
+}

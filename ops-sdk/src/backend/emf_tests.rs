@@ -1,0 +1,222 @@
+//! Lines as the embedded metric format has them, and streams that break.
+
+use proptest::prelude::*;
+
+use super::super::aws::tests::{NOW_S, context};
+use super::*;
+use crate::clock::Now;
+use crate::model::{Distribution, Level, Log, RecordId, Unit};
+
+fn open() -> Box<dyn Backend> {
+    Box::new(Emf::new()).open(&context(&[])).unwrap()
+}
+
+fn record(body: Body<'_>) -> Record<'_> {
+    Record { id: RecordId { process: 255, seq: 1 }, time_ns: NOW_S * 1_000_000_000, body }
+}
+
+fn metric<'a>(name: &'a str, dimensions: &[(&'a str, &'a str)], points: Points) -> Record<'a> {
+    record(Body::Metric(Metric {
+        name: name.into(),
+        unit: Unit::Milliseconds,
+        resolution: Resolution::Standard,
+        window_ms: 60_000,
+        dimensions: dimensions.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+        points,
+    }))
+}
+
+fn log(message: &str) -> Record<'_> {
+    record(Body::Log(Log {
+        level: Level::Info,
+        target: "shop".into(),
+        message: message.into(),
+        file: "src/x.rs".into(),
+        line: 7,
+        fields: Vec::new(),
+    }))
+}
+
+fn observed(values: impl IntoIterator<Item = (f64, u64)>) -> Points {
+    let mut distribution = Distribution::default();
+    values.into_iter().for_each(|(value, n)| distribution.observe(value, n));
+    Points::Histogram(distribution)
+}
+
+fn lines(records: &[Record<'_>]) -> Vec<String> {
+    let (mut backend, mut items) = (open(), Items::new());
+    for (place, record) in records.iter().enumerate() {
+        items.begin(record.id, record.time_ms(), place as u32);
+        backend.encode(record, &mut items).unwrap();
+    }
+    items.iter().map(|(_, bytes)| String::from_utf8(bytes.to_vec()).unwrap()).collect()
+}
+
+fn batch(lines: &[&str]) -> Batch {
+    let mut batch = Batch::default();
+    for (n, line) in lines.iter().enumerate() {
+        batch.push(n as u64, RecordId::default(), n as u32, line.as_bytes());
+    }
+    batch
+}
+
+#[test]
+fn the_lines_are_as_the_golden_file_has_them() {
+    let gauge = |count| Points::Gauge { last: 2.5, min: -1.0, max: 4.0, sum: 5.5, count };
+    let mut latency =
+        metric("latency", &[("Env", "prod"), ("Op", "a \"b\"")], observed([(1.0, 3), (2.5, 1)]));
+    let Body::Metric(body) = &mut latency.body else { unreachable!() };
+    body.resolution = Resolution::High;
+    let records = [
+        metric("orders", &[], Points::Counter { sum: 7 }),
+        metric("depth", &[("Queue", "größe")], gauge(3)),
+        metric("depth", &[("Queue", "")], gauge(1)),
+        metric("depth", &[], gauge(0)),
+        latency,
+        metric("never", &[], observed([])),
+        log("charged 12"),
+    ];
+    let written = lines(&records).join("\n");
+    assert_eq!(written, include_str!("golden/emf.jsonl").trim_end());
+}
+
+#[test]
+fn a_wide_histogram_takes_several_lines_that_add_up() {
+    let points = observed((1..=300).map(|n| (f64::from(n) * 1.5, n as u64)));
+    let Points::Histogram(distribution) = points.clone() else { unreachable!() };
+    let (mut count, mut sum) = (0.0, 0.0);
+    let written = lines(&[metric("latency", &[("Env", "prod")], points)]);
+    assert_eq!(written.len(), distribution.buckets.len().div_ceil(100));
+    for line in &written {
+        let read: serde_json::Value = serde_json::from_str(line).unwrap();
+        let target = &read["latency"];
+        let numbers = |key: &str| -> Vec<f64> {
+            target[key].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect()
+        };
+        let (values, counts) = (numbers("Values"), numbers("Counts"));
+        assert!(values.len() == counts.len() && values.len() <= 100);
+        assert_eq!(target["Min"].as_f64(), values.first().copied());
+        assert_eq!(target["Max"].as_f64(), values.last().copied());
+        assert_eq!(target["Count"].as_f64(), Some(counts.iter().sum()));
+        count += counts.iter().sum::<f64>();
+        sum += target["Sum"].as_f64().unwrap();
+    }
+    assert_eq!(count as u64, distribution.count);
+    assert!((sum - distribution.sum).abs() <= distribution.sum * 0.01);
+}
+
+#[test]
+fn a_name_that_would_be_there_twice_is_refused() {
+    let long = "k".repeat(251);
+    let table = [
+        ("depth", vec![("depth", "x")], "\"depth\" would be there twice"),
+        ("_aws", vec![], "\"_aws\" would be there twice"),
+        ("depth", vec![("_aws", "x")], "would be there twice"),
+        ("é", vec![("ü", "x")], "\"?\" would be there twice"),
+        ("depth", vec![(long.as_str(), "x")], "dimension names of 250 characters"),
+    ];
+    for (name, dimensions, why) in table {
+        let record = metric(name, &dimensions, Points::Counter { sum: 1 });
+        let error = open().encode(&record, &mut Items::new()).unwrap_err();
+        assert!(error.0.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn the_target_is_stdout_unless_told_otherwise() {
+    let target = |backend: Emf, value: &str| backend.chosen_target(&context(&[(TARGET, value)]));
+    assert_eq!(target(Emf::new(), "").unwrap(), EmfTarget::Stdout);
+    assert_eq!(target(Emf::new(), "logs").unwrap(), EmfTarget::Logs);
+    assert_eq!(target(Emf::new().target(EmfTarget::Stdout), "logs").unwrap(), EmfTarget::Stdout);
+    let error = target(Emf::new(), "file").unwrap_err().to_string();
+    assert_eq!(error, "OPS_EMF_TARGET: \"file\" is no target; use stdout or logs");
+    let limits = open().limits();
+    assert!(!limits.push && limits.item_bytes_max == LINE_BYTES_MAX);
+    assert!(open().accepts(Signal::Metric) && open().accepts(Signal::Log) && !open().accepts(Signal::Audit));
+}
+
+#[cfg(not(feature = "cloudwatch-logs"))]
+#[test]
+fn logs_without_its_feature_is_told() {
+    let opened = Box::new(Emf::new().target(EmfTarget::Logs)).open(&context(&[]));
+    let error = opened.err().unwrap().to_string();
+    assert!(error.contains("needs the feature cloudwatch-logs"), "{error}");
+}
+
+#[cfg(feature = "cloudwatch-logs")]
+#[test]
+fn lines_go_into_a_log_group_too() {
+    use super::super::aws::tests::KEYS;
+    let script = std::sync::Arc::new(crate::net::script::Script::default()).answer(200, "{}");
+    let emf = Emf::new().target(EmfTarget::Logs).group("/emf").stream("s").region("eu-west-1");
+    let mut backend = Box::new(emf).open(&context(&KEYS)).unwrap();
+    assert!(backend.limits().push);
+    assert_eq!(backend.send(&batch(&["{}"]), &mut script.net(NOW_S)), Verdict::Delivered);
+    let body = String::from_utf8(script.asked()[0].0.body().clone()).unwrap();
+    assert_eq!(
+        body,
+        r#"{"logGroupName":"/emf","logStreamName":"s","logEvents":[{"timestamp":0,"message":"{}"}]}"#
+    );
+}
+
+/// A stream that takes so many bytes and then breaks, until it is mended.
+struct Brittle {
+    taken: Vec<u8>,
+    room: usize,
+}
+
+impl Write for Brittle {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.room == 0 {
+            return Err(io::Error::from(io::ErrorKind::BrokenPipe));
+        }
+        let n = bytes.len().min(self.room);
+        self.room -= n;
+        self.taken.extend_from_slice(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_waited_out_and_a_torn_line_ended() {
+    let mut net = Net::new(Now { unix_ns: 0, mono_ns: 0 });
+    let mut lines = Lines::new(Brittle { taken: Vec::new(), room: 6 });
+    let verdict = lines.send(&batch(&["one", "two"]), &mut net);
+    let Verdict::Retry { after: None, why } = verdict else { panic!("{verdict:?}") };
+    assert!(why.starts_with("cannot write to stdout: "), "{why}");
+    lines.to.room = usize::MAX;
+    assert_eq!(lines.send(&batch(&["one", "two"]), &mut net), Verdict::Delivered);
+    assert_eq!(lines.send(&batch(&["three"]), &mut net), Verdict::Delivered);
+    assert_eq!(String::from_utf8(lines.to.taken).unwrap(), "one\ntw\none\ntwo\nthree\n");
+}
+
+proptest! {
+    /// Every line is one JSON object on one line, with each target at its root.
+    #[test]
+    fn any_metric_is_one_object_whose_targets_are_there(
+        name in "[a-z.é\"\\\\]{0,20}",
+        keys in prop::collection::btree_set("[A-Z ]{0,12}", 0..8),
+        value in "\\PC{0,1200}",
+        sum: u64,
+    ) {
+        let dimensions: Vec<_> = keys.iter().map(|key| (key.as_str(), value.as_str())).collect();
+        let record = metric(&name, &dimensions, Points::Counter { sum });
+        let mut items = Items::new();
+        if open().encode(&record, &mut items).is_err() {
+            return Ok(());
+        }
+        for (_, line) in items.iter() {
+            prop_assert!(!line.contains(&b'\n'));
+            let read: serde_json::Value = serde_json::from_slice(line).unwrap();
+            let directive = &read["_aws"]["CloudWatchMetrics"][0];
+            prop_assert!(read[directive["Metrics"][0]["Name"].as_str().unwrap()].is_number());
+            for key in directive["Dimensions"][0].as_array().unwrap() {
+                prop_assert!(read[key.as_str().unwrap()].is_string());
+            }
+        }
+    }
+}

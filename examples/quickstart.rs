@@ -11,6 +11,7 @@
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,14 +26,24 @@ mod report;
 const THREADS: usize = 4;
 /// Directories that hold what machines wrote.
 const SKIPPED: [&str; 3] = [".git", "target", ".ops"];
-const LONG: Duration = Duration::from_millis(5);
+const LONG: Duration = Duration::from_millis(20);
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    let root = std::env::args_os().nth(1).map_or_else(repository, PathBuf::from);
+    match run(&root) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("quickstart: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(root: &Path) -> Result<(), Box<dyn Error>> {
     let ops = ops_sdk::init().namespace("Quickstart").dimension("Service", "quickstart").start()?;
 
-    let root = std::env::args_os().nth(1).map_or_else(repository, PathBuf::from);
-    let files = walk(&root)?;
-    let totals = read_all(files, &root);
+    let files = walk(root).map_err(|error| format!("cannot list {}: {error}", root.display()))?;
+    let totals = read_all(files, root);
     info!("read {files} files", files = totals.files, words = totals.words, bytes = totals.bytes, root = %root.display());
 
     let flushed = ops.flush(Duration::from_secs(30));

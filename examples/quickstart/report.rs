@@ -7,10 +7,9 @@ const SLOWEST: usize = 5;
 
 /// Prints functions, the slowest files and log lines by level, and how to look further. Prints nothing when the run
 /// was shipped elsewhere.
-pub fn print() -> Result<(), Error> {
-    let shipped_elsewhere = std::env::var("OPS_BACKENDS").is_ok_and(|names| {
-        !names.is_empty() && !names.split(',').any(|name| name.trim() == "local")
-    });
+pub(crate) fn print() -> Result<(), Error> {
+    let shipped_elsewhere = std::env::var("OPS_BACKENDS")
+        .is_ok_and(|names| !names.is_empty() && !names.split(',').any(|name| name.trim() == "local"));
     if shipped_elsewhere {
         return Ok(());
     }
@@ -20,14 +19,17 @@ pub fn print() -> Result<(), Error> {
     log_lines(&store)?;
     let path = store.path().display();
     println!("store: {path}");
-    println!("  cargo run --release --features cli --bin ops -- stats        everything in it");
-    println!("  cargo run --release --features cli --bin ops -- logs --level warn");
+    println!("  cargo run -p ops-sdk --features cli -- stats --store {path}");
+    println!("  cargo run -p ops-sdk --features cli -- logs --level warn --store {path}");
     println!("  sqlite3 {path} 'SELECT * FROM v_functions'\n");
     Ok(())
 }
 
 fn functions(store: &Store) -> Result<(), Error> {
-    println!("{:<28}{:>9}{:>9}{:>12}{:>12}{:>12}", "function", "calls", "errors", "p50 ms", "p99 ms", "total ms");
+    println!(
+        "{:<28}{:>9}{:>9}{:>12}{:>12}{:>12}",
+        "function", "calls", "errors", "p50 ms", "p99 ms", "total ms"
+    );
     for f in store.functions()? {
         let numbers = [f.p50_ms, f.p99_ms, f.total_ms].map(|ms| format!("{ms:>12.3}")).concat();
         println!("{:<28}{:>9}{:>9}{numbers}", f.function, f.calls, f.errors);

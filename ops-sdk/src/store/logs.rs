@@ -149,7 +149,9 @@ pub(super) fn levels(
 ) -> rusqlite::Result<Vec<(Level, u64)>> {
     let sql = match (since_ns, process) {
         // The index of levels answers this one alone.
-        (0, None) => "SELECT level, count(*) FROM logs WHERE ?1 = 0 AND ?2 IS NULL GROUP BY level ORDER BY level",
+        (0, None) => {
+            "SELECT level, count(*) FROM logs WHERE ?1 = 0 AND ?2 IS NULL GROUP BY level ORDER BY level"
+        }
         _ => {
             "SELECT level, count(*) FROM logs WHERE time_ns >= ?1 AND (?2 IS NULL OR process_id = ?2) \
              GROUP BY level ORDER BY level"

@@ -47,8 +47,11 @@ impl Seed {
 
     pub(crate) fn put(&mut self, time_ms: u64, body: Body<'_>) {
         self.seq += 1;
-        let record =
-            Record { id: RecordId { process: self.process, seq: self.seq }, time_ns: time_ms * 1_000_000, body };
+        let record = Record {
+            id: RecordId { process: self.process, seq: self.seq },
+            time_ns: time_ms * 1_000_000,
+            body,
+        };
         let mut items = Items::new();
         items.begin(record.id, record.time_ms(), 0);
         self.backend.encode(&record, &mut items).unwrap();

@@ -184,6 +184,14 @@ mod tests {
     }
 
     #[test]
+    fn a_test_process_that_is_killed_leaves_no_server() {
+        // What is left of a killed process is the end of the pipes that it held.
+        let mut moto = Moto::start();
+        drop(moto.child.stdin.take());
+        assert!(moto.child.wait().expect("it is a child").success());
+    }
+
+    #[test]
     fn nothing_is_there_before_it_is_sent() {
         let moto = Moto::start();
         assert_eq!(moto.log_events("/nowhere"), []);

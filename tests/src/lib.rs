@@ -1,6 +1,11 @@
-//! What the tests of the whole house share.
+//! What the tests of the whole house share: real servers and a recording proxy ([`rig`]), the checker of the house
+//! rules ([`house`]), and a backend that answers as it is told ([`capture`]).
+//!
+//! Everything here serves tests alone, so it panics with a clear message where a program would return an error.
 
 pub mod capture;
+pub mod house;
+pub mod rig;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,0 +1,225 @@
+//! An HTTP/1.1 proxy in front of a server that records every request and injects faults by script.
+//!
+//! Promises: head and body are passed on byte for byte, compressed bodies included, but for `Connection`, which
+//! belongs to one hop; connections to the client are kept alive; a request is recorded before the server sees it,
+//! and its status before the client does. Never invents a request, and never retries one.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::script::Script;
+use super::{Fault, Recorded, exchange};
+
+/// A running proxy on 127.0.0.1. Ends, and cuts every connection, when dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+/// What the proxy and its connections share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// The server behind the proxy, as `host:port`.
+    pub(super) upstream: String,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    script: Script,
+    requests: Vec<Recorded>,
+    /// Connections that are open, by number, so that the end of the proxy can cut them.
+    open: HashMap<u64, TcpStream>,
+    connections: u64,
+    cut_unread: u64,
+    releases: u64,
+    stopped: bool,
+}
+
+impl Proxy {
+    /// Starts a proxy in front of `upstream`, such as `http://127.0.0.1:5000`.
+    ///
+    /// # Panics
+    ///
+    /// If no port can be had on 127.0.0.1.
+    #[must_use]
+    pub fn start(upstream: &str) -> Proxy {
+        let upstream = upstream.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let shared = Shared { upstream, state: Mutex::default(), changed: Condvar::new() };
+        let shared = Arc::new(shared);
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on 127.0.0.1");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let acceptor = std::thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || accept(&listener, &shared)
+        });
+        Proxy { address, shared, acceptor: Some(acceptor) }
+    }
+
+    /// Its address: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Adds steps: one request each, of whatever operation.
+    pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
+        faults.into_iter().for_each(|fault| self.shared.lock().script.add(None, fault));
+    }
+
+    /// Adds steps: one request each, of this operation (`PutLogEvents`); others pass them by.
+    ///
+    /// # Panics
+    ///
+    /// If a step is [`Fault::CutUnread`]: unread requests have no operation.
+    pub fn script_for(&self, operation: &str, faults: impl IntoIterator<Item = Fault>) {
+        faults.into_iter().for_each(|fault| self.shared.lock().script.add(Some(operation), fault));
+    }
+
+    /// What meets every request that no step is for, from now on. [`Fault::Pass`] unless told.
+    pub fn otherwise(&self, fault: Fault) {
+        self.shared.lock().script.otherwise = fault;
+    }
+
+    /// How many steps are still to come.
+    #[must_use]
+    pub fn steps_left(&self) -> usize {
+        self.shared.lock().script.len()
+    }
+
+    /// Every request so far, in the order in which they were read.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.shared.lock().requests.clone()
+    }
+
+    /// Every request of this operation so far.
+    #[must_use]
+    pub fn requests_of(&self, operation: &str) -> Vec<Recorded> {
+        let state = self.shared.lock();
+        state.requests.iter().filter(|request| request.operation() == operation).cloned().collect()
+    }
+
+    /// How many requests were cut off unread.
+    #[must_use]
+    pub fn cut_unread(&self) -> u64 {
+        self.shared.lock().cut_unread
+    }
+
+    /// How many connections clients have opened so far.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.shared.lock().connections
+    }
+
+    /// Waits until the requests are as `enough` wants them, `patience` at most, and returns whether they are.
+    pub fn wait_until(&self, patience: Duration, enough: impl Fn(&[Recorded]) -> bool) -> bool {
+        let state = self.shared.lock();
+        let waited =
+            self.shared.changed.wait_timeout_while(state, patience, |state| !enough(&state.requests));
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Cuts every request that hangs now.
+    pub fn release(&self) {
+        self.shared.lock().releases += 1;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.stopped = true;
+        state.open.values().for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
+        drop(state);
+        self.shared.changed.notify_all();
+        // A connection of our own wakes the acceptor, which then sees that it should stop.
+        if let (Ok(_), Some(acceptor)) = (TcpStream::connect(self.address), self.acceptor.take()) {
+            let _ = acceptor.join();
+        }
+    }
+}
+
+impl Shared {
+    /// Whether the request that is about to be read is to be cut off instead.
+    pub(super) fn cuts_unread(&self) -> bool {
+        let mut state = self.lock();
+        let cuts = state.script.takes_unread_cut();
+        state.cut_unread += u64::from(cuts);
+        cuts
+    }
+
+    /// Records a request: its number, and what is to become of it.
+    pub(super) fn record(&self, request: Recorded) -> (usize, Fault) {
+        let mut state = self.lock();
+        let fault = state.script.take(request.operation());
+        state.requests.push(request);
+        self.changed.notify_all();
+        (state.requests.len() - 1, fault)
+    }
+
+    /// Changes what is recorded of a request.
+    pub(super) fn amend(&self, number: usize, change: impl FnOnce(&mut Recorded)) {
+        change(&mut self.lock().requests[number]);
+        self.changed.notify_all();
+    }
+
+    /// Waits this long; returns whether the proxy still runs.
+    pub(super) fn pause(&self, length: Duration) -> bool {
+        let end = Instant::now() + length;
+        let mut state = self.lock();
+        while let Some(left) = end.checked_duration_since(Instant::now()).filter(|_| !state.stopped) {
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        !state.stopped
+    }
+
+    /// Waits until hanging requests are released or the proxy ends.
+    pub(super) fn hang(&self) {
+        let state = self.lock();
+        let releases = state.releases;
+        let hangs = |state: &mut State| state.releases == releases && !state.stopped;
+        drop(self.changed.wait_while(state, hangs));
+    }
+
+    /// Takes note of a connection; `None` if the proxy has ended.
+    fn open(&self, stream: &TcpStream) -> Option<u64> {
+        let mut state = self.lock();
+        if state.stopped {
+            return None;
+        }
+        let number = state.connections;
+        state.open.insert(number, stream.try_clone().ok()?);
+        state.connections += 1;
+        Some(number)
+    }
+
+    fn close(&self, number: u64) {
+        self.lock().open.remove(&number);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    while let Ok((stream, _)) = listener.accept() {
+        let Some(number) = shared.open(&stream) else { return };
+        let shared = Arc::clone(shared);
+        std::thread::spawn(move || {
+            // A connection that breaks has nothing more to say; what it sent is recorded.
+            let _: io::Result<()> = exchange::serve(&shared, stream);
+            shared.close(number);
+        });
+    }
+}

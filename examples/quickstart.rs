@@ -86,48 +86,45 @@ fn walk(root: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// Reads the files on several threads.
 fn read_all(files: Vec<PathBuf>, root: &Path) -> Totals {
-    let queue = Mutex::new(files);
-    let totals = Mutex::new(Totals::default());
+    let work = Mutex::new((files, Totals::default()));
+    let take = || {
+        let (files, _) = &mut *work.lock().expect("nothing panics with the lock");
+        gauge!("queue.length", files.len());
+        files.pop()
+    };
     thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
-                while let Some(path) = take(&queue) {
-                    let outcome = read_one(&path, root);
-                    totals.lock().expect("no thread panics with the lock").add(outcome);
+                while let Some(path) = take() {
+                    let summary = read_one(&path, root);
+                    work.lock().expect("nothing panics with the lock").1.add(summary);
                 }
             });
         }
     });
-    totals.into_inner().expect("no thread panics with the lock")
-}
-
-fn take(queue: &Mutex<Vec<PathBuf>>) -> Option<PathBuf> {
-    let mut queue = queue.lock().expect("no thread panics with the lock");
-    gauge!("queue.length", queue.len());
-    queue.pop()
+    work.into_inner().expect("nothing panics with the lock").1
 }
 
 /// Reads one file and says how it went.
-fn read_one(path: &Path, root: &Path) -> Result<Summary, Box<dyn Error + Send + Sync>> {
-    let name = path.strip_prefix(root).unwrap_or(path).display();
-    let kind = kind(path);
+fn read_one(path: &Path, root: &Path) -> Option<Summary> {
+    let (name, kind) = (path.strip_prefix(root).unwrap_or(path).display(), kind(path));
     let start = Instant::now();
     let outcome = summarise(path);
     let took = start.elapsed();
+    let ms = took.as_secs_f64() * 1e3;
     counter!("files", 1, "Kind" => kind);
     match &outcome {
-        Ok(summary) => {
-            histogram!("file.size", summary.bytes, unit = Bytes, "Kind" => kind);
-            let ms = took.as_secs_f64() * 1e3;
-            info!("read {path}", path = %name, kind, bytes = summary.bytes, words = summary.words, ms);
-            debug!("hash of {path}", path = %name, crc32 = %format_args!("{:08x}", summary.hash));
-            if took > LONG {
-                warn!("{path} took long", path = %name, ms);
-            }
+        Ok(Summary { bytes, words, hash }) => {
+            histogram!("file.size", bytes, unit = Bytes, "Kind" => kind);
+            info!("read {path}", path = %name, kind, bytes, words, ms);
+            debug!("hash of {path}", path = %name, crc32 = %format_args!("{hash:08x}"));
         }
         Err(error) => error!("cannot read {path}", path = %name, kind, %error),
     }
-    outcome
+    if took > LONG {
+        warn!("{path} took long", path = %name, ms);
+    }
+    outcome.ok()
 }
 
 #[instrumented]
@@ -180,15 +177,11 @@ struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, outcome: Result<Summary, Box<dyn Error + Send + Sync>>) {
+    fn add(&mut self, summary: Option<Summary>) {
         self.files += 1;
-        match outcome {
-            Ok(summary) => {
-                self.bytes += summary.bytes;
-                self.words += summary.words;
-            }
-            Err(_) => self.failed += 1,
-        }
+        self.failed += u64::from(summary.is_none());
+        self.bytes += summary.as_ref().map_or(0, |summary| summary.bytes);
+        self.words += summary.as_ref().map_or(0, |summary| summary.words);
     }
 }
 

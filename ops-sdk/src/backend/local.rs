@@ -2,19 +2,19 @@
 //! full-text search, the other records as JSON, and the books; `local/schema.sql` is its schema.
 //!
 //! Promises: a batch is one transaction; a record is kept once however often it is sent; several processes may write
-//! to one store and any number may read it meanwhile; what the store cannot take now stays in the journal. It never
-//! grows past its bound: the oldest rows go, and since those were delivered that is no loss in the books. A power cut
-//! may take the transactions of the last moments (`synchronous = NORMAL`); the end of a process takes none.
+//! to one store and any number may read it meanwhile; what the store cannot take now stays in the journal. It is
+//! held to its bound: past it the oldest rows go, and since those were delivered that is no loss in the books. A power
+//! cut may take the transactions of the last moments (`synchronous = NORMAL`); the end of a process takes none.
 
 mod body;
 mod buckets;
 mod judge;
 mod retain;
 mod schema;
+mod settings;
 mod write;
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -29,88 +29,18 @@ use crate::model::{Record, RecordId, Signal};
 use crate::net::Net;
 
 pub(crate) use self::buckets::decode as decode_buckets;
-#[cfg(test)]
-use self::schema::SCHEMA_VERSION;
 pub(crate) use self::schema::check_version;
+pub(crate) use self::settings::locate;
+pub use self::settings::{DEFAULT_PATH, FILE_NAME, Local};
 
-use self::retain::{Bounds, Sweeper};
+use self::retain::Sweeper;
 use self::schema::FileId;
+use self::settings::PATH_VAR;
 use self::write::Writer;
 
-/// The store's file when no state directory is set, from the current directory.
-pub const DEFAULT_PATH: &str = ".ops/store.db";
-/// The store's file within a state directory.
-pub const FILE_NAME: &str = "store.db";
-
-const PATH_VAR: &str = "OPS_LOCAL_PATH";
-const RETAIN_VAR: &str = "OPS_LOCAL_RETAIN_DAYS";
-const BYTES_VAR: &str = "OPS_LOCAL_BYTES_MAX";
-const RETAIN_DEFAULT: Duration = Duration::from_secs(30 * 24 * 3600);
-const BYTES_MAX_DEFAULT: u64 = 1 << 30;
-/// An empty store has about 30 pages of 4 KiB; under this bound it could not keep a single batch.
-const BYTES_MAX_LEAST: u64 = 1 << 20;
 /// A batch is one transaction; these keep its memory and its lock short. Our own numbers: SQLite has no such limits.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 const BATCH_ITEMS_MAX: usize = 10_000;
-
-/// Settings of the local store. Those not given come from the environment, then from the defaults.
-#[derive(Debug, Clone, Default)]
-pub struct Local {
-    path: Option<PathBuf>,
-    retain: Option<Duration>,
-    bytes_max: Option<u64>,
-}
-
-impl Local {
-    /// The settings of the environment.
-    #[must_use]
-    pub fn new() -> Local {
-        Local::default()
-    }
-
-    /// The store's file (`OPS_LOCAL_PATH`; else `store.db` in the state directory; else `.ops/store.db`). It and the
-    /// directory that holds it are created.
-    #[must_use]
-    pub fn path(mut self, path: impl Into<PathBuf>) -> Local {
-        self.path = Some(path.into());
-        self
-    }
-
-    /// How long rows are kept, by the time of what they tell (`OPS_LOCAL_RETAIN_DAYS`; 30 days).
-    #[must_use]
-    pub fn retain(mut self, age: Duration) -> Local {
-        self.retain = Some(age);
-        self
-    }
-
-    /// Bytes of the store in use, past which the oldest rows go (`OPS_LOCAL_BYTES_MAX`; 1 GiB, at least 1 MiB). The
-    /// file itself does not shrink: room that is freed is used again.
-    #[must_use]
-    pub fn bytes_max(mut self, bytes: u64) -> Local {
-        self.bytes_max = Some(bytes);
-        self
-    }
-
-    fn bounds(&self, context: &Context) -> Result<Bounds, Error> {
-        let retain = match self.retain {
-            Some(age) => age,
-            None => number(context, RETAIN_VAR, "days")?
-                .map_or(RETAIN_DEFAULT, |days| Duration::from_secs(days.saturating_mul(24 * 3600))),
-        };
-        let bytes_max = match self.bytes_max {
-            Some(bytes) => bytes,
-            None => number(context, BYTES_VAR, "bytes")?.unwrap_or(BYTES_MAX_DEFAULT),
-        };
-        if retain.is_zero() {
-            return Err(Error::setting(RETAIN_VAR, "0 days keep nothing", "give at least 1"));
-        }
-        if bytes_max < BYTES_MAX_LEAST {
-            let problem = format!("{bytes_max} bytes do not hold one batch");
-            return Err(Error::setting(BYTES_VAR, problem, "give at least 1048576 (1 MiB)"));
-        }
-        Ok(Bounds { retain, bytes_max })
-    }
-}
 
 impl Configure for Local {
     fn open(self: Box<Self>, context: &Context) -> Result<Box<dyn Backend>, Error> {
@@ -126,34 +56,6 @@ impl Configure for Local {
             now: None,
         }))
     }
-}
-
-/// Where the store is, and the setting that said so: the builder's path, `OPS_LOCAL_PATH`, the state directory, or
-/// the current directory.
-pub(crate) fn locate(
-    given: Option<&Path>,
-    state_dir: Option<&Path>,
-    var: &dyn Fn(&str) -> Option<String>,
-) -> (PathBuf, &'static str) {
-    if let Some(path) = given {
-        return (path.to_owned(), "Local::path");
-    }
-    if let Some(path) = var(PATH_VAR).filter(|path| !path.is_empty()) {
-        return (path.into(), PATH_VAR);
-    }
-    match state_dir {
-        Some(dir) => (dir.join(FILE_NAME), "OPS_STATE_DIR"),
-        None => (DEFAULT_PATH.into(), PATH_VAR),
-    }
-}
-
-/// A variable that holds a whole number.
-fn number(context: &Context, name: &str, unit: &str) -> Result<Option<u64>, Error> {
-    let Some(text) = (context.var)(name).filter(|text| !text.is_empty()) else { return Ok(None) };
-    let wrong = |_| {
-        Error::setting(name, format!("\"{text}\" is not a whole number"), format!("give a number of {unit}"))
-    };
-    text.trim().parse().map(Some).map_err(wrong)
 }
 
 /// The backend: one connection, opened again when the file was lost or moved away.

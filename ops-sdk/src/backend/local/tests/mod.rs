@@ -7,9 +7,13 @@ mod retention;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::retain::Bounds;
+use super::schema::SCHEMA_VERSION;
+use super::settings::{BYTES_MAX_DEFAULT, RETAIN_DEFAULT};
 use super::*;
 use crate::model::{Body, Distribution, Level, Log, Metric, Points, Resolution, Unit, Value};
 

@@ -217,10 +217,10 @@ fn headless(dir: &Path, also: Option<u64>) {
     let mut journal = open(Some(dir), 4096);
     let (all, logs) = (attach(&mut journal, "all", ALL), attach(&mut journal, "logs", LOGS));
     (1..=20).for_each(|seq| append(&mut journal, signal(seq), seq));
-    (drain(&mut journal, all), drain(&mut journal, logs));
+    [all, logs].map(|key| drain(&mut journal, key));
     drop(journal);
     let mut journal = open(Some(dir), 1 << 20);
-    (attach(&mut journal, "all", ALL), attach(&mut journal, "logs", LOGS));
+    assert_eq!([attach(&mut journal, "all", ALL), attach(&mut journal, "logs", LOGS)], [all, logs]);
     (21..=25).for_each(|seq| append(&mut journal, signal(seq), seq));
     for key in [all, logs] {
         let (_, end) = read(&mut journal, key, 99);

@@ -217,7 +217,7 @@ fn headless(dir: &Path, also: Option<u64>) {
     let mut journal = open(Some(dir), 4096);
     let (all, logs) = (attach(&mut journal, "all", ALL), attach(&mut journal, "logs", LOGS));
     (1..=20).for_each(|seq| append(&mut journal, signal(seq), seq));
-    [all, logs].map(|key| drain(&mut journal, key));
+    [all, logs].iter().for_each(|key| drop(drain(&mut journal, *key)));
     drop(journal);
     let mut journal = open(Some(dir), 1 << 20);
     assert_eq!([attach(&mut journal, "all", ALL), attach(&mut journal, "logs", LOGS)], [all, logs]);

@@ -20,6 +20,9 @@ fn main() {
     info!("fields", name =);
     info!("fields", name = name name);
     info!("fields" name);
+    info!("fields", name == name);
+    info!("fields", name = !);
+    info!("fields", a. = 1);
     info!("fields", "" = 1);
     info!("fields", name, other = 2, name = 3);
     info!("fields", id);

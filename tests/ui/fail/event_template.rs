@@ -17,5 +17,8 @@ fn main() {
     info!("{a + b}");
     info!("{text:zz}");
     info!("{text:.*}");
+    info!("{text:1$}");
+    info!("{text:>missing$}");
+    info!("{text:x}");
     info!("{message}", text);
 }

@@ -5,7 +5,7 @@ struct Opaque;
 
 fn main() {
     let opaque = Opaque;
-    counter!("text", *"1");
+    counter!("opaque", opaque);
     counter!("signed", 1i32);
     gauge!("opaque", opaque);
     counter!("orders", 1, "Region" => opaque);

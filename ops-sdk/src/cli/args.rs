@@ -31,7 +31,7 @@ Exit codes:
 #[command(name = "ops", version, after_help = AFTER_HELP)]
 pub(super) struct Args {
     /// The store's file
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, value_name = "PATH", display_order = 100)]
     pub(super) store: Option<PathBuf>,
     #[command(subcommand)]
     pub(super) command: Command,

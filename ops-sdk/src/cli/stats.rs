@@ -140,27 +140,24 @@ fn levels(levels: &[(Level, u64)]) -> Table {
 fn books(rows: &[LedgerRow], colour: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let mut processes: Vec<&str> = rows.iter().map(|row| row.process.as_str()).collect();
     processes.dedup();
-    let heading = ["BOOKS OF BACKEND", "RECORDED", "DELIVERED", "PENDING", "DEAD", "DROPPED", "PROCESS"];
-    let mut table = Table::new(&heading);
+    let shown = &processes[..processes.len().min(PROCESSES_SHOWN)];
+    let mut table =
+        Table::new(&["BOOKS OF BACKEND", "RECORDED", "DELIVERED", "PENDING", "DEAD", "DROPPED", "PROCESS"]);
     let mut reasons = Vec::new();
-    for row in
-        rows.iter().filter(|row| processes.iter().take(PROCESSES_SHOWN).any(|shown| *shown == row.process))
-    {
+    for row in rows.iter().filter(|row| row.recorded > 0 && shown.contains(&row.process.as_str())) {
         let numbers =
             [row.recorded, row.delivered, row.pending, row.dead_lettered, row.dropped_total()].map(count);
-        let process = row.process.chars().take(8).collect();
         let name = format!("{} {}", row.backend, row.signal);
-        reasons.extend(
-            row.dropped.iter().map(|(why, n)| format!("{name}: {} dropped, {}", count(*n), said(why))),
-        );
+        let said = |(why, n): &(String, u64)| format!("{name}: {} dropped, {}", count(*n), said(why));
+        reasons.extend(row.dropped.iter().map(said));
+        let process = row.process.chars().take(8).collect();
         table.row([vec![name], numbers.to_vec(), vec![process]].concat());
     }
     table.write(colour, out)?;
-    if let Some(older) = processes.len().checked_sub(PROCESSES_SHOWN).filter(|older| *older > 0) {
-        writeln!(out, "and {older} processes before these: SELECT * FROM v_ledger")?;
-    }
-    for reason in reasons {
-        writeln!(out, "{reason}")?;
+    reasons.iter().try_for_each(|reason| writeln!(out, "{reason}"))?;
+    match processes.len() - shown.len() {
+        0 => {}
+        older => writeln!(out, "{older} processes before these: SELECT * FROM v_ledger")?,
     }
     Ok(())
 }

@@ -89,7 +89,11 @@ const COLUMNS: &str = "SELECT l.id, l.time_ns, l.level, l.target, l.message, l.f
      FROM logs l JOIN processes r ON r.id = l.process_id";
 
 /// The newest events that match, in order of time; after a row, the first that arrived after it, in order of arrival.
-pub(super) fn select(connection: &Connection, query: &LogQuery) -> rusqlite::Result<Vec<LogRow>> {
+pub(super) fn select(
+    connection: &Connection,
+    query: &LogQuery,
+    process: Option<i64>,
+) -> rusqlite::Result<Vec<LogRow>> {
     let words = query.search.as_deref().map(search::query);
     if words == Some(None) {
         return Ok(Vec::new());
@@ -102,6 +106,7 @@ pub(super) fn select(connection: &Connection, query: &LogQuery) -> rusqlite::Res
             ":since": integer(query.since_ns.unwrap_or(0)),
             ":until": integer(query.until_ns.unwrap_or(u64::MAX)),
             ":after": query.after_rowid.unwrap_or(0),
+            ":process": process,
             ":words": words.flatten(),
             ":limit": i64::try_from(query.limit).unwrap_or(i64::MAX),
         },
@@ -126,7 +131,8 @@ fn sql(query: &LogQuery) -> String {
     };
     format!(
         "{COLUMNS} WHERE l.id > :after AND l.level <= :level AND substr(l.target, 1, length(:target)) = :target \
-         AND l.time_ns >= :since AND l.time_ns < :until AND {words} ORDER BY {order} LIMIT :limit"
+         AND l.time_ns >= :since AND l.time_ns < :until \
+         AND (:process IS NULL OR l.process_id = :process) AND {words} ORDER BY {order} LIMIT :limit"
     )
 }
 
@@ -136,13 +142,24 @@ pub(super) fn newest_rowid(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 /// How many events of each level there are.
-pub(super) fn levels(connection: &Connection, since_ns: u64) -> rusqlite::Result<Vec<(Level, u64)>> {
-    let sql = match since_ns {
-        0 => "SELECT level, count(*) FROM logs WHERE ?1 >= 0 GROUP BY level ORDER BY level",
-        _ => "SELECT level, count(*) FROM logs WHERE time_ns >= ?1 GROUP BY level ORDER BY level",
+pub(super) fn levels(
+    connection: &Connection,
+    since_ns: u64,
+    process: Option<i64>,
+) -> rusqlite::Result<Vec<(Level, u64)>> {
+    let sql = match (since_ns, process) {
+        // The index of levels answers this one alone.
+        (0, None) => {
+            "SELECT level, count(*) FROM logs WHERE ?1 = 0 AND ?2 IS NULL GROUP BY level ORDER BY level"
+        }
+        _ => {
+            "SELECT level, count(*) FROM logs WHERE time_ns >= ?1 AND (?2 IS NULL OR process_id = ?2) \
+             GROUP BY level ORDER BY level"
+        }
     };
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([integer(since_ns)], |row| Ok((row.get(0)?, number(row.get(1)?))))?;
+    let rows =
+        statement.query_map((integer(since_ns), process), |row| Ok((row.get(0)?, number(row.get(1)?))))?;
     rows.map(|row| row.map(|(number, count)| (level(number), count))).collect()
 }
 

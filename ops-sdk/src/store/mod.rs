@@ -45,6 +45,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Store {
     connection: Connection,
     path: PathBuf,
+    /// Only rows of this process, by its id in the store.
+    process: Option<i64>,
 }
 
 /// What the books of one process say of one backend and kind of record.
@@ -101,10 +103,21 @@ impl Store {
             Ok((connection, version))
         });
         match opened {
-            Ok((connection, Ok(()))) => Ok(Store { connection, path }),
+            Ok((connection, Ok(()))) => Ok(Store { connection, path, process: None }),
             Ok((_, Err(version))) => Err(version.of(&path, "OPS_LOCAL_PATH")),
             Err(error) => Err(failed("open the store", &path, error)),
         }
+    }
+
+    /// Narrows every answer to the process that began to write here last: what one run of a program did.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub fn last_process(mut self) -> Result<Store, Error> {
+        let last = self.connection.query_row("SELECT max(id) FROM processes", (), |row| row.get(0));
+        self.process = last.map_err(|error| self.failed(error))?;
+        Ok(self)
     }
 
     /// The file.
@@ -129,7 +142,7 @@ impl Store {
     ///
     /// If the store cannot be read.
     pub fn functions_since(&self, since_ms: u64) -> Result<Vec<FunctionStats>, Error> {
-        series::functions(&self.connection, since_ms).map_err(|error| self.failed(error))
+        series::functions(&self.connection, since_ms, self.process).map_err(|error| self.failed(error))
     }
 
     /// Every series, those of functions included, in order of name and dimensions.
@@ -147,7 +160,7 @@ impl Store {
     ///
     /// If the store cannot be read.
     pub fn metrics_since(&self, since_ms: u64) -> Result<Vec<SeriesStats>, Error> {
-        series::metrics(&self.connection, since_ms).map_err(|error| self.failed(error))
+        series::metrics(&self.connection, since_ms, self.process).map_err(|error| self.failed(error))
     }
 
     /// The log events that `query` asks for.
@@ -156,7 +169,7 @@ impl Store {
     ///
     /// If the store cannot be read.
     pub fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>, Error> {
-        logs::select(&self.connection, query).map_err(|error| self.failed(error))
+        logs::select(&self.connection, query, self.process).map_err(|error| self.failed(error))
     }
 
     /// The [`LogRow::rowid`] of the event that arrived last; 0 when none has.
@@ -183,7 +196,7 @@ impl Store {
     ///
     /// If the store cannot be read.
     pub fn log_levels_since(&self, since_ns: u64) -> Result<Vec<(crate::model::Level, u64)>, Error> {
-        logs::levels(&self.connection, since_ns).map_err(|error| self.failed(error))
+        logs::levels(&self.connection, since_ns, self.process).map_err(|error| self.failed(error))
     }
 
     /// The books of every process that wrote here, the one that wrote last first.
@@ -192,7 +205,7 @@ impl Store {
     ///
     /// If the store cannot be read.
     pub fn ledger(&self) -> Result<Vec<LedgerRow>, Error> {
-        ledger(&self.connection).map_err(|error| self.failed(error))
+        ledger(&self.connection, self.process).map_err(|error| self.failed(error))
     }
 
     fn failed(&self, error: rusqlite::Error) -> Error {
@@ -200,13 +213,14 @@ impl Store {
     }
 }
 
-fn ledger(connection: &Connection) -> rusqlite::Result<Vec<LedgerRow>> {
+fn ledger(connection: &Connection, process: Option<i64>) -> rusqlite::Result<Vec<LedgerRow>> {
     let mut statement = connection.prepare_cached(
         "SELECT process, backend, signal, recorded, delivered, pending, dead_lettered, dropped, updated_ms, \
          max(updated_ms) OVER (PARTITION BY process_id) AS last \
-         FROM ledger JOIN processes ON processes.id = process_id ORDER BY last DESC, process, backend",
+         FROM ledger JOIN processes ON processes.id = process_id \
+         WHERE ?1 IS NULL OR process_id = ?1 ORDER BY last DESC, process, backend",
     )?;
-    let rows = statement.query_map((), |row| {
+    let rows = statement.query_map([process], |row| {
         let signal: String = row.get(2)?;
         let dropped: String = row.get(7)?;
         let dropped: std::collections::BTreeMap<String, u64> =

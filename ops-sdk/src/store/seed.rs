@@ -24,6 +24,8 @@ pub(crate) struct Seed {
     pub(crate) path: PathBuf,
     pub(crate) backend: Box<dyn Backend>,
     seq: u64,
+    /// The process that the records to come are of.
+    pub(crate) process: u64,
 }
 
 impl Seed {
@@ -40,13 +42,16 @@ impl Seed {
             var: Arc::new(|_| None),
         };
         let backend = Box::new(Local::new().path(&path)).open(&context).unwrap();
-        Seed { _dir: dir, path, backend, seq: 0 }
+        Seed { _dir: dir, path, backend, seq: 0, process: 0xc0ffee }
     }
 
     pub(crate) fn put(&mut self, time_ms: u64, body: Body<'_>) {
         self.seq += 1;
-        let record =
-            Record { id: RecordId { process: 0xc0ffee, seq: self.seq }, time_ns: time_ms * 1_000_000, body };
+        let record = Record {
+            id: RecordId { process: self.process, seq: self.seq },
+            time_ns: time_ms * 1_000_000,
+            body,
+        };
         let mut items = Items::new();
         items.begin(record.id, record.time_ms(), 0);
         self.backend.encode(&record, &mut items).unwrap();

@@ -100,19 +100,27 @@ struct Fold {
 
 const WINDOWS: &str = "SELECT s.id, s.name, s.unit, s.kind, s.dimensions, \
      p.count, p.sum, p.min, p.max, p.last, p.buckets, p.time_ms \
-     FROM series s JOIN points p ON p.series_id = s.id WHERE p.time_ms >= ?1 AND (?2 IS FALSE OR \
+     FROM series s JOIN points p ON p.series_id = s.id WHERE p.time_ms >= ?1 AND (?3 IS NULL OR p.process_id = ?3) AND (?2 IS FALSE OR \
      (s.name IN ('calls', 'errors', 'duration') AND json_extract(s.dimensions, '$.Function') IS NOT NULL)) \
      ORDER BY s.name, s.dimensions, s.id, p.time_ms, p.id";
 
 /// Every series with windows from `since_ms` on.
-pub(super) fn metrics(connection: &Connection, since_ms: u64) -> rusqlite::Result<Vec<SeriesStats>> {
-    Ok(folds(connection, since_ms, false)?.into_iter().map(Fold::stats).collect())
+pub(super) fn metrics(
+    connection: &Connection,
+    since_ms: u64,
+    process: Option<i64>,
+) -> rusqlite::Result<Vec<SeriesStats>> {
+    Ok(folds(connection, since_ms, process, false)?.into_iter().map(Fold::stats).collect())
 }
 
 /// Every function with windows from `since_ms` on.
-pub(super) fn functions(connection: &Connection, since_ms: u64) -> rusqlite::Result<Vec<FunctionStats>> {
+pub(super) fn functions(
+    connection: &Connection,
+    since_ms: u64,
+    process: Option<i64>,
+) -> rusqlite::Result<Vec<FunctionStats>> {
     let mut functions: BTreeMap<String, (FunctionStats, Distribution)> = BTreeMap::new();
-    for mut fold in folds(connection, since_ms, true)? {
+    for mut fold in folds(connection, since_ms, process, true)? {
         let Some(function) = fold.dimensions.remove("Function") else { continue };
         let (stats, durations) = functions.entry(function).or_default();
         match (fold.name.as_str(), fold.kind) {
@@ -132,9 +140,14 @@ pub(super) fn functions(connection: &Connection, since_ms: u64) -> rusqlite::Res
     Ok(finished.collect())
 }
 
-fn folds(connection: &Connection, since_ms: u64, functions: bool) -> rusqlite::Result<Vec<Fold>> {
+fn folds(
+    connection: &Connection,
+    since_ms: u64,
+    process: Option<i64>,
+    functions: bool,
+) -> rusqlite::Result<Vec<Fold>> {
     let mut statement = connection.prepare_cached(WINDOWS)?;
-    let mut rows = statement.query((integer(since_ms), functions))?;
+    let mut rows = statement.query((integer(since_ms), functions, process))?;
     let mut folds: Vec<Fold> = Vec::new();
     let mut id = None;
     while let Some(row) = rows.next()? {

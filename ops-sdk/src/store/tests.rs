@@ -123,6 +123,24 @@ fn the_ledger_is_read_back() {
 }
 
 #[test]
+fn the_last_process_can_be_told_from_those_before() {
+    let mut seed = Seed::new();
+    for (process, sum) in [(7, 100), (8, 1)] {
+        seed.process = process;
+        seed.metric(0, "calls", ("Function", "shop::charge"), Points::Counter { sum });
+        seed.log(T0_MS, if process == 7 { Level::Warn } else { Level::Info }, "shop", "charged");
+    }
+    let (all, last) = (seed.open(), seed.open().last_process().unwrap());
+    assert_eq!((all.functions().unwrap()[0].calls, last.functions().unwrap()[0].calls), (101, 1));
+    assert_eq!((all.metrics().unwrap()[0].sum, last.metrics().unwrap()[0].sum), (101.0, 1.0));
+    let ids = |store: &Store| store.logs(&LogQuery::default()).unwrap().len();
+    assert_eq!((ids(&all), ids(&last)), (2, 1));
+    assert_eq!(all.log_levels().unwrap(), [(Level::Warn, 1), (Level::Info, 1)]);
+    assert_eq!(last.log_levels().unwrap(), [(Level::Info, 1)]);
+    assert!(Seed::new().open().last_process().unwrap().functions().unwrap().is_empty());
+}
+
+#[test]
 fn what_is_not_a_store_is_said_with_the_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let text = |name: &str| Store::open(dir.path().join(name)).unwrap_err().to_string();

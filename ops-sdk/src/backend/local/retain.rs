@@ -63,8 +63,9 @@ fn delete(connection: &mut Connection, bounds: Bounds, now_ms: u64) -> rusqlite:
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let retain_ms = u64::try_from(bounds.retain.as_millis()).unwrap_or(u64::MAX);
     let mut more = delete_older(&transaction, now_ms.saturating_sub(retain_ms))?;
-    if used_bytes(&transaction)? > bounds.bytes_max {
-        more |= delete_oldest(&transaction)? > 0;
+    let used = used_bytes(&transaction)?;
+    if used > bounds.bytes_max {
+        more |= delete_oldest(&transaction, used, bounds.bytes_max)? > 0;
     }
     if !more {
         delete_unused(&transaction, now_ms.saturating_sub(retain_ms))?;
@@ -87,19 +88,29 @@ fn delete_older(transaction: &Transaction<'_>, before_ms: u64) -> rusqlite::Resu
 }
 
 /// Deletes the oldest rows of the table that reaches back furthest; how many.
-fn delete_oldest(transaction: &Transaction<'_>) -> rusqlite::Result<usize> {
-    let mut oldest: Option<(i64, usize)> = None;
+fn delete_oldest(transaction: &Transaction<'_>, used: u64, bytes_max: u64) -> rusqlite::Result<usize> {
+    let mut oldest: Option<(i64, usize, i64)> = None;
     for (index, (table, column, units)) in TABLES.iter().enumerate() {
-        let sql = format!("SELECT min({column}) / {units} FROM {table}");
-        let first: Option<i64> = transaction.prepare_cached(&sql)?.query_row((), |row| row.get(0))?;
-        oldest = oldest.into_iter().chain(first.map(|first| (first, index))).min();
+        // Ids are given out one by one and the oldest go first, so their span is about the number of rows; counting
+        // the rows would read the whole table.
+        let sql = format!("SELECT min({column}) / {units}, max(id) - min(id) + 1 FROM {table}");
+        let (first, rows): (Option<i64>, Option<i64>) =
+            transaction.prepare_cached(&sql)?.query_row((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let this = first.zip(rows).map(|(first, rows)| (first, index, rows));
+        oldest = oldest.into_iter().chain(this).min();
     }
-    let Some((_, index)) = oldest else { return Ok(0) };
+    let Some((_, index, rows)) = oldest else { return Ok(0) };
     let (table, column, _) = TABLES[index];
-    let sql = format!(
-        "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY {column} LIMIT {STEP_ROWS})"
-    );
-    transaction.prepare_cached(&sql)?.execute(())
+    let sql = format!("DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY {column} LIMIT ?1)");
+    transaction.prepare_cached(&sql)?.execute([integer(share(rows.unsigned_abs(), used, bytes_max))])
+}
+
+/// How many of `rows` to delete: the share that brings the bytes in use to nine tenths of the bound, if rows are
+/// about alike; never more than a step's.
+fn share(rows: u64, used: u64, bytes_max: u64) -> u64 {
+    let over = u128::from(used.saturating_sub(bytes_max / 10 * 9));
+    let share = u128::from(rows) * over / u128::from(used.max(1));
+    u64::try_from(share).unwrap_or(STEP_ROWS).clamp(1, STEP_ROWS)
 }
 
 /// Deletes old books, and the series and processes of which nothing is left.
@@ -128,4 +139,36 @@ pub(super) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
 
 fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_to_delete_is_what_is_over_nine_tenths() {
+        let table = [
+            ((1_000, 1_000, 1_000), 100),
+            ((1_000, 2_000, 1_000), 550),
+            ((3, 1_001, 1_000), 1),
+            ((0, 1_001, 1_000), 1),
+            ((u64::MAX, u64::MAX, 1_000), STEP_ROWS),
+        ];
+        for ((rows, used, bytes_max), expected) in table {
+            assert_eq!(share(rows, used, bytes_max), expected, "{rows} {used} {bytes_max}");
+        }
+    }
+
+    #[test]
+    fn a_sweep_begins_once_a_minute_and_goes_on_until_it_is_done() {
+        let bounds = Bounds { retain: Duration::from_secs(1), bytes_max: 1 };
+        let at = |mono_ns| Now { unix_ns: 0, mono_ns };
+        let mut sweeper = Sweeper::new(bounds);
+        assert!(sweeper.due(at(5)));
+        sweeper.done(at(5), true);
+        assert!(sweeper.due(at(6)));
+        sweeper.done(at(6), false);
+        assert!(!sweeper.due(at(5 + EVERY_NS)));
+        assert!(sweeper.due(at(6 + EVERY_NS)));
+    }
 }

@@ -133,6 +133,7 @@ fn a_large_body_is_compressed_before_it_is_signed() {
     assert!(zipped.body().len() < unzipped.len() / 4);
 }
 
+#[allow(clippy::type_complexity)] // a table is read as a table
 #[test]
 fn compression_has_the_switches_of_the_sdks() {
     let table: [(&[(&str, &str)], Option<usize>); 4] = [

@@ -93,6 +93,10 @@ fn tell_timeout(phase: Timeout, host: &str) -> (NetErrorKind, String) {
 }
 
 fn tell_io(error: &io::Error, host: &str) -> (NetErrorKind, String) {
+    // The standard library has no kind for a name that is not found.
+    if error.to_string().starts_with("failed to lookup address") {
+        return (NetErrorKind::Resolve, format!("cannot resolve the name of {host}"));
+    }
     match error.kind() {
         io::ErrorKind::ConnectionRefused
         | io::ErrorKind::HostUnreachable
@@ -202,6 +206,9 @@ mod tests {
         let refused = Ureq::new().exchange(post(&format!("http://{free}/"), ""), BOUNDS).outcome.unwrap_err();
         assert_eq!(refused.kind, NetErrorKind::Connect, "{refused}");
         assert!(refused.text.contains(&free.to_string()), "{refused}");
+
+        let nowhere = Ureq::new().exchange(post("http://nowhere.invalid/", ""), BOUNDS).outcome.unwrap_err();
+        assert_eq!(nowhere.kind, NetErrorKind::Resolve, "{nowhere}");
 
         let (url, _server) = serve(vec![b"HTTP/1.1 ".to_vec()]);
         let cut = Ureq::new().exchange(post(&url, ""), BOUNDS).outcome.unwrap_err();

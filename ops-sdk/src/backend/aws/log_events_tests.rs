@@ -53,6 +53,7 @@ fn one_call_delivers() {
     assert_eq!(asked[0].0.uri(), "https://logs.us-east-1.amazonaws.com/");
 }
 
+#[allow(clippy::type_complexity)] // a table is read as a table
 #[test]
 fn what_is_missing_is_created_within_the_same_push() {
     let ok = "{}";

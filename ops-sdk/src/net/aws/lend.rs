@@ -17,9 +17,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use reqsign_core::{CommandExecute, CommandOutput, Context, Env, Error, FileRead, HttpSend, Result};
 
+use super::super::Var;
 use super::super::http::{Bounds, Exchange, Transport};
 use super::super::{CONNECT_TIMEOUT, Net};
-use super::Var;
 use super::settings;
 
 /// For a connection to a metadata service: botocore's default.

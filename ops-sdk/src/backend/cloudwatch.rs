@@ -312,5 +312,4 @@ fn gzip_bytes_min(context: &Context) -> Option<usize> {
 }
 
 #[cfg(test)]
-#[path = "cloudwatch_tests.rs"]
 mod tests;

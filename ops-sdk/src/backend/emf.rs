@@ -315,5 +315,4 @@ impl<W: Write + Send> Carry for Lines<W> {
 }
 
 #[cfg(test)]
-#[path = "emf_tests.rs"]
 mod tests;

@@ -207,9 +207,6 @@ mod tests {
         assert_eq!(refused.kind, NetErrorKind::Connect, "{refused}");
         assert!(refused.text.contains(&free.to_string()), "{refused}");
 
-        let nowhere = Ureq::new().exchange(post("http://nowhere.invalid/", ""), BOUNDS).outcome.unwrap_err();
-        assert_eq!(nowhere.kind, NetErrorKind::Resolve, "{nowhere}");
-
         let (url, _server) = serve(vec![b"HTTP/1.1 ".to_vec()]);
         let cut = Ureq::new().exchange(post(&url, ""), BOUNDS).outcome.unwrap_err();
         assert_eq!(cut.kind, NetErrorKind::Io, "{cut}");
@@ -217,6 +214,39 @@ mod tests {
         let (url, _server) = serve(vec![b"garbage garbage\r\n\r\n".to_vec()]);
         let garbage = Ureq::new().exchange(post(&url, ""), BOUNDS).outcome.unwrap_err();
         assert_eq!(garbage.kind, NetErrorKind::Io, "{garbage}");
+    }
+
+    #[test]
+    fn each_failure_has_its_kind_and_none_tells_a_uri() {
+        use ::ureq::Error as E;
+        let io = |kind, text: &str| E::Io(io::Error::new(kind, text));
+        let hidden = "http://me:hidden@proxy/".to_owned();
+        let timeout = |sent| NetErrorKind::Timeout { sent };
+        let table = [
+            (E::HostNotFound, NetErrorKind::Resolve),
+            (
+                io(io::ErrorKind::Other, "failed to lookup address information: no such name"),
+                NetErrorKind::Resolve,
+            ),
+            (io(io::ErrorKind::ConnectionRefused, "refused"), NetErrorKind::Connect),
+            (E::ConnectionFailed, NetErrorKind::Connect),
+            (E::ConnectProxyFailed(hidden.clone()), NetErrorKind::Connect),
+            (E::BadUri(hidden), NetErrorKind::Request),
+            (E::Tls("no"), NetErrorKind::Tls),
+            (io(io::ErrorKind::InvalidData, "certificate not trusted"), NetErrorKind::Tls),
+            (E::Timeout(Timeout::Connect), timeout(Some(false))),
+            (E::Timeout(Timeout::SendBody), timeout(Some(false))),
+            (E::Timeout(Timeout::RecvResponse), timeout(Some(true))),
+            (E::Timeout(Timeout::Global), timeout(None)),
+            (io(io::ErrorKind::TimedOut, "late"), timeout(None)),
+            (io(io::ErrorKind::ConnectionReset, "reset"), NetErrorKind::Io),
+            (E::TooManyRedirects, NetErrorKind::Io),
+        ];
+        for (error, kind) in table {
+            let told = tell(&error, "h:1");
+            assert_eq!(told.kind, kind, "{error:?}");
+            assert!(told.text.contains("h:1") && !told.text.contains("hidden"), "{}", told.text);
+        }
     }
 
     #[test]

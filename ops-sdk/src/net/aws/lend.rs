@@ -236,6 +236,7 @@ mod tests {
         assert_eq!(bounds("169.254.169.254", Duration::from_millis(5)).total, Duration::from_millis(5));
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_process_is_run_without_a_shell_and_ended_when_it_takes_too_long() {
         let output = run("printf", &["%s", "$HOME;x"], PROCESS_TOTAL).unwrap();

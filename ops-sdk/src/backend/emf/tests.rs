@@ -77,7 +77,7 @@ fn the_lines_are_as_the_golden_file_has_them() {
         log("charged 12"),
     ];
     let written = lines(&records).join("\n");
-    assert_eq!(written, include_str!("golden/emf.jsonl").trim_end());
+    assert_eq!(written, include_str!("../golden/emf.jsonl").trim_end());
 }
 
 #[test]

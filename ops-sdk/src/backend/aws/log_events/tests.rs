@@ -36,7 +36,7 @@ fn the_body_is_as_the_golden_file_has_it() {
     let body = body(&place, &batch(&["{\"a\":\"b\\n\"}", "größe \u{1F600}\u{1}", "plain"]));
     assert_eq!(
         String::from_utf8(body.clone()).unwrap(),
-        include_str!("../golden/put_log_events.json").trim_end()
+        include_str!("../../golden/put_log_events.json").trim_end()
     );
     let read: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(read["logEvents"][1]["message"], "größe \u{1F600}\u{1}");

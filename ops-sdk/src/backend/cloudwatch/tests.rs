@@ -75,7 +75,7 @@ fn the_body_is_as_the_golden_file_has_it() {
         metric("never", &[], observed([])),
     ];
     let body = super::body(&head("Shop"), &batch(&encode(&records)));
-    assert_eq!(String::from_utf8(body).unwrap(), include_str!("golden/put_metric_data.json").trim_end());
+    assert_eq!(String::from_utf8(body).unwrap(), include_str!("../golden/put_metric_data.json").trim_end());
 }
 
 #[test]

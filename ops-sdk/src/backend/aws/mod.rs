@@ -25,7 +25,7 @@ pub(super) use self::log_events::LogEvents;
 #[cfg(feature = "emf")]
 pub(super) use self::names::Dimensions;
 #[cfg(any(feature = "cloudwatch", feature = "emf"))]
-pub(super) use self::names::{dimensions, metric_name, namespace};
+pub(super) use self::names::{dimensions, metric_name, namespace, points};
 
 #[cfg(test)]
 pub(super) mod tests;

@@ -14,20 +14,20 @@ pub(super) struct Header {
     pub(super) whole: Whole,
     /// Counted from 1 to the total.
     pub(super) index: usize,
+    pub(super) total: usize,
 }
 
-/// What the parts of one event agree in.
+/// The event that a part is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Whole {
     pub(super) id: RecordId,
-    pub(super) total: usize,
     pub(super) bytes: usize,
     pub(super) crc32: u32,
 }
 
 impl Header {
     pub(super) fn text(&self) -> String {
-        let Header { whole: Whole { id, total, bytes, crc32 }, index } = self;
+        let Header { whole: Whole { id, bytes, crc32 }, index, total } = self;
         format!("@ops.part v1 id={id} part={index}/{total} bytes={bytes} crc32={crc32:08x} | ")
     }
 
@@ -43,9 +43,9 @@ impl Header {
         let piece = rest.strip_prefix(b" | ")?;
         let (index, total) = (usize::try_from(index).ok()?, usize::try_from(total).ok()?);
         let (bytes, crc32) = (usize::try_from(bytes).ok()?, u32::try_from(crc32).ok()?);
-        let whole = Whole { id: RecordId { process, seq }, total, bytes, crc32 };
+        let whole = Whole { id: RecordId { process, seq }, bytes, crc32 };
         let counted = (1..=total).contains(&index) && total <= PARTS_MAX;
-        counted.then_some((Header { whole, index }, piece))
+        counted.then_some((Header { whole, index, total }, piece))
     }
 }
 
@@ -71,7 +71,7 @@ mod tests {
 
     fn header() -> Header {
         let id = RecordId { process: 0x00c0_ffee_00c0_ffee, seq: 42 };
-        Header { whole: Whole { id, total: 5, bytes: 151_204, crc32: 0x0f3a_01c4 }, index: 2 }
+        Header { whole: Whole { id, bytes: 151_204, crc32: 0x0f3a_01c4 }, index: 2, total: 5 }
     }
 
     #[test]

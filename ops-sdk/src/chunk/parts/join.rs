@@ -76,27 +76,28 @@ pub fn join<I: IntoIterator<Item = impl AsRef<[u8]>>>(lines: I) -> Result<Vec<Jo
 pub fn gather<I: IntoIterator<Item = impl AsRef<[u8]>>>(lines: I) -> Gathered {
     let lines: Vec<_> = lines.into_iter().collect();
     let mut slots = Vec::new();
-    let mut split = HashMap::<Whole, Pieces<'_>>::new();
+    let mut splits = HashMap::<Whole, Splits<'_>>::new();
     for line in &lines {
         match Header::read(line.as_ref()) {
             None => slots.push(Slot::Event(line.as_ref())),
-            Some((Header { whole, index }, piece)) => {
-                let pieces = split.entry(whole).or_insert_with(|| {
+            Some((Header { whole, index, total }, piece)) => {
+                let splits = splits.entry(whole).or_insert_with(|| {
                     slots.push(Slot::Split(whole));
-                    Pieces::new()
+                    Splits::new()
                 });
-                pieces.entry(index).or_insert(piece);
+                splits.entry(total).or_default().entry(index).or_insert(piece);
             }
         }
     }
     let mut gathered = Gathered::default();
     for slot in slots {
-        match slot {
-            Slot::Event(bytes) => gathered.events.push(Joined { id: None, bytes: bytes.to_vec() }),
-            Slot::Split(whole) => match assemble(whole, &split[&whole]) {
-                Ok(event) => gathered.events.push(event),
-                Err(error) => gathered.broken.push(error),
-            },
+        let event = match slot {
+            Slot::Event(bytes) => Ok(Joined { id: None, bytes: bytes.to_vec() }),
+            Slot::Split(whole) => any_whole(whole, &splits[&whole]),
+        };
+        match event {
+            Ok(event) => gathered.events.push(event),
+            Err(error) => gathered.broken.push(error),
         }
     }
     gathered
@@ -108,11 +109,21 @@ enum Slot<'a> {
     Split(Whole),
 }
 
-/// The pieces of one event by index.
+/// The pieces of one split of an event, by index.
 type Pieces<'a> = BTreeMap<usize, &'a [u8]>;
 
-fn assemble(whole: Whole, pieces: &Pieces<'_>) -> Result<Joined, JoinError> {
-    let Whole { id, total, bytes: length, crc32 } = whole;
+/// The splits of one event, by total. There is more than one where the event was sent again under another limit.
+type Splits<'a> = BTreeMap<usize, Pieces<'a>>;
+
+/// The event from whichever of its splits is whole, or what is wrong with the one into the fewest parts.
+fn any_whole(whole: Whole, splits: &Splits<'_>) -> Result<Joined, JoinError> {
+    let mut tried = splits.iter().map(|(total, pieces)| assemble(whole, *total, pieces));
+    let first = tried.next().unwrap_or_else(|| assemble(whole, 0, &Pieces::new())); // there is a first
+    first.or_else(|error| tried.find_map(Result::ok).ok_or(error))
+}
+
+fn assemble(whole: Whole, total: usize, pieces: &Pieces<'_>) -> Result<Joined, JoinError> {
+    let Whole { id, bytes: length, crc32 } = whole;
     let missing: Vec<_> = (1..=total).filter(|index| !pieces.contains_key(index)).collect();
     if !missing.is_empty() {
         return Err(JoinError::Missing { id, total, missing });

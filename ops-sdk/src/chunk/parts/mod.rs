@@ -22,16 +22,18 @@
 //!
 //! **What is a part.** Bytes that begin with a whole header by this grammar; anything else is an event that was never
 //! split, and [`join`] hands it on untouched. An event that itself begins with `@ops.part ` is therefore shipped by
-//! [`chunk`](super::chunk) as a part even if it would fit (`part=1/1`), so that it comes back as it was. Only an event
-//! that others wrote into the same stream by this very grammar is taken for a part.
+//! [`chunk`](super::chunk()) as a part even if it would fit (`part=1/1`), so that it comes back as it was. What is taken
+//! for a part without being one is an event that others wrote into the same stream by this very grammar, or one
+//! shipped under a limit of so few bytes that no part of it has room.
 //!
-//! **Which parts belong together.** Those that agree in record, total, length and digest. Identical parts count once,
-//! since a delivery may be repeated. A record's over-long items are told apart by length and digest; should two have
-//! the same bytes, they come back as one.
+//! **Which parts belong together.** Those that agree in record, length, digest and total. A part counts once, since a
+//! delivery may be repeated; an event that was sent again under another limit is there if either of its splits is
+//! whole. A record's over-long items are told apart by length and digest; should two have the same bytes, they come
+//! back as one.
 //!
 //! **Why CRC-32.** The digest has to catch what goes wrong by accident once id, index, total and length agree: a part
-//! that was cut by a viewer, or two splits of one event under different limits. It is no protection against forgery,
-//! and no such protection is promised.
+//! that was cut by a viewer, or parts of two splits with the same total but different limits. It is no protection
+//! against forgery, and no such protection is promised.
 
 mod header;
 mod join;

@@ -10,18 +10,17 @@ const CHAR_BYTES_MAX: usize = 4;
 /// no room for the header and one character, or more than [`PARTS_MAX`] parts would be needed.
 #[must_use]
 pub fn split(id: RecordId, text: &[u8], part_bytes_max: usize) -> Option<Parts<'_>> {
-    let crc32 = crc32fast::hash(text);
-    let whole = |total| Whole { id, total, bytes: text.len(), crc32 };
+    let whole = Whole { id, bytes: text.len(), crc32: crc32fast::hash(text) };
     // The header is as long as the total has digits, and the total depends on the length of the header: the first
     // number of digits that has room for the total is it. More digits never make for fewer parts.
     for total_max in [9, 99, 999, 9_999, PARTS_MAX] {
-        let header = Header { whole: whole(total_max), index: total_max };
+        let header = Header { whole, index: total_max, total: total_max };
         let piece_bytes_max = part_bytes_max.checked_sub(header.text().len())?;
         if piece_bytes_max < CHAR_BYTES_MAX {
             return None;
         }
         if let Some(total) = count(text, piece_bytes_max, total_max) {
-            return Some(Parts { whole: whole(total), piece_bytes_max, rest: text, index: 0 });
+            return Some(Parts { whole, total, piece_bytes_max, rest: text, index: 0 });
         }
     }
     None
@@ -31,6 +30,7 @@ pub fn split(id: RecordId, text: &[u8], part_bytes_max: usize) -> Option<Parts<'
 #[derive(Debug, Clone)]
 pub struct Parts<'a> {
     whole: Whole,
+    total: usize,
     piece_bytes_max: usize,
     rest: &'a [u8],
     /// Of the part given last, counted from 1.
@@ -41,18 +41,18 @@ impl Iterator for Parts<'_> {
     type Item = Vec<u8>;
 
     fn next(&mut self) -> Option<Vec<u8>> {
-        if self.index == self.whole.total {
+        if self.index == self.total {
             return None;
         }
         self.index += 1;
         let (piece, rest) = self.rest.split_at(piece_len(self.rest, self.piece_bytes_max));
         self.rest = rest;
-        let header = Header { whole: self.whole, index: self.index };
+        let header = Header { whole: self.whole, index: self.index, total: self.total };
         Some([header.text().as_bytes(), piece].concat())
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.whole.total - self.index;
+        let left = self.total - self.index;
         (left, Some(left))
     }
 }

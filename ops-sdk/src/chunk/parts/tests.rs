@@ -14,7 +14,7 @@ fn parts(seq: u64, text: &[u8], part_bytes_max: usize) -> Vec<Vec<u8>> {
     split(id(seq), text, part_bytes_max).expect("room for a header").collect()
 }
 
-fn texts<'a>(lines: &'a [Vec<u8>]) -> Vec<&'a str> {
+fn texts(lines: &[Vec<u8>]) -> Vec<&str> {
     lines.iter().map(|line| std::str::from_utf8(line).expect("UTF-8")).collect()
 }
 
@@ -80,6 +80,19 @@ fn what_is_missing_is_named_and_the_rest_is_still_joined() {
         gathered.broken[0].to_string(),
         "record 00c0ffee00c0ffee-2: missing of 29 parts: 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 and 2 more"
     );
+}
+
+#[test]
+fn an_event_sent_again_under_another_limit_is_one_event() {
+    let (small, large) = (parts(1, &[b'a'; 60], 90), parts(1, &[b'a'; 60], 120));
+    assert_ne!(small.len(), large.len());
+    let event = Joined { id: Some(id(1)), bytes: vec![b'a'; 60] };
+    for cut in [0, 1, small.len()] {
+        assert_eq!(join(small[cut..].iter().chain(&large)), Ok(vec![event.clone()]));
+        assert_eq!(join(large[cut.min(large.len())..].iter().chain(&small)), Ok(vec![event.clone()]));
+    }
+    let missing = JoinError::Missing { id: id(1), total: large.len(), missing: vec![1] };
+    assert_eq!(join(small[1..].iter().chain(&large[1..])), Err(missing));
 }
 
 #[test]

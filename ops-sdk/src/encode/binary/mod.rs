@@ -1,4 +1,4 @@
-//! The neutral binary form of a [`Record`]: the payload of a journal frame.
+//! The neutral binary form of a [`Record`](crate::model::Record): the payload of a journal frame.
 //!
 //! Promises: a record decodes to exactly what was encoded, NaN payloads included; a record has one encoding, and any
 //! other bytes are an error that says what is wrong and where; no bytes make [`decode`] panic, or reserve more than
@@ -32,9 +32,6 @@ mod tests;
 
 pub use self::read::{DecodeError, Problem, decode};
 pub use self::write::encode;
-
-#[allow(unused_imports)] // for the links above
-use crate::model::Record;
 
 /// The version that every encoded record starts with.
 pub const VERSION: u8 = 1;

@@ -4,8 +4,6 @@ use serde::Serialize;
 
 use crate::model::Value;
 
-/// Bytes looked at together: the compiler makes vector instructions of it.
-const STRIDE: usize = 16;
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends `text` as a JSON string, quotes included. What must be escaped is, and nothing else.
@@ -68,11 +66,17 @@ fn digits(out: &mut Vec<u8>, number: impl Serialize) {
 
 /// How many bytes of `bytes` come before the first one to escape.
 fn plain_len(bytes: &[u8]) -> usize {
-    let (strides, _) = bytes.as_chunks::<STRIDE>();
-    let clean = |stride: &&[u8; STRIDE]| !stride.iter().fold(false, |any, byte| any | is_special(*byte));
-    let start = strides.iter().take_while(clean).count() * STRIDE;
+    let wide = clean_strides::<16>(bytes);
+    let start = wide + clean_strides::<4>(&bytes[wide..]);
     let within = bytes[start..].iter().position(|byte| is_special(*byte));
     within.map_or(bytes.len(), |within| start + within)
+}
+
+/// The length of the strides of `N` bytes that come before the first with a byte to escape. A stride is looked at as
+/// a whole, which the compiler makes vector instructions of.
+fn clean_strides<const N: usize>(bytes: &[u8]) -> usize {
+    let clean = |stride: &&[u8; N]| !stride.iter().fold(false, |any, byte| any | is_special(*byte));
+    bytes.as_chunks::<N>().0.iter().take_while(clean).count() * N
 }
 
 /// RFC 8259, section 7: the quotation mark, the reverse solidus and U+0000 to U+001F.
@@ -88,9 +92,14 @@ fn escape(out: &mut Vec<u8>, byte: u8) {
         b'\t' => out.extend_from_slice(b"\\t"),
         _ => {
             out.extend_from_slice(b"\\u00");
-            out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            out.extend_from_slice(&hex(byte));
         }
     }
+}
+
+/// The two digits of a byte.
+pub(super) fn hex(byte: u8) -> [u8; 2] {
+    [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! One JSON object for any record.
 
-use std::fmt::Display;
-use std::io::Write as _;
-
+use super::atom::hex;
 use super::keys::{Names, are_distinct};
 use super::{number_f64, number_u64, string, time_rfc3339, value};
 use crate::model::{
-    Audit, Body, Check, CheckStatus, Config, Distribution, Fields, Log, Metric, Points, Record, Value,
+    Audit, Body, Check, CheckStatus, Config, Distribution, Fields, Log, Metric, Points, Record, RecordId,
 };
 
 /// The members that a line of each kind keeps for itself.
@@ -30,10 +28,7 @@ const PERCENTILES: [(&str, f64); 5] =
 /// a context key that the line keeps becomes `context.key`; a key that is repeated gets a number: `key.2`.
 pub fn line(out: &mut Vec<u8>, record: &Record<'_>, context: &[(String, String)]) {
     let mut object = Object::new(out);
-    object.key("time");
-    object.out.push(b'"');
-    time_rfc3339(object.out, record.time_ns);
-    object.out.push(b'"');
+    time(object.own("time"), record.time_ns);
     match &record.body {
         Body::Metric(body) => metric(&mut object, body),
         Body::Log(body) => log(&mut object, body, context),
@@ -41,7 +36,7 @@ pub fn line(out: &mut Vec<u8>, record: &Record<'_>, context: &[(String, String)]
         Body::Config(body) => config(&mut object, body, context),
         Body::Check(body) => check(&mut object, body, context),
     }
-    object.display("id", &record.id);
+    id(object.own("id"), record.id);
     if let Body::Log(log) = &record.body {
         file(&mut object, log);
     }
@@ -49,40 +44,55 @@ pub fn line(out: &mut Vec<u8>, record: &Record<'_>, context: &[(String, String)]
 }
 
 fn log(object: &mut Object<'_>, log: &Log<'_>, context: &[(String, String)]) {
-    object.string("level", log.level.name());
-    object.string("target", &log.target);
-    object.string("message", &log.message);
+    string(object.own("level"), log.level.name());
+    string(object.own("target"), &log.target);
+    string(object.own("message"), &log.message);
     members(object, LOG_KEYS, &log.fields, context);
+}
+
+fn time(out: &mut Vec<u8>, time_ns: u64) {
+    out.push(b'"');
+    time_rfc3339(out, time_ns);
+    out.push(b'"');
+}
+
+/// The id as it displays, without the formatter's detours: every line has one.
+fn id(out: &mut Vec<u8>, id: RecordId) {
+    out.push(b'"');
+    out.extend(id.process.to_be_bytes().into_iter().flat_map(hex));
+    out.push(b'-');
+    number_u64(out, id.seq);
+    out.push(b'"');
 }
 
 /// Where a log event was written in the source, as editors and terminals open it: `src/x.rs:10`.
 fn file(object: &mut Object<'_>, log: &Log<'_>) {
-    match (log.file.is_empty(), log.line) {
-        (true, _) => {}
-        (false, 0) => object.string("file", &log.file),
-        (false, line) => {
-            object.string("file", &log.file);
-            object.out.pop(); // the closing quote
-            object.out.push(b':');
-            number_u64(object.out, line.into());
-            object.out.push(b'"');
-        }
+    if log.file.is_empty() {
+        return;
+    }
+    let out = object.own("file");
+    string(out, &log.file);
+    if log.line > 0 {
+        out.pop(); // the closing quote
+        out.push(b':');
+        number_u64(out, log.line.into());
+        out.push(b'"');
     }
 }
 
 fn audit(object: &mut Object<'_>, audit: &Audit<'_>, context: &[(String, String)]) {
-    object.string("signal", "audit");
-    object.string("actor", &audit.actor);
-    object.string("action", &audit.action);
-    object.string("resource", &audit.resource);
-    object.string("outcome", &audit.outcome);
+    string(object.own("signal"), "audit");
+    string(object.own("actor"), &audit.actor);
+    string(object.own("action"), &audit.action);
+    string(object.own("resource"), &audit.resource);
+    string(object.own("outcome"), &audit.outcome);
     members(object, AUDIT_KEYS, &audit.fields, context);
 }
 
 fn config(object: &mut Object<'_>, config: &Config<'_>, context: &[(String, String)]) {
-    object.string("signal", "config");
-    object.string("resource_type", &config.resource_type);
-    object.string("resource_id", &config.resource_id);
+    string(object.own("signal"), "config");
+    string(object.own("resource_type"), &config.resource_type);
+    string(object.own("resource_id"), &config.resource_id);
     members(object, CONFIG_KEYS, &config.fields, context);
 }
 
@@ -93,29 +103,28 @@ fn check(object: &mut Object<'_>, check: &Check<'_>, context: &[(String, String)
         CheckStatus::Critical => "critical",
         CheckStatus::Unknown => "unknown",
     };
-    object.string("signal", "check");
-    object.string("name", &check.name);
-    object.string("status", status);
-    object.string("output", &check.output);
+    string(object.own("signal"), "check");
+    string(object.own("name"), &check.name);
+    string(object.own("status"), status);
+    string(object.own("output"), &check.output);
     members(object, CHECK_KEYS, &check.fields, context);
 }
 
 fn metric(object: &mut Object<'_>, metric: &Metric<'_>) {
-    object.string("signal", "metric");
-    object.string("name", &metric.name);
-    object.string("unit", metric.unit.name());
-    object.u64("resolution_s", metric.resolution as u64);
-    object.u64("window_ms", metric.window_ms.into());
-    object.key("dimensions");
-    dimensions(object.out, metric);
+    string(object.own("signal"), "metric");
+    string(object.own("name"), &metric.name);
+    string(object.own("unit"), metric.unit.name());
+    number_u64(object.own("resolution_s"), metric.resolution as u64);
+    number_u64(object.own("window_ms"), metric.window_ms.into());
+    dimensions(object.own("dimensions"), metric);
     match &metric.points {
         Points::Counter { sum } => {
-            object.string("kind", "counter");
-            object.u64("sum", *sum);
+            string(object.own("kind"), "counter");
+            number_u64(object.own("sum"), *sum);
         }
         Points::Gauge { last, min, max, sum, count } => {
-            object.string("kind", "gauge");
-            object.f64("last", *last);
+            string(object.own("kind"), "gauge");
+            number_f64(object.own("last"), *last);
             samples(object, *count, [*sum, *min, *max]);
         }
         Points::Histogram(distribution) => histogram(object, distribution),
@@ -123,18 +132,18 @@ fn metric(object: &mut Object<'_>, metric: &Metric<'_>) {
 }
 
 fn histogram(object: &mut Object<'_>, distribution: &Distribution) {
-    object.string("kind", "histogram");
+    string(object.own("kind"), "histogram");
     samples(object, distribution.count, [distribution.sum, distribution.min, distribution.max]);
     for (name, share) in PERCENTILES {
-        object.f64(name, distribution.percentile(share));
+        number_f64(object.own(name), distribution.percentile(share));
     }
 }
 
 fn samples(object: &mut Object<'_>, count: u64, [sum, min, max]: [f64; 3]) {
-    object.u64("count", count);
-    object.f64("sum", sum);
-    object.f64("min", min);
-    object.f64("max", max);
+    number_u64(object.own("count"), count);
+    number_f64(object.own("sum"), sum);
+    number_f64(object.own("min"), min);
+    number_f64(object.own("max"), max);
 }
 
 fn dimensions(out: &mut Vec<u8>, metric: &Metric<'_>) {
@@ -143,9 +152,9 @@ fn dimensions(out: &mut Vec<u8>, metric: &Metric<'_>) {
     let mut names = Names::new(&[]);
     for (key, dimension) in &metric.dimensions {
         if distinct {
-            object.string(key, dimension);
+            string(object.key(key), dimension);
         } else {
-            object.string(&names.give(key, ""), dimension);
+            string(object.key(&names.give(key, "")), dimension);
         }
     }
     object.end();
@@ -159,8 +168,8 @@ fn members(object: &mut Object<'_>, reserved: &[&str], fields: &Fields<'_>, cont
         None => context[index - fields.len()].0.as_str(),
     };
     if are_distinct(reserved, (0..count).map(key)) {
-        fields.iter().for_each(|(key, field)| object.value(key, field));
-        context.iter().for_each(|(key, text)| object.string(key, text));
+        fields.iter().for_each(|(key, field)| value(object.key(key), field));
+        context.iter().for_each(|(key, text)| string(object.key(key), text));
     } else {
         colliding_members(object, reserved, fields, context);
     }
@@ -178,10 +187,10 @@ fn colliding_members(
     let kept: Vec<&str> = reserved.iter().copied().chain(context_names.iter().map(AsRef::as_ref)).collect();
     let mut names = Names::new(&kept);
     for (key, field) in fields {
-        object.value(&names.give(key, "fields."), field);
+        value(object.key(&names.give(key, "fields.")), field);
     }
     for (name, (_, text)) in context_names.iter().zip(context) {
-        object.string(name, text);
+        string(object.key(name), text);
     }
 }
 
@@ -197,39 +206,28 @@ impl<'o> Object<'o> {
         Object { out, empty: true }
     }
 
-    fn key(&mut self, key: &str) {
+    /// Begins a member of any key; the caller writes its value.
+    fn key(&mut self, key: &str) -> &mut Vec<u8> {
+        self.comma();
+        string(self.out, key);
+        self.out.push(b':');
+        self.out
+    }
+
+    /// Begins a member of one of the line's own keys, which need no escaping; the caller writes its value.
+    fn own(&mut self, key: &'static str) -> &mut Vec<u8> {
+        self.comma();
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.out
+    }
+
+    fn comma(&mut self) {
         if !self.empty {
             self.out.push(b',');
         }
         self.empty = false;
-        string(self.out, key);
-        self.out.push(b':');
-    }
-
-    fn string(&mut self, key: &str, text: &str) {
-        self.key(key);
-        string(self.out, text);
-    }
-
-    fn value(&mut self, key: &str, field: &Value<'_>) {
-        self.key(key);
-        value(self.out, field);
-    }
-
-    fn u64(&mut self, key: &str, number: u64) {
-        self.key(key);
-        number_u64(self.out, number);
-    }
-
-    fn f64(&mut self, key: &str, number: f64) {
-        self.key(key);
-        number_f64(self.out, number);
-    }
-
-    /// What `shown` displays, which must need no escaping.
-    fn display(&mut self, key: &str, shown: &impl Display) {
-        self.key(key);
-        let _ = write!(self.out, "\"{shown}\""); // a Vec takes every write
     }
 
     fn end(self) {

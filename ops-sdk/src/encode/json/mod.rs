@@ -1,9 +1,9 @@
-//! JSON written straight into a byte buffer: the atoms that every JSON backend shares, and [`line`], which makes one
+//! JSON written straight into a byte buffer: the atoms that every JSON backend shares, and [`line()`], which makes one
 //! object of any record.
 //!
 //! Promises: what is written is valid JSON for every string and number there is, an object never has a key twice,
-//! and the same record always gives the same bytes. Never writes a newline, never builds a tree, and allocates only
-//! where keys collide.
+//! and the same record always gives the same bytes. Never writes a newline, never builds a tree first, and a log line
+//! of a few distinct keys allocates nothing but its bytes.
 
 mod atom;
 mod keys;

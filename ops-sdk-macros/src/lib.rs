@@ -13,55 +13,213 @@ use proc_macro::TokenStream;
 
 use crate::model::{Level, MetricKind};
 
-/// Counts.
+/// Counts something that happened: `counter!("name", amount, options, dimensions)`.
+///
+/// ```
+/// use ops_sdk::counter;
+///
+/// # let (region, tier, bytes) = ("eu-west-1", 2, [0u8; 4]);
+/// counter!("orders.accepted", 1);
+/// counter!("bytes.read", bytes.len(), unit = Bytes);
+/// counter!("orders.accepted", 1, resolution = high, "Region" => region, "Tier" => %tier);
+/// ```
+///
+/// The arguments come in this order, and in no other:
+///
+/// - **name**: a string literal of 1-255 printable ASCII characters that does not begin with a colon and has no space
+///   at either end.
+/// - **amount**: `u8`, `u16`, `u32`, `u64` or `usize`; a bare literal is an `u64`. An increment is an addition in
+///   place: however many there are, none is lost.
+/// - **`unit = Unit`**: a variant of `ops_sdk::Unit`. A counter without one has `Count`.
+/// - **`resolution = high`** or **`standard`**: whether CloudWatch keeps it by the second or, as it does if nothing is
+///   said, by the minute.
+/// - **`"Key" => value`**: up to 30 dimensions. The key is a string literal of 1-250 printable ASCII characters. The
+///   value is text, an integer, a `bool`, or with `%value` whatever its `Display` writes. Every combination of values
+///   is a series of its own, so keep their number small.
+///
+/// These are the rules of CloudWatch, and they are checked at compile time.
+///
+/// The arguments are evaluated only while something records, so leave nothing to them that has to happen. A library
+/// may use the macro without ever starting the SDK. The value of the macro is `()`.
 #[proc_macro]
 pub fn counter(input: TokenStream) -> TokenStream {
     metric(MetricKind::Counter, input)
 }
 
-/// Sets a gauge.
+/// Sets a gauge, a level that goes up and down: `gauge!("name", value, options, dimensions)`.
+///
+/// ```
+/// use ops_sdk::gauge;
+///
+/// # let (queue, disk) = ([0u8; 3], 71.5);
+/// gauge!("queue.depth", queue.len());
+/// gauge!("disk.used", disk, unit = Percent, "Device" => "nvme0");
+/// ```
+///
+/// The value is any integer or float up to 64 bits, or a `Duration`. Options and dimensions are those of
+/// [`counter!`](macro@counter), as are the rules for names; without a unit it has `None`. A value that CloudWatch
+/// would refuse (NaN, infinite, beyond ±2^360) is not recorded but counted as lost.
 #[proc_macro]
 pub fn gauge(input: TokenStream) -> TokenStream {
     metric(MetricKind::Gauge, input)
 }
 
-/// Observes a value.
+/// Observes one value of a distribution: `histogram!("name", value, options, dimensions)`.
+///
+/// ```
+/// use ops_sdk::histogram;
+///
+/// # let (body, started) = ([0u8; 3], std::time::Instant::now());
+/// histogram!("payload", body.len(), unit = Bytes);
+/// histogram!("query", started.elapsed(), unit = Milliseconds, "Table" => "orders");
+/// ```
+///
+/// The value is any integer or float up to 64 bits, or a `Duration`, which is recorded in the unit that is given if
+/// that is one of time, else in seconds. Options and dimensions are those of [`counter!`](macro@counter), as are the
+/// rules for names; without a unit it has `None`.
 #[proc_macro]
 pub fn histogram(input: TokenStream) -> TokenStream {
     metric(MetricKind::Histogram, input)
 }
 
-/// Logs every step.
+/// Logs an event of level `TRACE`: every step. The arguments are those of [`info!`](macro@info).
+///
+/// ```
+/// # let step = 3;
+/// ops_sdk::trace!("at {step}");
+/// ```
 #[proc_macro]
 pub fn trace(input: TokenStream) -> TokenStream {
     event(Level::Trace, input)
 }
 
-/// Logs for those who look for a fault.
+/// Logs an event of level `DEBUG`: for those who look for a fault. The arguments are those of [`info!`](macro@info).
+///
+/// ```
+/// # let answer = [1, 2];
+/// ops_sdk::debug!("answered", bytes = answer.len(), ?answer);
+/// ```
 #[proc_macro]
 pub fn debug(input: TokenStream) -> TokenStream {
     event(Level::Debug, input)
 }
 
-/// Logs the normal course of things.
+/// Logs an event of level `INFO`, the normal course of things: `info!("template", fields)`.
+///
+/// ```
+/// use ops_sdk::info;
+///
+/// # struct Order { id: u64 }
+/// # let (order, amount, user) = (Order { id: 7 }, 12.5, std::net::Ipv4Addr::LOCALHOST);
+/// # let outcome = Ok::<u8, ()>(1);
+/// info!("charged {amount}", amount, order.id = order.id);
+/// info!("charged {amount:.2}");                              // `amount` becomes a field, with all its digits
+/// info!("settled", %user, outcome = ?outcome, "any key" = 1);
+/// ```
+///
+/// **Fields** are typed: numbers stay numbers all the way to the backend.
+///
+/// | written | the key | the value |
+/// |---|---|---|
+/// | `name`, `%name`, `?name` | `name` | the variable |
+/// | `name = value`, `order.id = value`, `"any key" = value` | as written | the expression |
+/// | `.. = %value` or `%name` | | the text of its `Display` |
+/// | `.. = ?value` or `?name` | | the text of its `Debug` |
+///
+/// Without a sign a value is text, a `bool`, a `char`, a number, or an `Option` of these. A key has 1-255 characters,
+/// is given once, and is none of `time`, `level`, `target`, `message`, `id`, `file`, which belong to the event. An
+/// event has at most 64 fields.
+///
+/// **The template** is a string literal. `{name}` is the text of the field with that key; if there is none, the
+/// variable of that name becomes one, by its `Debug` if the template asks for nothing else (`{error:?}`). `{name:spec}`
+/// formats by the rules of `std::fmt`; `{{` and `}}` are braces. There are no placeholders by position.
+///
+/// Nothing is evaluated or formatted while the level is off; while it is on, every expression is evaluated once. The
+/// value of the macro is `()`.
 #[proc_macro]
 pub fn info(input: TokenStream) -> TokenStream {
     event(Level::Info, input)
 }
 
-/// Logs what someone should look at.
+/// Logs an event of level `WARN`: someone should look. The arguments are those of [`info!`](macro@info).
+///
+/// ```
+/// # let left = 3;
+/// ops_sdk::warn!("{left} attempts left", queue.name = "orders");
+/// ```
 #[proc_macro]
 pub fn warn(input: TokenStream) -> TokenStream {
     event(Level::Warn, input)
 }
 
-/// Logs what someone must look at.
+/// Logs an event of level `ERROR`: someone must look. The arguments are those of [`info!`](macro@info).
+///
+/// ```
+/// # let error = std::fmt::Error;
+/// ops_sdk::error!("not charged: {error}", %error);
+/// ```
 #[proc_macro]
 pub fn error(input: TokenStream) -> TokenStream {
     event(Level::Error, input)
 }
 
-/// Measures calls.
+/// Measures the calls of a function: how many there are, how many fail, and how long they take.
+///
+/// ```
+/// use ops_sdk::instrumented;
+///
+/// # struct Order { amount: u64 }
+/// /// Takes the money.
+/// #[instrumented]
+/// fn charge(order: &Order) -> Result<u64, std::num::TryFromIntError> {
+///     let cents = u32::try_from(order.amount)?;
+///     Ok(cents.into())
+/// }
+///
+/// #[instrumented(name = "fetch")]
+/// async fn fetch_order(id: u64) -> Option<Order> {
+///     Some(Order { amount: id })
+/// }
+///
+/// #[instrumented]
+/// impl Order {
+///     fn settle(&mut self) {
+///         self.amount = 0;
+///     }
+///
+///     #[instrumented(skip)]
+///     fn amount(&self) -> u64 {
+///         self.amount
+///     }
+/// }
+/// # assert!(charge(&Order { amount: 1 }).is_ok());
+/// # let _ = fetch_order(1);
+/// # let mut order = Order { amount: 1 };
+/// # order.settle();
+/// # order.amount();
+/// ```
+///
+/// It goes on functions and methods, `async` or not, and on whole `impl` blocks, of types and of traits, where it
+/// measures every function that has a body.
+///
+/// **Errors.** A call that returns `Err` is an error; so is one that panics. Whatever is not a `Result` is a success.
+///
+/// **Name.** The calls are told apart by the dimension `Function`, which is the path of the function:
+/// `shop::charge`, and in an annotated block `shop::Order::settle`. A method that carries the attribute itself cannot
+/// see its type and is `shop::settle`. The first paragraph of the doc comment goes with it.
+///
+/// | argument | on | |
+/// |---|---|---|
+/// | `name = "..."` | a function or method | the whole value of `Function`, in place of the path: 1-1024 printable ASCII characters |
+/// | `skip` | a method of an annotated block | leaves it as it is |
+///
+/// **Futures.** An async function is measured from its first poll until it is done or dropped. So is the block of a
+/// function that ends in `async move { .. }` or `Box::pin(async move { .. })`, as `async_trait` writes it. Any other
+/// function that returns a future is measured until it returns it.
+///
+/// Signature, attributes and visibility stay as they were, and nothing is boxed. The body moves into a closure or an
+/// async block, which shows in one place: a panic in a `#[track_caller]` function names the function and not its
+/// caller. A `const fn` cannot be measured, nor can a function without a body.
 #[proc_macro_attribute]
 pub fn instrumented(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let item = parse::visible(item.into());

@@ -16,9 +16,9 @@ mod signal;
 
 mod aggregate;
 pub mod backend;
-pub mod encode;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod encode;
 mod flush;
 mod hub;
 pub mod journal;
@@ -28,8 +28,8 @@ pub mod store;
 pub use crate::chunk::parts;
 pub use crate::error::Error;
 pub use crate::model::{Level, Unit};
-pub use crate::setup::{BackendReport, Builder, FlushReport, Ops, Stats, init};
 pub use crate::record::{Amount, DimensionValue, FieldValue, Measure};
+pub use crate::setup::{BackendReport, Builder, FlushReport, Ops, Stats, init};
 #[cfg(feature = "macros")]
 pub use ops_sdk_macros::{counter, debug, error, gauge, histogram, info, instrumented, trace, warn};
 
@@ -38,8 +38,8 @@ pub use ops_sdk_macros::{counter, debug, error, gauge, histogram, info, instrume
 pub mod __private {
     pub use crate::model::{Level, Resolution, Unit};
     pub use crate::record::{
-        Amount, AnyOutcome, Arg, Call, DimensionValue, FieldValue, Kind, Label, Measure, Piece, Probe, Site, Source,
-        count, count_by, enabled, enter, event, observe, observe_by, on, once, probe, set, set_by,
+        Amount, AnyOutcome, Arg, Call, DimensionValue, FieldValue, Kind, Label, Measure, Piece, Probe, Site,
+        Source, count, count_by, enabled, enter, event, observe, observe_by, on, once, probe, set, set_by,
     };
 }
 

@@ -106,7 +106,8 @@ impl Capture {
     /// The lines of log events whose message starts so.
     #[must_use]
     pub fn messages(&self, start: &str) -> Vec<Value> {
-        let starts = |line: &Value| line["message"].as_str().is_some_and(|message| message.starts_with(start));
+        let starts =
+            |line: &Value| line["message"].as_str().is_some_and(|message| message.starts_with(start));
         self.lines().into_iter().filter(starts).collect()
     }
 
@@ -144,7 +145,8 @@ impl Capture {
 
     fn take(&self, batch: &Batch, keep: impl Fn(usize) -> bool) {
         let items = batch.iter().enumerate().filter(|(index, _)| keep(*index));
-        let texts = items.map(|(_, (item, bytes))| (item.record, String::from_utf8_lossy(bytes).into_owned()));
+        let texts =
+            items.map(|(_, (item, bytes))| (item.record, String::from_utf8_lossy(bytes).into_owned()));
         self.lock().taken.extend(texts);
     }
 }

@@ -64,7 +64,11 @@ fn the_checker_sees_imports_upwards_and_aside() {
     let table = [
         ("journal/mod.rs", "use crate::model::Record;", None),
         ("journal/mod.rs", "use crate::net::Net;", Some("`journal` (floor 3) imports from `net` (floor 4)")),
-        ("journal/disk.rs", "use super::super::{ship::X, model::Record};", Some("imports from `ship` (floor 7)")),
+        (
+            "journal/disk.rs",
+            "use super::super::{ship::X, model::Record};",
+            Some("imports from `ship` (floor 7)"),
+        ),
         ("journal/mod.rs", "fn f() { crate::Ops::stats(); }", Some("imports from `lib` (floor 9)")),
         (
             "encode/json.rs",

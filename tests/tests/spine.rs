@@ -64,7 +64,8 @@ fn what_is_recorded_on_many_threads_arrives_exactly() {
     let calls = capture.metrics("duration");
     assert!(calls.iter().all(|line| line["dimensions"]["Function"] == "spine::charge"));
     assert_eq!(calls.iter().filter_map(|line| line["count"].as_u64()).sum::<u64>(), 8000);
-    let mut orders: Vec<_> = capture.messages("order ").iter().map(|line| line["message"].to_string()).collect();
+    let mut orders: Vec<_> =
+        capture.messages("order ").iter().map(|line| line["message"].to_string()).collect();
     assert_eq!(orders.len(), 8000);
     orders.sort();
     orders.dedup();
@@ -103,10 +104,13 @@ fn nothing_is_recorded_or_evaluated_while_off() {
         evaluated = true;
         1u64
     });
-    info!("off {x}", x = {
-        evaluated = true;
-        1
-    });
+    info!(
+        "off {x}",
+        x = {
+            evaluated = true;
+            1
+        }
+    );
     assert!(!evaluated);
     let capture = Capture::new("off");
     let ops = quiet().backend(capture.clone()).level(ops_sdk::Level::Warn).start().expect("recording starts");
@@ -120,7 +124,8 @@ fn nothing_is_recorded_or_evaluated_while_off() {
 #[test]
 fn every_answer_of_a_server_leaves_the_books_balanced() {
     let _turn = turn();
-    let retry = || Answer::Say(Verdict::Retry { after: Some(Duration::from_millis(1)), why: "busy".to_owned() });
+    let retry =
+        || Answer::Say(Verdict::Retry { after: Some(Duration::from_millis(1)), why: "busy".to_owned() });
     let half = |len: usize| Verdict::Partial {
         failed: (0..len).filter(|i| i % 2 == 1).collect(),
         refused: vec![(0, refusal("the first"))],
@@ -204,7 +209,12 @@ fn what_is_not_delivered_waits_in_the_state_directory_for_the_next_start() {
     let ops = begin(&next).expect("recording starts again");
     assert!(ops.flush(SOON).complete);
     assert_balanced(&ops.stats());
-    let row = ops.stats().books[0].rows.iter().find(|row| row.signal == Signal::Log).cloned().expect("a row of logs");
+    let row = ops.stats().books[0]
+        .rows
+        .iter()
+        .find(|row| row.signal == Signal::Log)
+        .cloned()
+        .expect("a row of logs");
     assert_eq!((row.recorded, row.delivered), (3000, 3000));
     let numbers: Vec<_> = next.messages("event").iter().map(|line| line["n"].as_i64()).collect();
     assert_eq!(numbers, (0..3000).map(Some).collect::<Vec<_>>(), "all of it, once, in order");
@@ -223,7 +233,8 @@ fn what_a_server_refuses_is_kept_with_the_reason() {
     let stats = ops.stats();
     assert_balanced(&stats);
     assert_eq!(stats.books[0].rows[0].dead_lettered, 1);
-    let letters = std::fs::read_to_string(dir.path().join("dead-letter/refusing.jsonl")).expect("the letters");
+    let letters =
+        std::fs::read_to_string(dir.path().join("dead-letter/refusing.jsonl")).expect("the letters");
     assert!(letters.contains("not in this stream") && letters.contains("unwanted"), "{letters}");
 }
 
@@ -244,7 +255,10 @@ fn at_the_bound_of_the_journal_the_oldest_goes_and_is_counted_and_said() {
     let dropped: u64 = stats.books[0].rows.iter().map(ops_sdk::ledger::Row::dropped_total).sum();
     assert!(dropped > 3000, "{stats:?}");
     let delivered = stuck.messages("event").len() as u64;
-    assert!(delivered < 5000 && delivered + dropped >= 5000, "{delivered} and {dropped}, lines about losses included");
+    assert!(
+        delivered < 5000 && delivered + dropped >= 5000,
+        "{delivered} and {dropped}, lines about losses included"
+    );
     assert!(!stuck.messages("event 999").is_empty(), "the newest stays");
     assert!(ops.flush(SOON).complete);
     let said = stuck.lines().iter().filter(|line| line["reason"] == "journal_full").count();

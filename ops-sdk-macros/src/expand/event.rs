@@ -1,12 +1,12 @@
 //! `{ static SITE; if enabled(level) { event(&SITE, &[values]) } }`. Where the message formats a value its own way,
 //! the values are bound first, so that each expression runs once.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::LitStr;
 
 use super::{hygienic, hygienic_at, reference, site, this_line, variant};
-use crate::model::{Capture, Event, Field, Piece};
+use crate::model::{Capture, Event, Field, Formatted, Piece};
 
 /// Expands one use of a log macro.
 pub(crate) fn event(event: &Event) -> TokenStream {
@@ -45,7 +45,7 @@ fn piece(event: &Event, piece: &Piece) -> TokenStream {
         Piece::Field(index) => *index,
         Piece::Formatted(index) => event.fields.len() + index,
     };
-    let index = proc_macro2::Literal::usize_unsuffixed(index);
+    let index = Literal::usize_unsuffixed(index);
     quote_spanned!(hygienic()=> ::ops_sdk::__private::Piece::Value(#index))
 }
 
@@ -59,16 +59,13 @@ fn direct(event: &Event) -> TokenStream {
 
 /// `match`, because temporaries in the values live until its end.
 fn bound(event: &Event) -> TokenStream {
-    let names: Vec<Ident> = (0..event.fields.len()).map(bound_name).collect();
+    let names = (0..event.fields.len()).map(|index| bound_name(index, hygienic()));
     let references = event.fields.iter().map(|field| reference(&field.value));
-    let values = event.fields.iter().zip(&names).map(|(field, name)| argument(field, &quote!(#name)));
-    let formatted = event.formatted.iter().map(|value| {
-        let format = LitStr::new(&format!("{{:{}}}", value.spec), event.template.span());
-        let name = &names[value.field];
-        quote_spanned! {hygienic_at(&event.template)=>
-            ::ops_sdk::__private::Arg::Display(&::core::format_args!(#format, #name))
-        }
+    let values = event.fields.iter().enumerate().map(|(index, field)| {
+        let name = bound_name(index, hygienic_at(&field.value));
+        argument(field, &quote!(#name))
     });
+    let formatted = event.formatted.iter().map(|value| formatted(event, value));
     quote_spanned! {hygienic()=>
         match (#(#references,)*) {
             (#(#names,)*) => ::ops_sdk::__private::event(&__OPS_SITE, &[#(#values,)* #(#formatted),*]),
@@ -76,8 +73,19 @@ fn bound(event: &Event) -> TokenStream {
     }
 }
 
-fn bound_name(index: usize) -> Ident {
-    format_ident!("__ops_{index}", span = hygienic())
+/// The format string is seen as if it stood where the template does, so that a width as in `{x:>width$}` finds its
+/// variable; but it lies at the whole macro, for the compiler would underline the wrong characters of the template.
+fn formatted(event: &Event, value: &Formatted) -> TokenStream {
+    let span = event.template.span();
+    let format = LitStr::new(&format!("{{:{}}}", value.spec), span.located_at(Span::call_site()));
+    let name = bound_name(value.field, hygienic_at(&event.template));
+    quote_spanned! {hygienic_at(&event.template)=>
+        ::ops_sdk::__private::Arg::Display(&::core::format_args!(#format, #name))
+    }
+}
+
+fn bound_name(index: usize, span: Span) -> Ident {
+    format_ident!("__ops_{index}", span = span)
 }
 
 /// A field's value, given a reference to it.

@@ -7,7 +7,7 @@ use syn::{
     Attribute, Block, Error, Expr, Ident, ImplItem, Item, ItemImpl, Lit, Meta, Result, Signature, Stmt, Type,
 };
 
-use super::{future, hygienic, returns, site};
+use super::{future, hygienic, hygienic_at, returns, site};
 use crate::model::Options;
 use crate::{check, parse};
 
@@ -155,11 +155,14 @@ fn in_closure(body: &Block, output: Option<Type>) -> Inner {
 fn in_async_block(body: &Block, capture: &TokenStream, output: Option<Type>) -> Inner {
     let Some(output) = output else { return Inner::Diverges(body.to_token_stream()) };
     let stmts = &body.stmts;
+    let never = quote_spanned! {hygienic_at(&output)=>
+        if let ::core::option::Option::Some(__ops_never) = ::core::option::Option::None::<#output> {
+            return __ops_never;
+        }
+    };
     Inner::Returns(quote_spanned! {hygienic()=>
         async #capture {
-            if let ::core::option::Option::Some(__ops_never) = ::core::option::Option::None::<#output> {
-                return __ops_never;
-            }
+            #never
             #(#stmts)*
         }.await
     })

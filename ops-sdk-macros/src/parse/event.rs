@@ -6,7 +6,7 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::{Error, Expr, LitStr, Result, Token};
 
 use super::template::{self, Part};
-use super::wide;
+use super::{next_span, wide};
 use crate::model::{Capture, Event, Field, Formatted, Key, Level, Piece};
 
 const FIELD: &str =
@@ -31,7 +31,7 @@ fn arguments(level: Level, input: ParseStream<'_>) -> Result<(LitStr, Vec<Field>
         let message = format!(
             "the message must be a string literal; for a text made at run time write `{name}!(\"{{text}}\")`"
         );
-        return Err(input.error(message));
+        return Err(Error::new(next_span(input), message));
     }
     let template = input.parse()?;
     let mut fields = Vec::new();
@@ -50,7 +50,7 @@ fn arguments(level: Level, input: ParseStream<'_>) -> Result<(LitStr, Vec<Field>
 fn field(input: ParseStream<'_>) -> Result<Field> {
     let shorthand = sigil(input)?;
     let (key, variable) = key(input)?;
-    let assigned = input.peek(Token![=]) && !input.peek(Token![==]);
+    let assigned = input.peek(Token![=]) && !input.peek(Token![==]) && !input.peek(Token![=>]);
     if assigned && shorthand != Capture::Typed {
         return Err(Error::new(key.span, format!("the sign goes before the value: `{0} = %{0}`", key.text)));
     }

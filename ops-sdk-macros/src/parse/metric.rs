@@ -1,7 +1,7 @@
 //! `counter!("name", amount, unit = Bytes, resolution = high, "Key" => value, ...)`. One grammar for the three macros,
 //! in one order: name, value, options, dimensions.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Error, Expr, ExprUnary, Lit, LitInt, LitStr, Result, Token, UnOp};
@@ -38,7 +38,8 @@ fn comma(input: ParseStream<'_>) -> Result<bool> {
 
 fn name(kind: MetricKind, input: ParseStream<'_>) -> Result<LitStr> {
     if input.is_empty() {
-        return Err(input.error(format!("a {} needs a name and a value: `{}`", noun(kind), example(kind))));
+        let message = format!("a {} needs a name and a value: `{}`", noun(kind), example(kind));
+        return Err(Error::new(Span::call_site(), message));
     }
     let message = "the name of a metric must be a string literal, for it is checked at compile time";
     match input.parse()? {
@@ -139,7 +140,7 @@ fn option(metric: &mut Metric, input: ParseStream<'_>) -> Result<()> {
         return Err(Error::new(word.span(), message));
     }
     order(metric, &word, &text)?;
-    let value = option_value(input, &text)?;
+    let value = option_value(input, &word)?;
     if text == "unit" {
         metric.unit = Some(value);
     } else {
@@ -163,13 +164,14 @@ fn order(metric: &Metric, word: &Ident, text: &str) -> Result<()> {
     Err(Error::new(word.span(), message))
 }
 
-fn option_value(input: ParseStream<'_>, option: &str) -> Result<Ident> {
-    let expected = match option {
-        "unit" => "expected the name of a unit as in `ops_sdk::Unit`, for example `unit = BytesPerSecond`",
-        _ => "expected `resolution = high` or `resolution = standard`",
+fn option_value(input: ParseStream<'_>, option: &Ident) -> Result<Ident> {
+    let expected = if option == "unit" {
+        "expected the name of a unit as in `ops_sdk::Unit`, for example `unit = BytesPerSecond`"
+    } else {
+        "expected `resolution = high` or `resolution = standard`"
     };
     if !input.peek(Ident::peek_any) {
-        return Err(input.error(expected));
+        return Err(Error::new(if input.is_empty() { option.span() } else { input.span() }, expected));
     }
     let value = input.call(Ident::parse_any)?;
     if input.is_empty() || input.peek(Token![,]) {

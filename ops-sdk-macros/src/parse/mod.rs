@@ -5,6 +5,7 @@ mod event;
 mod groups;
 mod instrumented;
 mod metric;
+mod spec;
 mod template;
 
 pub(crate) use self::event::event;
@@ -12,13 +13,23 @@ pub(crate) use self::groups::visible;
 pub(crate) use self::instrumented::{is_instrumented, options, own_options};
 pub(crate) use self::metric::metric;
 
+use proc_macro2::Span;
 use syn::parse::ParseStream;
 use syn::{Expr, ExprUnary, Lit, LitInt, Result, Token, UnOp};
 
 use crate::model::Capture;
 
+/// Where the parser stands: at the next token, or at the whole macro if there is none.
+fn next_span(input: ParseStream<'_>) -> Span {
+    if input.is_empty() { Span::call_site() } else { input.span() }
+}
+
 /// `%value` or `value`.
 fn display_or_typed(input: ParseStream<'_>) -> Result<(Capture, Expr)> {
+    if input.peek(Token![?]) {
+        let message = "`Debug` makes no good value of a dimension: use `%value` for its `Display`";
+        return Err(input.error(message));
+    }
     if input.parse::<Option<Token![%]>>()?.is_some() {
         return Ok((Capture::Display, input.parse()?));
     }

@@ -1,5 +1,7 @@
 //! The template of a log macro, by the rules of `format!` where they are the same: `{name}`, `{name:spec}`, `{{`, `}}`.
-//! A name is looked up by the caller; the spec is kept as it is, for `format_args!` to judge.
+//! A name is looked up by the caller.
+
+use super::spec;
 
 /// A piece of a template.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,7 +65,9 @@ fn placeholder(inside: &str) -> Result<Part, String> {
             "`{{{inside}}}` goes by position: name a variable or a field instead, as in `{{amount}}`"
         ));
     }
-    Ok(Part::Placeholder { name: name.to_owned(), spec: spec.filter(|spec| !spec.is_empty()) })
+    let spec = spec.filter(|spec| !spec.is_empty());
+    spec.as_deref().map_or(Ok(()), spec::check)?;
+    Ok(Part::Placeholder { name: name.to_owned(), spec })
 }
 
 #[cfg(test)]
@@ -103,7 +107,8 @@ mod tests {
 
     #[test]
     fn what_format_would_refuse_or_take_by_position_is_refused() {
-        for template in ["{", "a {b", "}", "a } b", "{}", "{:?}", "{0}", "{ }", "{{{}}}"] {
+        for template in ["{", "a {b", "}", "a } b", "{}", "{:?}", "{0}", "{ }", "{{{}}}", "{a:zz}", "{a:.*}"]
+        {
             assert!(parse(template).is_err(), "{template}");
         }
     }

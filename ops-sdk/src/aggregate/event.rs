@@ -29,7 +29,9 @@ fn message(site: &'static Site, values: &[Value<'_>]) -> Cow<'static, str> {
         pieces => Cow::Owned(pieces.iter().fold(String::new(), |mut message, piece| {
             match piece {
                 Piece::Text(text) => message.push_str(text),
-                Piece::Value(index) => values.get(usize::from(*index)).into_iter().for_each(|v| show(&mut message, v)),
+                Piece::Value(index) => {
+                    values.get(usize::from(*index)).into_iter().for_each(|v| show(&mut message, v))
+                }
             }
             message
         })),

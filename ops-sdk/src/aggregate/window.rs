@@ -56,7 +56,12 @@ impl Window {
     }
 
     /// A function's calls are three series, and two more where there is something to tell. A panic is an error too.
-    fn add_calls(&mut self, site: &'static Site, durations: Distribution, [errors, panics, cancelled]: [u64; 3]) {
+    fn add_calls(
+        &mut self,
+        site: &'static Site,
+        durations: Distribution,
+        [errors, panics, cancelled]: [u64; 3],
+    ) {
         self.count(site, "calls", durations.count);
         self.count(site, "errors", errors + panics);
         [("panics", panics), ("cancelled", cancelled)]
@@ -92,8 +97,12 @@ impl Series {
         let own = self.dimensions.iter().map(|(key, _)| *key).collect::<Vec<_>>();
         let process = process.iter().filter(|(key, _)| !own.contains(&key.as_str()));
         let process = process.map(|(key, value)| (Cow::Owned(key.clone()), Cow::Owned(value.clone())));
-        let mut dimensions: Vec<(Cow<'static, str>, Cow<'static, str>)> =
-            self.dimensions.into_iter().map(|(key, value)| (key.into(), value.into())).chain(process).collect();
+        let mut dimensions: Vec<(Cow<'static, str>, Cow<'static, str>)> = self
+            .dimensions
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .chain(process)
+            .collect();
         dimensions.sort();
         let (name, unit, resolution) = (Cow::Borrowed(self.name), self.unit, self.resolution);
         Metric { name, unit, resolution, window_ms, dimensions, points }
@@ -105,7 +114,10 @@ impl Sum {
         match (&mut self.points, other) {
             (Points::Counter { sum }, Points::Counter { sum: other }) => *sum += other,
             (Points::Histogram(all), Points::Histogram(other)) => all.merge(&other),
-            (Points::Gauge { last, min, max, sum, count }, Points::Gauge { last: l, min: a, max: b, sum: s, count: n }) => {
+            (
+                Points::Gauge { last, min, max, sum, count },
+                Points::Gauge { last: l, min: a, max: b, sum: s, count: n },
+            ) => {
                 if other_set_at >= self.set_at {
                     (*last, self.set_at) = (l, other_set_at);
                 }
@@ -149,7 +161,8 @@ mod tests {
         let mut window = Window::default();
         window.add(&A, vec!["eu".into(), "gold".into()], Taken::Counter(2));
         window.add(&B, vec!["gold".into(), "eu".into()], Taken::Counter(3));
-        let metrics = window.close(60_000, &[("Service".into(), "shop".into()), ("Tier".into(), "process".into())]);
+        let metrics =
+            window.close(60_000, &[("Service".into(), "shop".into()), ("Tier".into(), "process".into())]);
         assert_eq!(metrics.len(), 1);
         assert_eq!(metrics[0].points, Points::Counter { sum: 5 });
         let dimensions: Vec<_> = metrics[0].dimensions.iter().map(|(k, v)| format!("{k}={v}")).collect();
@@ -166,7 +179,11 @@ mod tests {
         window.add(&SITE, vec![], Taken::Calls { durations, errors: 1, panics: 1, cancelled: 0 });
         let metrics = window.close(60_000, &[]);
         let told: Vec<_> = metrics.iter().map(|m| (m.name.as_ref(), m.unit, m.points.sum())).collect();
-        let wanted = [("calls", Unit::Count, 4.0), ("duration", Unit::Milliseconds, 8.0), ("errors", Unit::Count, 2.0)];
+        let wanted = [
+            ("calls", Unit::Count, 4.0),
+            ("duration", Unit::Milliseconds, 8.0),
+            ("errors", Unit::Count, 2.0),
+        ];
         assert_eq!(told, [wanted[0], wanted[1], wanted[2], ("panics", Unit::Count, 1.0)]);
         assert_eq!(metrics[0].dimensions, [("Function".into(), "shop::charge".into())]);
     }
@@ -175,10 +192,19 @@ mod tests {
     fn the_gauge_set_last_wins_over_all_threads() {
         static SITE: Site = Site::new(Kind::Gauge, "depth", SOURCE);
         let gauge = |last, set_at| {
-            Taken::Gauge(crate::record::GaugeDelta { last, set_at, min: last, max: last, sum: last, count: 1 })
+            Taken::Gauge(crate::record::GaugeDelta {
+                last,
+                set_at,
+                min: last,
+                max: last,
+                sum: last,
+                count: 1,
+            })
         };
         let mut window = Window::default();
-        [gauge(1.0, 10), gauge(7.0, 30), gauge(3.0, 20)].into_iter().for_each(|g| window.add(&SITE, vec![], g));
+        [gauge(1.0, 10), gauge(7.0, 30), gauge(3.0, 20)]
+            .into_iter()
+            .for_each(|g| window.add(&SITE, vec![], g));
         let metrics = window.close(1_000, &[]);
         assert_eq!(metrics[0].points, Points::Gauge { last: 7.0, min: 1.0, max: 7.0, sum: 11.0, count: 3 });
     }

@@ -12,7 +12,7 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::aws::{dimensions, failed, judge, metric_name, namespace, settle};
+use super::aws::{dimensions, failed, judge, metric_name, namespace, points, settle};
 use super::{Backend, Configure, Context, EncodeError, Refusal, Verdict};
 use crate::chunk::{Batch, Items};
 use crate::diag;
@@ -125,6 +125,7 @@ impl Backend for Open {
                 record.signal()
             )));
         };
+        points(&metric.points)?;
         let edges = Edges::of(metric, record.time_ns / 1_000_000_000)?;
         match &metric.points {
             Points::Counter { sum } => edges.datum(out, |bytes| whole(bytes, ",\"Value\":", *sum)),
@@ -312,5 +313,4 @@ fn gzip_bytes_min(context: &Context) -> Option<usize> {
 }
 
 #[cfg(test)]
-#[path = "cloudwatch_tests.rs"]
 mod tests;

@@ -10,7 +10,7 @@
 
 use std::io::{self, Write};
 
-use super::aws::{Carry, Destination, Dimensions, carry_to_logs, dimensions, metric_name, namespace};
+use super::aws::{Carry, Destination, Dimensions, carry_to_logs, dimensions, metric_name, namespace, points};
 use super::{Backend, Configure, Context, EncodeError, Verdict};
 use crate::chunk::{Batch, Items};
 use crate::encode::json;
@@ -115,7 +115,8 @@ impl Configure for Emf {
             EmfTarget::Logs => carry_to_logs(&self.told, context)?,
         };
         let dimensions = context.dimensions.clone();
-        Ok(Box::new(Open { carrier, namespace: name.to_owned(), dimensions }))
+        let line_bytes_max = carrier.limits().under(context.push_limit).item_bytes_max;
+        Ok(Box::new(Open { carrier, namespace: name.to_owned(), dimensions, line_bytes_max }))
     }
 }
 
@@ -124,6 +125,8 @@ struct Open {
     namespace: String,
     /// Those of the process, which every log line carries.
     dimensions: Vec<(String, String)>,
+    /// A metric's line that is longer is refused: in parts it would be no metric.
+    line_bytes_max: usize,
 }
 
 impl Backend for Open {
@@ -146,7 +149,8 @@ impl Backend for Open {
                 Ok(())
             });
         };
-        let line = Line::of(&self.namespace, metric, record)?;
+        points(&metric.points)?;
+        let line = Line::of(&self.namespace, metric, record, self.line_bytes_max)?;
         match &metric.points {
             Points::Counter { sum } => line.write(out, |bytes| json::number_u64(bytes, *sum)),
             Points::Gauge { count: 0, .. } => Ok(()),
@@ -170,10 +174,16 @@ impl Backend for Open {
 /// What every line of a record begins with: everything up to the target's value.
 struct Line {
     head: Vec<u8>,
+    bytes_max: usize,
 }
 
 impl Line {
-    fn of(namespace: &str, metric: &Metric<'_>, record: &Record<'_>) -> Result<Line, EncodeError> {
+    fn of(
+        namespace: &str,
+        metric: &Metric<'_>,
+        record: &Record<'_>,
+        bytes_max: usize,
+    ) -> Result<Line, EncodeError> {
         let (name, dimensions) = (metric_name(&metric.name), dimensions(&metric.dimensions)?);
         let taken = |key: &str| key == "_aws" || dimensions.iter().any(|(dimension, _)| dimension == key);
         if taken(&name) || dimensions.iter().any(|(dimension, _)| dimension == "_aws") {
@@ -199,15 +209,21 @@ impl Line {
         }
         json::string(&mut head, &name);
         head.push(b':');
-        Ok(Line { head })
+        Ok(Line { head, bytes_max })
     }
 
     fn write(&self, out: &mut Items, target: impl FnOnce(&mut Vec<u8>)) -> Result<(), EncodeError> {
         out.push(|bytes| {
+            let start = bytes.len();
             bytes.extend_from_slice(&self.head);
             target(bytes);
             bytes.push(b'}');
-            Ok(())
+            match bytes.len() - start {
+                long if long > self.bytes_max => {
+                    Err(EncodeError(format!("a line of {long} bytes cannot be split")))
+                }
+                _ => Ok(()),
+            }
         })
     }
 }
@@ -315,5 +331,4 @@ impl<W: Write + Send> Carry for Lines<W> {
 }
 
 #[cfg(test)]
-#[path = "emf_tests.rs"]
 mod tests;

@@ -21,7 +21,6 @@ pub use self::emf::{Emf, EmfTarget};
 #[cfg(feature = "local")]
 pub mod local;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chunk::{Batch, Items};
@@ -116,7 +115,7 @@ pub struct Context {
     /// The push limit that the user chose.
     pub push_limit: crate::limits::PushLimit,
     /// Reads a variable of the environment, or what a test puts in its place.
-    pub var: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub var: crate::net::Var,
 }
 
 /// Settings of a backend, from the builder or the environment; opened when recording starts.

@@ -56,7 +56,9 @@ impl Losses {
     /// The records that say what was not said yet: an event and a metric for each kind of loss.
     pub(super) fn say(&mut self, window_ms: u32, process: &[(String, String)]) -> Vec<Body<'static>> {
         let unsaid = std::mem::take(&mut self.unsaid);
-        let say = |(kind, count): (Kind, u64)| [Body::Log(kind.event(count)), kind.metric(count, window_ms, process)];
+        let say = |(kind, count): (Kind, u64)| {
+            [Body::Log(kind.event(count)), kind.metric(count, window_ms, process)]
+        };
         unsaid.into_iter().flat_map(say).collect()
     }
 }
@@ -83,7 +85,10 @@ impl Kind {
                 (Cow::Borrowed("dropped"), Value::U64(count)),
                 text("reason", self.loss.name().to_owned()),
                 text("signal", self.signal.name().to_owned()),
-                text("backend", if self.backend.is_empty() { "all".to_owned() } else { self.backend.clone() }),
+                text(
+                    "backend",
+                    if self.backend.is_empty() { "all".to_owned() } else { self.backend.clone() },
+                ),
             ],
         }
     }

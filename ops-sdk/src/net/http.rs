@@ -131,6 +131,7 @@ pub(crate) mod script {
         asked: Mutex<Vec<(Request, Bounds)>>,
     }
 
+    #[allow(dead_code)] // which of these are used depends on the backends that are compiled in
     impl Script {
         pub(crate) fn then(self: &Arc<Script>, outcome: Result<Response, NetError>) -> Arc<Script> {
             self.then_after(Duration::from_millis(10), outcome)
@@ -183,5 +184,30 @@ pub(crate) mod script {
         fn hang_up(&self) {
             self.steps.lock().clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::script::{Script, response};
+    use super::*;
+
+    #[test]
+    fn what_an_exchange_takes_is_taken_from_the_budget() {
+        let script = Arc::new(Script::default());
+        let answer = || Ok(response(200, &[], "{}"));
+        script.then_after(Duration::from_secs(29), answer()).then_after(Duration::from_secs(2), answer());
+        let mut net = script.net(1_000);
+        net.send(Request::default()).unwrap();
+        net.send(Request::default()).unwrap();
+        let none_left = net.send(Request::default()).unwrap_err();
+        assert_eq!(none_left.kind, NetErrorKind::Timeout { sent: Some(false) });
+        let asked = script.asked();
+        let bounds: Vec<_> = asked.iter().map(|(_, bounds)| (bounds.connect, bounds.total)).collect();
+        let second = Duration::from_secs(1);
+        assert_eq!(bounds, [(CONNECT_TIMEOUT, 30 * second), (second, second)]);
+        assert_eq!(net.current().unix_ns, 1_031_000_000_000);
     }
 }

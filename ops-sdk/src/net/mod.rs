@@ -21,9 +21,13 @@ use crate::clock::Now;
 #[cfg(feature = "http")]
 pub use self::date::parse_http_date;
 #[cfg(all(test, feature = "http"))]
+#[allow(unused_imports)] // for the backends that are compiled in
 pub(crate) use self::http::script;
 #[cfg(feature = "http")]
 pub use self::http::{Bounds, Exchange, NetError, NetErrorKind, Request, Response, Transport};
+
+/// Reads a variable of the environment, or what a test puts in its place.
+pub type Var = std::sync::Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// How long one push may take at most, its retries within the push included.
 pub const PUSH_TIMEOUT: Duration = Duration::from_secs(30);

@@ -93,6 +93,10 @@ fn tell_timeout(phase: Timeout, host: &str) -> (NetErrorKind, String) {
 }
 
 fn tell_io(error: &io::Error, host: &str) -> (NetErrorKind, String) {
+    // The standard library has no kind for a name that is not found.
+    if error.to_string().starts_with("failed to lookup address") {
+        return (NetErrorKind::Resolve, format!("cannot resolve the name of {host}"));
+    }
     match error.kind() {
         io::ErrorKind::ConnectionRefused
         | io::ErrorKind::HostUnreachable
@@ -210,6 +214,39 @@ mod tests {
         let (url, _server) = serve(vec![b"garbage garbage\r\n\r\n".to_vec()]);
         let garbage = Ureq::new().exchange(post(&url, ""), BOUNDS).outcome.unwrap_err();
         assert_eq!(garbage.kind, NetErrorKind::Io, "{garbage}");
+    }
+
+    #[test]
+    fn each_failure_has_its_kind_and_none_tells_a_uri() {
+        use ::ureq::Error as E;
+        let io = |kind, text: &str| E::Io(io::Error::new(kind, text));
+        let hidden = "http://me:hidden@proxy/".to_owned();
+        let timeout = |sent| NetErrorKind::Timeout { sent };
+        let table = [
+            (E::HostNotFound, NetErrorKind::Resolve),
+            (
+                io(io::ErrorKind::Other, "failed to lookup address information: no such name"),
+                NetErrorKind::Resolve,
+            ),
+            (io(io::ErrorKind::ConnectionRefused, "refused"), NetErrorKind::Connect),
+            (E::ConnectionFailed, NetErrorKind::Connect),
+            (E::ConnectProxyFailed(hidden.clone()), NetErrorKind::Connect),
+            (E::BadUri(hidden), NetErrorKind::Request),
+            (E::Tls("no"), NetErrorKind::Tls),
+            (io(io::ErrorKind::InvalidData, "certificate not trusted"), NetErrorKind::Tls),
+            (E::Timeout(Timeout::Connect), timeout(Some(false))),
+            (E::Timeout(Timeout::SendBody), timeout(Some(false))),
+            (E::Timeout(Timeout::RecvResponse), timeout(Some(true))),
+            (E::Timeout(Timeout::Global), timeout(None)),
+            (io(io::ErrorKind::TimedOut, "late"), timeout(None)),
+            (io(io::ErrorKind::ConnectionReset, "reset"), NetErrorKind::Io),
+            (E::TooManyRedirects, NetErrorKind::Io),
+        ];
+        for (error, kind) in table {
+            let told = tell(&error, "h:1");
+            assert_eq!(told.kind, kind, "{error:?}");
+            assert!(told.text.contains("h:1") && !told.text.contains("hidden"), "{}", told.text);
+        }
     }
 
     #[test]

@@ -40,13 +40,19 @@ pub(super) fn event_dropped(level: Level) {
 
 /// Everything that was lost since this was asked last.
 pub(crate) fn take() -> Vec<Lost> {
-    let one = |signal, loss, level, counter: &AtomicU64| Lost { signal, loss, level, count: counter.swap(0, Relaxed) };
+    let one = |signal, loss, level, counter: &AtomicU64| Lost {
+        signal,
+        loss,
+        level,
+        count: counter.swap(0, Relaxed),
+    };
     let mut lost = vec![
         one(Signal::Metric, Loss::NotFinite, None, &NOT_FINITE),
         one(Signal::Metric, Loss::ArenaFull, None, &METRICS_WITHOUT_ROOM),
         one(Signal::Log, Loss::ArenaFull, None, &EVENTS_WITHOUT_ROOM),
     ];
-    let by_level = |level: Level| one(Signal::Log, Loss::RingFull, Some(level), &EVENTS_DROPPED[level as usize]);
+    let by_level =
+        |level: Level| one(Signal::Log, Loss::RingFull, Some(level), &EVENTS_DROPPED[level as usize]);
     lost.extend(Level::ALL.map(by_level));
     lost.retain(|lost| lost.count > 0);
     lost

@@ -191,7 +191,8 @@ fn with_cell_by<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl 
 #[inline(never)]
 fn with_cell_by_cold<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnOnce(Arena, &T)) {
     let slot = registry::number(site);
-    let done = lane::with(|arena, lane| found_or_made(arena, lane, site, slot, labels).map(|cell| f(arena, cell)));
+    let done =
+        lane::with(|arena, lane| found_or_made(arena, lane, site, slot, labels).map(|cell| f(arena, cell)));
     if done.flatten().is_none() && Arena::get().is_some() {
         losses::no_room(Signal::Metric);
     }
@@ -227,10 +228,7 @@ fn with_text<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnO
         .iter()
         .map(|label| if let Label::Display(value) = label { Some(value.to_string()) } else { None })
         .collect();
-    let labels: Vec<Label<'_>> = labels
-        .iter()
-        .zip(&texts)
-        .map(|(label, text)| text.as_deref().map_or(*label, Label::Str))
-        .collect();
+    let labels: Vec<Label<'_>> =
+        labels.iter().zip(&texts).map(|(label, text)| text.as_deref().map_or(*label, Label::Str)).collect();
     with_cell_by(site, &labels, f);
 }

@@ -25,9 +25,9 @@ mod switch;
 mod tests;
 
 pub(crate) use self::arena::Arena;
+pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
 #[cfg(test)]
 pub(crate) use self::cell::GaugeDelta;
-pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
 pub use self::event::event;
 pub(crate) use self::frame::Frame;
 pub(crate) use self::lane::set_ring_bytes;

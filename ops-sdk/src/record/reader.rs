@@ -126,8 +126,8 @@ fn take_cell(arena: Arena, kind: Kind, offset: u32, epoch: u32) -> Option<Taken>
         Kind::Call => {
             let cell = arena.at::<HistogramCell>(offset)?;
             let durations = cell.take(arena, epoch)?;
-            let [errors, panics, cancelled] =
-                [Ending::Error, Ending::Panic, Ending::Cancelled].map(|ending| cell.take_ending(ending as usize));
+            let [errors, panics, cancelled] = [Ending::Error, Ending::Panic, Ending::Cancelled]
+                .map(|ending| cell.take_ending(ending as usize));
             Some(Taken::Calls { durations, errors, panics, cancelled })
         }
     }

@@ -107,7 +107,9 @@ pub(super) fn make(
 /// Whether one more series of this site may be made on this lane; counts it if so.
 #[cold]
 pub(super) fn admit(lane: &Lane, slot: u32) -> bool {
-    let Some(count) = lane.slots.get(slot as usize).filter(|_| (slot as usize) < SITES_MAX) else { return true };
+    let Some(count) = lane.slots.get(slot as usize).filter(|_| (slot as usize) < SITES_MAX) else {
+        return true;
+    };
     let series = count.load(Relaxed);
     count.store(series.saturating_add(1), Relaxed);
     series < SERIES_MAX.load(Relaxed)

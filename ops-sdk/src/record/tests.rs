@@ -62,9 +62,8 @@ fn counts_of_many_threads_that_end_are_all_there_and_taken_once() {
     let (_turn, mut reader) = turn();
     let site = site!(Kind::Counter, "threads");
     for _ in 0..3 {
-        let threads: Vec<_> = (0..8)
-            .map(|_| std::thread::spawn(move || (0..1000).for_each(|_| count(site, 2))))
-            .collect();
+        let threads: Vec<_> =
+            (0..8).map(|_| std::thread::spawn(move || (0..1000).for_each(|_| count(site, 2)))).collect();
         threads.into_iter().for_each(|thread| thread.join().expect("a thread that counts"));
     }
     assert_eq!(counted(&taken(&mut reader), "threads", &[]), 3 * 8 * 1000 * 2);
@@ -173,7 +172,8 @@ fn calls_count_errors_panics_and_cancellations_apart() {
     });
     assert!(panicked.is_err());
     let all = taken(&mut reader);
-    let [Taken::Calls { durations, errors, panics, cancelled }] = &all[&("call".to_owned(), vec![])][..] else {
+    let [Taken::Calls { durations, errors, panics, cancelled }] = &all[&("call".to_owned(), vec![])][..]
+    else {
         panic!("{all:?}")
     };
     assert_eq!((durations.count, *errors, *panics, *cancelled), (4, 1, 1, 1));
@@ -237,7 +237,8 @@ fn a_ring_that_wraps_gives_back_every_event() {
 fn a_full_ring_spills_and_a_full_queue_counts_the_lesser_levels_first() {
     let (_turn, mut reader) = turn();
     set_overflow_bytes_max(1 << 20);
-    let (debug, error) = (site!(Kind::Event(Level::Debug), "debug"), site!(Kind::Event(Level::Error), "error"));
+    let (debug, error) =
+        (site!(Kind::Event(Level::Debug), "debug"), site!(Kind::Event(Level::Error), "error"));
     let text = "x".repeat(1000);
     (0..2000).for_each(|_| event(debug, &[Arg::Str(&text)]));
     (0..100).for_each(|_| event(error, &[Arg::Str(&text)]));

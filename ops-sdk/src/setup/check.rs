@@ -27,14 +27,19 @@ pub(super) fn dimensions(dimensions: &[(String, String)]) -> Result<(), Error> {
     let setting = "OPS_DIMENSIONS / .dimension(..)";
     if dimensions.len() > DIMENSIONS_MAX {
         let problem = format!("{} dimensions", dimensions.len());
-        return Err(Error::setting(setting, problem, format!("use at most {DIMENSIONS_MAX}: each metric adds its own")));
+        return Err(Error::setting(
+            setting,
+            problem,
+            format!("use at most {DIMENSIONS_MAX}: each metric adds its own"),
+        ));
     }
     for (name, value) in dimensions {
         let bad_name = name.len() > 250 || !is_plain(name) || name.trim().is_empty() || name.starts_with(':');
         let bad_value = value.len() > 1024 || !is_plain(value) || value.trim().is_empty();
         if bad_name || bad_value {
             let problem = format!("\"{name}\" = \"{value}\" is not a dimension");
-            let remedy = "use printable ASCII, a name of 1-250 characters not starting with \":\", a value of 1-1024";
+            let remedy =
+                "use printable ASCII, a name of 1-250 characters not starting with \":\", a value of 1-1024";
             return Err(Error::setting(setting, problem, remedy));
         }
     }
@@ -61,7 +66,9 @@ mod tests {
     fn dimensions_follow_cloudwatchs_rules() {
         let one = |name: &str, value: &str| dimensions(&[(name.to_owned(), value.to_owned())]);
         assert!(one("Service", "checkout").is_ok());
-        for (name, value) in [("", "x"), ("  ", "x"), (":a", "x"), ("a", ""), ("a", " "), ("ä", "x"), ("a", "\t")] {
+        for (name, value) in
+            [("", "x"), ("  ", "x"), (":a", "x"), ("a", ""), ("a", " "), ("ä", "x"), ("a", "\t")]
+        {
             assert!(one(name, value).is_err(), "{name}={value}");
         }
         assert!(dimensions(&vec![("a".to_owned(), "b".to_owned()); 21]).is_err());

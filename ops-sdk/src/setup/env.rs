@@ -23,7 +23,9 @@ pub(super) fn level(var: &Var) -> Result<Option<Option<Level>>, Error> {
         return Ok(Some(None));
     }
     let remedy = "use off, error, warn, info, debug or trace";
-    text.parse().map(|level| Some(Some(level))).map_err(|problem: String| Error::setting("OPS_LEVEL", problem, remedy))
+    text.parse()
+        .map(|level| Some(Some(level)))
+        .map_err(|problem: String| Error::setting("OPS_LEVEL", problem, remedy))
 }
 
 /// `OPS_DIMENSIONS`: `Service=checkout,Stage=prod`.
@@ -57,7 +59,11 @@ fn backend(name: &str) -> Result<Box<dyn Configure>, Error> {
         let is_known = known.iter().position(|other| *other == name);
         if is_known.is_some_and(|at| !compiled[at]) {
             let problem = format!("backend \"{name}\" is not built in");
-            return Error::setting("OPS_BACKENDS", problem, format!("enable the feature `{name}` of ops-sdk"));
+            return Error::setting(
+                "OPS_BACKENDS",
+                problem,
+                format!("enable the feature `{name}` of ops-sdk"),
+            );
         }
         let remedy = format!("use one of: {}", known.join(", "));
         Error::setting("OPS_BACKENDS", format!("unknown backend \"{name}\""), remedy)
@@ -72,7 +78,11 @@ pub(super) fn push_limit(var: &Var) -> Result<Option<PushLimit>, Error> {
         "vendor" => Ok(Some(PushLimit::Vendor)),
         number => number.parse().map(|bytes| Some(PushLimit::Bytes(bytes))).map_err(|_| {
             let problem = format!("\"{text}\" is no limit");
-            Error::setting("OPS_PUSH_LIMIT", problem, "use contract (32768 bytes), vendor, or a number of bytes")
+            Error::setting(
+                "OPS_PUSH_LIMIT",
+                problem,
+                "use contract (32768 bytes), vendor, or a number of bytes",
+            )
         }),
     }
 }
@@ -108,10 +118,22 @@ mod tests {
         let errors = [
             (said(level(&var("OPS_LEVEL", "loud"))), "OPS_LEVEL: unknown level \"loud\"; use off, error"),
             (said(dimensions(&var("OPS_DIMENSIONS", "A=b,C"))), "OPS_DIMENSIONS: \"C\" has no =; write"),
-            (said(push_limit(&var("OPS_PUSH_LIMIT", "big"))), "OPS_PUSH_LIMIT: \"big\" is no limit; use contract"),
-            (said(backends(&var("OPS_BACKENDS", "clodwatch"))), "OPS_BACKENDS: unknown backend \"clodwatch\"; use"),
-            (said(backends(&var("OPS_BACKENDS", "local,local"))), "OPS_BACKENDS: \"local\" is named twice; name"),
-            (said(shutdown_deadline(&var("OPS_SHUTDOWN_DEADLINE_MS", "5s"))), "OPS_SHUTDOWN_DEADLINE_MS: \"5s\" is"),
+            (
+                said(push_limit(&var("OPS_PUSH_LIMIT", "big"))),
+                "OPS_PUSH_LIMIT: \"big\" is no limit; use contract",
+            ),
+            (
+                said(backends(&var("OPS_BACKENDS", "clodwatch"))),
+                "OPS_BACKENDS: unknown backend \"clodwatch\"; use",
+            ),
+            (
+                said(backends(&var("OPS_BACKENDS", "local,local"))),
+                "OPS_BACKENDS: \"local\" is named twice; name",
+            ),
+            (
+                said(shutdown_deadline(&var("OPS_SHUTDOWN_DEADLINE_MS", "5s"))),
+                "OPS_SHUTDOWN_DEADLINE_MS: \"5s\" is",
+            ),
         ];
         for (error, start) in errors {
             assert!(error.starts_with(start), "{error}");

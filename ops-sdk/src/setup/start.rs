@@ -44,7 +44,8 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let configured = backends(&mut builder)?;
     let context = context(&mut builder)?;
     let lock = context.state_dir.as_deref().map(journal::lock).transpose()?;
-    let opened: Vec<_> = configured.into_iter().map(|backend| backend.open(&context)).collect::<Result<_, _>>()?;
+    let opened: Vec<_> =
+        configured.into_iter().map(|backend| backend.open(&context)).collect::<Result<_, _>>()?;
 
     let (journal, _) = Journal::open(settings(&builder, context.state_dir.clone()))?;
     let hub = Arc::new(Hub::new(journal));
@@ -77,7 +78,8 @@ fn backends(builder: &mut Builder) -> Result<Vec<Box<dyn Configure>>, Error> {
 
 fn context(builder: &mut Builder) -> Result<Context, Error> {
     let var = Arc::clone(&builder.var);
-    let namespace = builder.namespace.take().or_else(|| var("OPS_NAMESPACE")).unwrap_or_else(|| "App".to_owned());
+    let namespace =
+        builder.namespace.take().or_else(|| var("OPS_NAMESPACE")).unwrap_or_else(|| "App".to_owned());
     check::namespace(&namespace)?;
     let mut dimensions = env::dimensions(&var)?;
     dimensions.retain(|(name, _)| builder.dimensions.iter().all(|(own, _)| own != name));
@@ -98,8 +100,12 @@ fn context(builder: &mut Builder) -> Result<Context, Error> {
 /// The host's name, as the system or the environment tells it.
 fn host() -> String {
     let from_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let named = from_kernel.or_else(|| std::env::var("HOSTNAME").ok()).or_else(|| std::env::var("COMPUTERNAME").ok());
-    named.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
+    let named =
+        from_kernel.or_else(|| std::env::var("HOSTNAME").ok()).or_else(|| std::env::var("COMPUTERNAME").ok());
+    named
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".to_owned())
 }
 
 fn settings(builder: &Builder, state_dir: Option<PathBuf>) -> Settings {

@@ -29,7 +29,13 @@ impl DeadLetters {
     /// # Errors
     ///
     /// What the system says when the line cannot be written; the item is then not kept.
-    pub(super) fn keep(&mut self, id: RecordId, time_ms: u64, refusal: &Refusal, item: &[u8]) -> io::Result<bool> {
+    pub(super) fn keep(
+        &mut self,
+        id: RecordId,
+        time_ms: u64,
+        refusal: &Refusal,
+        item: &[u8],
+    ) -> io::Result<bool> {
         let Some(path) = &self.path else { return Ok(false) };
         if self.file.is_none() {
             path.parent().map_or(Ok(()), create_dir_all)?;

@@ -157,7 +157,8 @@ impl Shipper {
         self.net.begin(Now::read(), budget);
         let (backend, net) = (&mut self.backend, &mut self.net);
         let sent = catch_unwind(AssertUnwindSafe(|| backend.send(&batch, net)));
-        match sent.unwrap_or_else(|_| Verdict::Retry { after: None, why: "the backend panicked".to_owned() }) {
+        match sent.unwrap_or_else(|_| Verdict::Retry { after: None, why: "the backend panicked".to_owned() })
+        {
             Verdict::Delivered => self.delivered(&batch, tally),
             Verdict::Partial { failed, refused } => self.partly(&batch, &failed, &refused, tally),
             Verdict::Halve if batch.len() > 1 => {
@@ -225,7 +226,8 @@ impl Shipper {
         match self.letters.keep(id, time_ms, refusal, item) {
             Ok(true) => Fate::DeadLettered,
             kept => {
-                let lost = kept.err().map_or_else(String::new, |error| format!(" (dead-letter file: {error})"));
+                let lost =
+                    kept.err().map_or_else(String::new, |error| format!(" (dead-letter file: {error})"));
                 let text = format!("{backend}: record {id} is refused and dropped: {}{lost}", refusal.why);
                 diag::warn(&format!("{backend}/refused"), Now::read(), &text);
                 Fate::Dropped(refusal.loss)

@@ -186,7 +186,7 @@ impl Store {
     /// # Errors
     ///
     /// If the store cannot be read.
-    pub fn log_levels(&self) -> Result<Vec<(crate::Level, u64)>, Error> {
+    pub fn log_levels(&self) -> Result<Vec<(crate::model::Level, u64)>, Error> {
         self.log_levels_since(0)
     }
 
@@ -195,7 +195,7 @@ impl Store {
     /// # Errors
     ///
     /// If the store cannot be read.
-    pub fn log_levels_since(&self, since_ns: u64) -> Result<Vec<(crate::Level, u64)>, Error> {
+    pub fn log_levels_since(&self, since_ns: u64) -> Result<Vec<(crate::model::Level, u64)>, Error> {
         logs::levels(&self.connection, since_ns, self.process).map_err(|error| self.failed(error))
     }
 

@@ -12,7 +12,7 @@ pub const FLOORS: &[(u8, &[&str])] = &[
     (7, &["flush", "ship"]),
     (6, &["backend"]),
     (5, &["tail", "filter"]),
-    (4, &["net"]),
+    (4, &["net", "hub"]),
     (3, &["journal", "encode", "chunk"]),
     (2, &["record", "aggregate"]),
     (1, &["model"]),
@@ -21,6 +21,7 @@ pub const FLOORS: &[(u8, &[&str])] = &[
 
 /// The only imports within a floor: who, whom, why. The top floor is one place and needs no entry.
 pub const BESIDE: &[(&str, &str, &str)] = &[
+    ("aggregate", "record", "what is merged is what the arena's reader takes"),
     ("diag", "clock", "what is said at most once a minute is given the time"),
     ("ledger", "signal", "books are kept by kind"),
     ("limits", "signal", "limits are kept by kind"),

@@ -35,10 +35,10 @@ impl Source {
         Breach { file: format!("{}{}", self.folder, self.file), line, what }
     }
 
-    /// Whether the whole file is test code: named `tests.rs`, or in a folder of that name.
+    /// Whether the whole file is test code: named `tests.rs` or `.._tests.rs`, or in a folder `tests`.
     #[must_use]
     pub fn is_test(&self) -> bool {
-        self.module().iter().any(|name| name == "tests")
+        self.module().iter().any(|name| name == "tests" || name.ends_with("_tests"))
     }
 }
 

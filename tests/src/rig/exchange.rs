@@ -47,7 +47,7 @@ fn exchange(shared: &Shared, from: &mut BufReader<TcpStream>, client: &mut TcpSt
         client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
     let body = Body::read(from, head.request_framing())?;
-    let (number, fault) = shared.record(Recorded::new(&head, &body));
+    let (number, fault, releases) = shared.record(Recorded::new(&head, &body));
     match fault {
         Fault::Pass => pass(shared, number, &head, &body, client),
         Fault::Delay(length) if shared.pause(length) => pass(shared, number, &head, &body, client),
@@ -58,7 +58,7 @@ fn exchange(shared: &Shared, from: &mut BufReader<TcpStream>, client: &mut TcpSt
             client.write_all(&wire[..wire.len() / 2]).map(|()| After::Cut)
         }
         Fault::Hang => {
-            shared.hang();
+            shared.hang(releases);
             Ok(After::Cut)
         }
         Fault::CutUnsent | Fault::CutUnread | Fault::Delay(_) => Ok(After::Cut),

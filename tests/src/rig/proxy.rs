@@ -157,13 +157,14 @@ impl Shared {
         cuts
     }
 
-    /// Records a request: its number, and what is to become of it.
-    pub(super) fn record(&self, request: Recorded) -> (usize, Fault) {
+    /// Records a request: its number, what is to become of it, and how many releases there were before it: who
+    /// sees the request recorded may release it before it hangs.
+    pub(super) fn record(&self, request: Recorded) -> (usize, Fault, u64) {
         let mut state = self.lock();
         let fault = state.script.take(request.operation());
         state.requests.push(request);
         self.changed.notify_all();
-        (state.requests.len() - 1, fault)
+        (state.requests.len() - 1, fault, state.releases)
     }
 
     /// Changes what is recorded of a request.
@@ -183,10 +184,9 @@ impl Shared {
         !state.stopped
     }
 
-    /// Waits until hanging requests are released or the proxy ends.
-    pub(super) fn hang(&self) {
+    /// Waits until there were more than so many releases, or the proxy ends.
+    pub(super) fn hang(&self, releases: u64) {
         let state = self.lock();
-        let releases = state.releases;
         let hangs = |state: &mut State| state.releases == releases && !state.stopped;
         drop(self.changed.wait_while(state, hangs));
     }

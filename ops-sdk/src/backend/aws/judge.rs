@@ -157,10 +157,11 @@ mod tests {
         }
     }
 
+    #[allow(clippy::type_complexity)] // a table is read as a table
     #[test]
     fn each_answer_has_its_verdict() {
         let gigantic = "x".repeat(1 << 20);
-        let table: [(u16, &[(&'static str, &str)], &str, (&str, Option<u64>)); 27] = [
+        let table: [(u16, &[(&'static str, &str)], &str, (&str, Option<u64>)); 28] = [
             (200, &[], "", ("delivered", None)),
             (200, &[], "{}", ("delivered", None)),
             (200, &[], "<html>log in to the hotel's network</html>", ("retry", Some(60))),
@@ -186,6 +187,7 @@ mod tests {
             ),
             (403, &[("x-amzn-query-error", "InvalidClientTokenId;Sender")], "", ("reauthenticate", None)),
             (401, &[], "", ("reauthenticate", None)),
+            (403, &[], "<Error><Code>SignatureDoesNotMatch</Code></Error>", ("reauthenticate", None)),
             (400, &[], r#"{"__type":"AccessDeniedException","Message":"not allowed"}"#, ("retry", Some(60))),
             (403, &[], "<html>forbidden</html>", ("retry", Some(60))),
             (404, &[], "", ("retry", Some(60))),

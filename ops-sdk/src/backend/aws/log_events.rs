@@ -78,11 +78,10 @@ impl LogEvents {
     }
 
     fn put_or_create(&mut self, batch: &Batch, net: &mut Net) -> Result<Verdict, Verdict> {
-        let body = body(&self.place, batch);
-        let mut answer = self.call(net, "PutLogEvents", body.clone())?;
+        let mut answer = self.call(net, "PutLogEvents", body(&self.place, batch))?;
         if is_missing(&answer) {
             self.create(net)?;
-            answer = self.call(net, "PutLogEvents", body)?;
+            answer = self.call(net, "PutLogEvents", body(&self.place, batch))?;
         }
         if is_missing(&answer) {
             // What was created a moment ago may take another to be seen.
@@ -270,5 +269,4 @@ fn rejected(body: &[u8], len: usize) -> Verdict {
 }
 
 #[cfg(test)]
-#[path = "log_events_tests.rs"]
 mod tests;

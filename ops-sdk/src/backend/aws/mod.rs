@@ -3,6 +3,7 @@
 
 #[cfg(feature = "emf")]
 mod carry;
+#[cfg(any(feature = "cloudwatch-logs", feature = "emf"))]
 mod destination;
 #[cfg(feature = "aws")]
 mod judge;
@@ -15,13 +16,16 @@ mod place;
 
 #[cfg(feature = "emf")]
 pub(super) use self::carry::{Carry, carry_to_logs};
+#[cfg(any(feature = "cloudwatch-logs", feature = "emf"))]
 pub(super) use self::destination::Destination;
 #[cfg(feature = "cloudwatch")]
 pub(super) use self::judge::{failed, judge, settle};
 #[cfg(feature = "cloudwatch-logs")]
 pub(super) use self::log_events::LogEvents;
+#[cfg(feature = "emf")]
+pub(super) use self::names::Dimensions;
 #[cfg(any(feature = "cloudwatch", feature = "emf"))]
-pub(super) use self::names::{Dimensions, dimensions, metric_name, namespace};
+pub(super) use self::names::{dimensions, metric_name, namespace, points};
 
 #[cfg(test)]
 pub(super) mod tests;

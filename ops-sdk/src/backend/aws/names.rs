@@ -12,6 +12,7 @@ use std::borrow::Cow;
 
 use crate::backend::EncodeError;
 use crate::error::Error;
+use crate::model::{Points, is_valid_value};
 
 /// Characters of a namespace, a metric's name and a dimension's name.
 const NAME_MAX: usize = 255;
@@ -50,6 +51,24 @@ pub(in crate::backend) fn dimensions<'a>(
         fitted.push((name, fit(value, VALUE_MAX)));
     }
     Ok(fitted)
+}
+
+/// Checks that every number of the points is one that CloudWatch takes. Values are checked where they are recorded;
+/// this is for what became of many of them, and for records from elsewhere.
+///
+/// # Errors
+///
+/// If one is NaN, infinite, or outside -2^360 … 2^360.
+pub(in crate::backend) fn points(points: &Points) -> Result<(), EncodeError> {
+    let numbers = match points {
+        Points::Counter { .. } => return Ok(()),
+        Points::Gauge { last, min, max, sum, .. } => [*last, *min, *max, *sum],
+        Points::Histogram(d) => [d.min, d.min, d.max, d.sum],
+    };
+    match numbers.into_iter().find(|number| !is_valid_value(*number)) {
+        Some(number) => Err(EncodeError(format!("{number} is not a number that CloudWatch takes"))),
+        None => Ok(()),
+    }
 }
 
 /// Checks a namespace; it is a setting, so it is refused rather than made to fit.
@@ -123,6 +142,17 @@ mod tests {
         assert!(dimensions(&many).unwrap_err().0.contains("31 dimensions"));
         let twice = [("ä".into(), "1".into()), ("ö".into(), "2".into())];
         assert_eq!(dimensions(&twice).unwrap_err().0, "two dimensions are named \"?\"");
+    }
+
+    #[test]
+    fn a_number_that_cloudwatch_would_refuse_is_refused() {
+        let gauge = |sum| Points::Gauge { last: 1.0, min: 1.0, max: 1.0, sum, count: 2 };
+        assert!(points(&gauge(2f64.powi(360))).is_ok() && points(&Points::Counter { sum: u64::MAX }).is_ok());
+        for bad in [f64::NAN, f64::INFINITY, 2f64.powi(361)] {
+            assert!(points(&gauge(bad)).is_err(), "{bad}");
+            let histogram = crate::model::Distribution { count: 1, max: bad, ..Default::default() };
+            assert!(points(&Points::Histogram(histogram)).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -211,3 +211,69 @@ fn a_segment_that_is_missing_is_counted_by_kind() {
     lost(&mut journal).iter().for_each(|row| counts[row.0 as usize] -= row.2);
     assert_eq!(counts, [0; Signal::COUNT]);
 }
+
+/// A later segment whose two headers are gone, with two cursors in its middle: after frame 25 of 21..=32.
+fn headless(dir: &Path, also: Option<u64>) {
+    let mut journal = open(Some(dir), 4096);
+    let (all, logs) = (attach(&mut journal, "all", ALL), attach(&mut journal, "logs", LOGS));
+    (1..=20).for_each(|seq| append(&mut journal, signal(seq), seq));
+    [all, logs].iter().for_each(|key| drop(drain(&mut journal, *key)));
+    drop(journal);
+    let mut journal = open(Some(dir), 1 << 20);
+    assert_eq!([attach(&mut journal, "all", ALL), attach(&mut journal, "logs", LOGS)], [all, logs]);
+    (21..=25).for_each(|seq| append(&mut journal, signal(seq), seq));
+    for key in [all, logs] {
+        let (_, end) = read(&mut journal, key, 99);
+        journal.ack(key, end);
+    }
+    (26..=32).for_each(|seq| append(&mut journal, signal(seq), seq));
+    drop(journal);
+    let path = dir.join("journal/00000000000000000021.seg");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[..frame::HEADER_BYTES].fill(0);
+    if let Some(seq) = also {
+        let frame = HEAD_BYTES + "payload 21".len();
+        bytes[frame::HEADER_BYTES + (seq - 21) as usize * frame] ^= 1;
+    }
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_segment_without_a_header_and_without_neighbours_still_gives_its_frames() {
+    for also in [None, Some(22), Some(26), Some(30)] {
+        let dir = tempfile::tempdir().unwrap();
+        headless(dir.path(), also);
+        let mut journal = open(Some(dir.path()), 1 << 20);
+        let keys =
+            [("all", ALL), ("logs", LOGS)].map(|(id, accepts)| (attach(&mut journal, id, accepts), accepts));
+        for (key, accepts) in keys {
+            let mine = |seq: &u64| accepts[signal(*seq) as usize] && Some(*seq) != also;
+            let expected: Vec<u64> = (26..=32).filter(mine).collect();
+            let left = drain(&mut journal, key);
+            assert!(left.ends_with(&expected), "{also:?}: {left:?} of {expected:?}");
+            assert!(left.len() == expected.len() || also == Some(26), "{also:?}: {left:?}");
+        }
+    }
+}
+
+#[test]
+fn a_copy_of_a_frame_within_a_damaged_one_is_not_taken_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal/00000000000000000001.seg");
+    let mut journal = open(Some(dir.path()), 1 << 20);
+    let key = attach(&mut journal, "all", ALL);
+    append(&mut journal, Signal::Log, 1);
+    journal.commit();
+    let copy = fs::read(&path).unwrap().split_off(frame::HEADER_BYTES);
+    journal.append(head(Signal::Audit, 2), &copy);
+    append(&mut journal, Signal::Check, 3);
+    drop(journal);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[frame::HEADER_BYTES + copy.len()] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let (mut journal, opened) = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap();
+    assert_eq!(opened, Opened { frames: 2, damaged_frames: 1, torn_bytes: 0 });
+    assert_eq!(attach(&mut journal, "all", ALL), key);
+    assert_eq!(drain(&mut journal, key), [1, 3]);
+    assert_eq!(lost(&mut journal), [(Signal::Audit, Loss::Damaged, 1)]);
+}

@@ -167,11 +167,11 @@ impl World {
         for reader in 0..3 {
             loop {
                 self.read(reader, 100);
+                self.check();
                 if self.known[reader].held.is_empty() {
                     break;
                 }
                 self.ack(reader, usize::MAX);
-                self.check();
             }
             assert_eq!(left(&self.known[reader]), [0; Signal::COUNT]);
         }

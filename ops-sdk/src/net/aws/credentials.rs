@@ -14,7 +14,7 @@ use reqsign_aws_v4::{
 use reqsign_core::{Context, ProvideCredentialDyn, Signer};
 
 use super::super::Net;
-use super::Var;
+use super::super::Var;
 use super::lend::{self, Line};
 use super::settings::{Profile, on, set};
 use crate::clock::Now;

@@ -33,15 +33,27 @@ struct Envelope {
 
 impl Fault {
     /// Reads the error of an answer: the code from `x-amzn-query-error` (the service's old code, sent because we ask
-    /// for it), else from `x-amzn-errortype`, else from the body's `__type` or `code`.
+    /// for it), else from `x-amzn-errortype`, else from the body's `__type` or `code`, else
+    /// from its XML.
     #[must_use]
     pub fn of(answer: &Response) -> Fault {
-        let envelope: Envelope = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let envelope: Envelope =
+            serde_json::from_slice(&answer.body).unwrap_or_else(|_| in_xml(&answer.body));
         let query = answer.header("x-amzn-query-error").and_then(|value| value.split(';').next());
         let code = query.or(answer.header("x-amzn-errortype"));
         let code = code.or(envelope.kind.as_deref()).or(envelope.code.as_deref()).unwrap_or_default();
         Fault { code: bare(code).to_owned(), message: shorten(&envelope.message.unwrap_or_default()) }
     }
+}
+
+/// The error in the XML of the older protocol, which what stands before a service may still speak.
+fn in_xml(body: &[u8]) -> Envelope {
+    let text = String::from_utf8_lossy(body);
+    let element = |name: &str| -> Option<String> {
+        let (_, rest) = text.split_once("<Error>")?.1.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once("</")?.0.to_owned())
+    };
+    Envelope { kind: element("Code"), code: None, message: element("Message") }
 }
 
 /// The code without what comes before `#` and after `:`.
@@ -88,13 +100,27 @@ mod tests {
         assert_eq!(fault(&header, ""), ("ThrottlingException".into(), String::new()));
         let capital = r#"{"__type":"UnrecognizedClientException","Message":"no such key"}"#;
         assert_eq!(fault(&[], capital), ("UnrecognizedClientException".into(), "no such key".into()));
+        let xml = "<ErrorResponse><Errors><Error><Code>SignatureDoesNotMatch</Code><Message>not ours</Message>\
+            </Error></Errors></ErrorResponse>";
+        assert_eq!(fault(&[], xml), ("SignatureDoesNotMatch".into(), "not ours".into()));
         assert_eq!(fault(&[], r#"{"code":"Throttling"}"#), ("Throttling".into(), String::new()));
     }
 
     #[test]
     fn what_is_no_envelope_has_no_code() {
         let deep = "[".repeat(100_000);
-        for body in ["", "<html>413</html>", "{", "null", "[1]", r#"{"__type":7}"#, "\u{0}\u{1}", &deep] {
+        for body in [
+            "",
+            "<html>413</html>",
+            "<Error><Code>",
+            "<Code>x</Code>",
+            "{",
+            "null",
+            "[1]",
+            r#"{"__type":7}"#,
+            "\u{0}\u{1}",
+            &deep,
+        ] {
             assert_eq!(fault(&[], body), (String::new(), String::new()), "{body:.20}");
         }
     }
@@ -107,6 +133,7 @@ mod tests {
         assert_eq!(message.chars().count(), MESSAGE_CHARS_MAX);
     }
 
+    #[allow(clippy::type_complexity)] // a table is read as a table
     #[test]
     fn the_servers_delay_is_read_in_all_its_forms() {
         let now = 1_795_332_268; // Sun, 22 Nov 2026 07:24:28 GMT

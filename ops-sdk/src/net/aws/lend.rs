@@ -17,9 +17,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use reqsign_core::{CommandExecute, CommandOutput, Context, Env, Error, FileRead, HttpSend, Result};
 
+use super::super::Var;
 use super::super::http::{Bounds, Exchange, Transport};
 use super::super::{CONNECT_TIMEOUT, Net};
-use super::Var;
 use super::settings;
 
 /// For a connection to a metadata service: botocore's default.
@@ -236,6 +236,7 @@ mod tests {
         assert_eq!(bounds("169.254.169.254", Duration::from_millis(5)).total, Duration::from_millis(5));
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_process_is_run_without_a_shell_and_ended_when_it_takes_too_long() {
         let output = run("printf", &["%s", "$HOME;x"], PROCESS_TOTAL).unwrap();

@@ -13,18 +13,14 @@ mod sign;
 mod skew;
 
 use std::fmt;
-use std::sync::Arc;
 
 pub use self::fault::{Fault, server_delay};
 pub use self::settings::{Service, Settings};
 
 use self::credentials::Credentials;
 use self::region::Endpoint;
-use super::{Net, NetError, Request, Response};
+use super::{Net, NetError, Request, Response, Var};
 use crate::error::Error;
-
-/// Reads a variable of the environment, or what a test puts in its place.
-pub type Var = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// One operation.
 #[derive(Debug, Clone)]
@@ -96,7 +92,7 @@ impl Client {
         if !skew::worth_another_try(answer.status, &Fault::of(&answer).code, self.skew_s, signed_with_s) {
             return Ok(answer);
         }
-        Ok(self.exchange(net, call)?)
+        self.exchange(net, call)
     }
 
     fn exchange(&mut self, net: &mut Net, call: &Call<'_>) -> Result<Response, CallError> {

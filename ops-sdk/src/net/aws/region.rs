@@ -2,7 +2,7 @@
 
 use ::http::{HeaderValue, Uri};
 
-use super::Var;
+use super::super::Var;
 use super::settings::{Profile, Service, Settings, on, set};
 use crate::error::Error;
 
@@ -166,6 +166,7 @@ mod tests {
         }
     }
 
+    #[allow(clippy::type_complexity)] // a table is read as a table
     #[test]
     fn the_endpoint_is_the_first_that_is_set() {
         let told = Settings { region: None, endpoint: Some("http://127.0.0.1:9/".into()) };

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::Var;
+use super::super::Var;
 
 /// What AWS calls a service in its various places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,10 +85,11 @@ fn section(text: &str, names: &[&str]) -> BTreeMap<String, String> {
         let bare = line.trim();
         if let Some(heading) = bare.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
             inside = names.contains(&heading.split_whitespace().collect::<Vec<_>>().join(" ").as_str());
-        } else if inside && !line.starts_with([' ', '\t', '#', ';']) {
-            if let Some((key, value)) = bare.split_once('=') {
-                values.insert(key.trim().to_ascii_lowercase(), value.trim().to_owned());
-            }
+        } else if inside
+            && !line.starts_with([' ', '\t', '#', ';'])
+            && let Some((key, value)) = bare.split_once('=')
+        {
+            values.insert(key.trim().to_ascii_lowercase(), value.trim().to_owned());
         }
     }
     values

@@ -77,7 +77,7 @@ fn the_lines_are_as_the_golden_file_has_them() {
         log("charged 12"),
     ];
     let written = lines(&records).join("\n");
-    assert_eq!(written, include_str!("golden/emf.jsonl").trim_end());
+    assert_eq!(written, include_str!("../golden/emf.jsonl").trim_end());
 }
 
 #[test]
@@ -120,6 +120,22 @@ fn a_name_that_would_be_there_twice_is_refused() {
         let error = open().encode(&record, &mut Items::new()).unwrap_err();
         assert!(error.0.contains(why), "{error}");
     }
+}
+
+#[test]
+fn a_metric_that_would_be_split_is_refused() {
+    let value = "v".repeat(1_024);
+    let names: Vec<String> = (0..30).map(|n| format!("dimension-{n}-{}", "k".repeat(200))).collect();
+    let dimensions: Vec<_> = names.iter().map(|name| (name.as_str(), value.as_str())).collect();
+    let record = metric("depth", &dimensions, Points::Counter { sum: 1 });
+    assert!(open().encode(&record, &mut Items::new()).is_ok(), "a line on stdout may be long");
+    let carrier = Box::new(Lines::new(io::sink()));
+    let mut narrow =
+        Open { carrier, namespace: "Shop".into(), dimensions: Vec::new(), line_bytes_max: 32_742 };
+    let mut items = Items::new();
+    let error = narrow.encode(&record, &mut items).unwrap_err();
+    assert!(error.0.contains("cannot be split") && items.is_empty(), "{error}");
+    assert!(narrow.encode(&log(&value.repeat(40)), &mut items).is_ok(), "a log line can be split");
 }
 
 #[test]

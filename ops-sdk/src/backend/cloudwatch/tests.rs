@@ -75,7 +75,7 @@ fn the_body_is_as_the_golden_file_has_it() {
         metric("never", &[], observed([])),
     ];
     let body = super::body(&head("Shop"), &batch(&encode(&records)));
-    assert_eq!(String::from_utf8(body).unwrap(), include_str!("golden/put_metric_data.json").trim_end());
+    assert_eq!(String::from_utf8(body).unwrap(), include_str!("../golden/put_metric_data.json").trim_end());
 }
 
 #[test]
@@ -133,6 +133,7 @@ fn a_large_body_is_compressed_before_it_is_signed() {
     assert!(zipped.body().len() < unzipped.len() / 4);
 }
 
+#[allow(clippy::type_complexity)] // a table is read as a table
 #[test]
 fn compression_has_the_switches_of_the_sdks() {
     let table: [(&[(&str, &str)], Option<usize>); 4] = [

@@ -5,7 +5,7 @@ mod outcome;
 mod site;
 
 pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
-pub use self::outcome::{AnyOutcome, Probe, once, probe};
+pub use self::outcome::{AnyOutcome, Probe, Returning, once, probe, returning};
 pub use self::site::{Kind, Piece, Site, Source};
 
 use crate::model::Level;

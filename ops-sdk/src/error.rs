@@ -1,12 +1,14 @@
 //! What can go wrong before recording starts. After that nothing fails: what is lost is in the ledger, and what an
 //! operator should know is said by `diag`.
 //!
-//! Every message names the setting and the remedy.
+//! Every message names the setting and the remedy. `Debug` shows the message too: it is what a `main` that returns an
+//! error prints.
 
+use std::fmt;
 use std::path::PathBuf;
 
 /// A setting that cannot be used, or a place that cannot be opened.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A setting has a value that means nothing.
@@ -58,5 +60,11 @@ impl Error {
         remedy: impl Into<String>,
     ) -> Error {
         Error::Setting { setting: setting.into(), problem: problem.into(), remedy: remedy.into() }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }

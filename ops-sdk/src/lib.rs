@@ -38,8 +38,9 @@ pub use ops_sdk_macros::{counter, debug, error, gauge, histogram, info, instrume
 pub mod __private {
     pub use crate::model::{Level, Resolution, Unit};
     pub use crate::record::{
-        Amount, AnyOutcome, Arg, Call, DimensionValue, FieldValue, Kind, Label, Measure, Piece, Probe, Site,
-        Source, count, count_by, enabled, enter, event, observe, observe_by, on, once, probe, set, set_by,
+        Amount, AnyOutcome, Arg, Call, DimensionValue, FieldValue, Kind, Label, Measure, Piece, Probe,
+        Returning, Site, Source, count, count_by, enabled, enter, event, observe, observe_by, on, once,
+        probe, returning, set, set_by,
     };
 }
 

@@ -27,7 +27,7 @@ fn refusal(why: &str) -> Refusal {
 
 #[instrumented]
 fn charge(amount: u32) -> Result<u32, String> {
-    if amount % 10 == 0 { Err(format!("declined {amount}")) } else { Ok(amount) }
+    if amount.is_multiple_of(10) { Err(format!("declined {amount}")) } else { Ok(amount) }
 }
 
 #[instrumented]

@@ -79,6 +79,8 @@ fn instrument(
         let output = returns::of_future(&signature.output).unwrap_or_else(|| syn::parse_quote!(_));
         let inner = in_async_block(&block.block, &quote!(#capture), Some(output));
         replace(&mut block.block, &measured(&site, &inner));
+    } else if returns::is_opaque(&signature.output) {
+        replace(body, &measured(&site, &Inner::Opaque(body.to_token_stream())));
     } else {
         let inner = in_closure(body, returns::of_body(&signature.output));
         replace(body, &measured(&site, &inner));
@@ -135,7 +137,10 @@ fn doc_line(attribute: &Attribute) -> Option<String> {
 enum Inner {
     /// An expression of the type that the function returns.
     Returns(TokenStream),
-    /// A body that never returns: there is nothing to ask afterwards.
+    /// The body itself, where the function returns `impl Trait`: moved elsewhere, a closure in it would no longer know
+    /// its signature.
+    Opaque(TokenStream),
+    /// The body itself, where it never returns: there is nothing to ask afterwards.
     Diverges(TokenStream),
 }
 
@@ -170,6 +175,11 @@ fn in_async_block(body: &Block, capture: &TokenStream, output: Option<Type>) -> 
 
 fn measured(site: &TokenStream, inner: &Inner) -> TokenStream {
     match inner {
+        Inner::Opaque(body) => quote_spanned! {hygienic()=>
+            #site
+            let __ops_call = ::ops_sdk::__private::returning(::ops_sdk::__private::enter(&__OPS_SITE));
+            #body
+        },
         Inner::Diverges(body) => quote_spanned! {hygienic()=>
             #site
             let __ops_call = ::ops_sdk::__private::enter(&__OPS_SITE);

@@ -15,6 +15,19 @@ pub(super) fn of_body(output: &ReturnType) -> Option<Type> {
     }
 }
 
+/// Whether it is `impl Trait`.
+pub(super) fn is_opaque(output: &ReturnType) -> bool {
+    fn opaque(ty: &Type) -> bool {
+        match ty {
+            Type::ImplTrait(_) => true,
+            Type::Paren(ty) => opaque(&ty.elem),
+            Type::Group(ty) => opaque(&ty.elem),
+            _ => false,
+        }
+    }
+    matches!(output, ReturnType::Type(_, ty) if opaque(ty))
+}
+
 /// What the future returns that a function returns, if its type can be read: `impl Future<Output = T>`,
 /// `Pin<Box<dyn Future<Output = T>>>`, `BoxFuture<'_, T>`, `LocalBoxFuture<'_, T>`.
 pub(super) fn of_future(output: &ReturnType) -> Option<Type> {

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Error, Expr, LitStr, Result, Token};
+use syn::{Error, LitStr, Result, Token};
 
 use super::template::{self, Part};
 use super::{next_span, wide};
@@ -16,13 +16,21 @@ const FIELD: &str =
 pub(crate) fn event(level: Level, input: TokenStream) -> Result<Event> {
     let (template, fields) = (|input: ParseStream<'_>| arguments(level, input)).parse2(input)?;
     let parts = template::parse(&template.value()).map_err(|message| Error::new(template.span(), message))?;
+    let written = fields.len();
     let mut event = Event { level, template, fields, pieces: Vec::new(), formatted: Vec::new() };
-    capture(&mut event, &parts)?;
-    for part in parts {
+    let resolved =
+        parts.into_iter().map(|part| resolve(&mut event, written, part)).collect::<Result<Vec<_>>>()?;
+    for part in resolved {
         let piece = piece(&mut event, part);
         event.pieces.push(piece);
     }
     Ok(event)
+}
+
+/// A part of the template that knows its field.
+enum Resolved {
+    Text(String),
+    Field { index: usize, spec: Option<String> },
 }
 
 fn arguments(level: Level, input: ParseStream<'_>) -> Result<(LitStr, Vec<Field>)> {
@@ -110,25 +118,25 @@ fn key(input: ParseStream<'_>) -> Result<(Key, Option<Ident>)> {
     Ok((key, variable))
 }
 
-/// Makes a field of every variable that the template names and no field has the name of. One that is only ever
-/// shown by its `Debug` is captured by it; every other keeps its type.
-fn capture(event: &mut Event, parts: &[Part]) -> Result<()> {
-    let written = event.fields.len();
-    for part in parts {
-        let Part::Placeholder { name, spec } = part else { continue };
-        let debug = spec.as_deref().is_some_and(|spec| spec.ends_with('?'));
-        match event.fields.iter().position(|field| field.key.text == *name) {
-            Some(at) if at >= written && !debug => event.fields[at].capture = Capture::Typed,
-            Some(_) => {}
-            None => {
-                let variable = variable(name, &event.template)?;
-                let key = Key { text: name.clone(), span: event.template.span() };
-                let capture = if debug { Capture::Debug } else { Capture::Typed };
-                event.fields.push(Field { key, capture, value: syn::parse_quote!(#variable) });
-            }
+/// Finds the field that a part names. A variable that no field has the name of becomes one: captured by its `Debug` if
+/// the template never shows it otherwise, else as what it is.
+fn resolve(event: &mut Event, written: usize, part: Part) -> Result<Resolved> {
+    let (name, spec) = match part {
+        Part::Text(text) => return Ok(Resolved::Text(text)),
+        Part::Placeholder { name, spec } => (name, spec),
+    };
+    let debug = spec.as_deref().is_some_and(|spec| spec.ends_with('?'));
+    if let Some(index) = event.fields.iter().position(|field| field.key.text == name) {
+        if index >= written && !debug {
+            event.fields[index].capture = Capture::Typed;
         }
+        return Ok(Resolved::Field { index, spec });
     }
-    Ok(())
+    let variable = variable(&name, &event.template)?;
+    let key = Key { text: name, span: event.template.span() };
+    let capture = if debug { Capture::Debug } else { Capture::Typed };
+    event.fields.push(Field { key, capture, value: syn::parse_quote!(#variable) });
+    Ok(Resolved::Field { index: event.fields.len() - 1, spec })
 }
 
 /// The variable of this name, seen from where the template is written.
@@ -140,7 +148,7 @@ fn variable(name: &str, template: &LitStr) -> Result<Ident> {
         );
         Error::new(template.span(), message)
     };
-    let ident = syn::parse_str::<Expr>(name).ok().and_then(|_| syn::parse_str::<Ident>(name).ok());
+    let ident = syn::parse_str::<Ident>(name).ok();
     let ident = ident.or_else(|| (name == "self").then(|| Ident::new("self", template.span())));
     let ident = ident.or_else(|| Ident::parse_any.parse_str(name).ok().and_then(|ident| raw(&ident)));
     let mut ident = ident.ok_or_else(error)?;
@@ -155,18 +163,22 @@ fn raw(keyword: &Ident) -> Option<Ident> {
     (!cannot).then(|| Ident::new_raw(&name, keyword.span()))
 }
 
-fn piece(event: &mut Event, part: Part) -> Piece {
-    let (name, spec) = match part {
-        Part::Text(text) => return Piece::Text(text),
-        Part::Placeholder { name, spec } => (name, spec),
-    };
-    let field = event.fields.iter().position(|field| field.key.text == name).unwrap_or_default();
-    match spec {
-        None => Piece::Field(field),
+fn piece(event: &mut Event, part: Resolved) -> Piece {
+    match part {
+        Resolved::Text(text) => Piece::Text(text),
+        Resolved::Field { index, spec: None } => Piece::Field(index),
         // A field that is captured by its `Debug` already has the text.
-        Some(spec) if spec == "?" && event.fields[field].capture == Capture::Debug => Piece::Field(field),
-        Some(spec) => Piece::Formatted(formatted(event, Formatted { field, spec })),
+        Resolved::Field { index, spec: Some(spec) } if spec == "?" && is_debug(event, index) => {
+            Piece::Field(index)
+        }
+        Resolved::Field { index, spec: Some(spec) } => {
+            Piece::Formatted(formatted(event, Formatted { field: index, spec }))
+        }
     }
+}
+
+fn is_debug(event: &Event, index: usize) -> bool {
+    event.fields[index].capture == Capture::Debug
 }
 
 /// The index of a formatted value; the same one twice is formatted once.
@@ -175,4 +187,62 @@ fn formatted(event: &mut Event, value: Formatted) -> usize {
         event.formatted.push(value);
         event.formatted.len() - 1
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The keys with the sign of their capture, the pieces, and the formatted values.
+    fn parsed(tokens: &str) -> (Vec<String>, Vec<Piece>, Vec<Formatted>) {
+        let event = event(Level::Info, tokens.parse().expect("a test's tokens")).expect(tokens);
+        let sign = |capture| match capture {
+            Capture::Typed => "",
+            Capture::Display => "%",
+            Capture::Debug => "?",
+        };
+        let keys = event.fields.iter().map(|field| format!("{}{}", sign(field.capture), field.key.text));
+        (keys.collect(), event.pieces, event.formatted)
+    }
+
+    #[test]
+    fn fields_keep_their_order_and_their_signs() {
+        let (keys, ..) = parsed(r#""", a, %b, ?c, d = 1, e.f = %x, "g h" = ?x, r#type, type.x = 2,"#);
+        assert_eq!(keys, ["a", "%b", "?c", "d", "%e.f", "?g h", "type", "type.x"]);
+    }
+
+    #[test]
+    fn placeholders_name_fields_or_become_fields() {
+        let text = |text: &str| Piece::Text(text.to_owned());
+        let (keys, pieces, formatted) = parsed(r#""a {x} b {y.z}", y.z = 1"#);
+        assert_eq!(keys, ["y.z", "x"]);
+        assert_eq!(pieces, [text("a "), Piece::Field(1), text(" b "), Piece::Field(0)]);
+        assert_eq!(formatted, []);
+    }
+
+    #[test]
+    fn a_variable_is_captured_by_debug_only_if_nothing_else_is_asked_of_it() {
+        for (template, keys, pieces) in [
+            ("{x:?}", "?x", vec![Piece::Field(0)]),
+            ("{x:#?}", "?x", vec![Piece::Formatted(0)]),
+            ("{x:?}{x:#?}", "?x", vec![Piece::Field(0), Piece::Formatted(0)]),
+            ("{x:?}{x}", "x", vec![Piece::Formatted(0), Piece::Field(0)]),
+            ("{x}{x:?}", "x", vec![Piece::Field(0), Piece::Formatted(0)]),
+            ("{x:.2}{x:.2}{x:.3}", "x", vec![Piece::Formatted(0), Piece::Formatted(0), Piece::Formatted(1)]),
+        ] {
+            let (found, found_pieces, _) = parsed(&format!("{template:?}"));
+            assert_eq!(
+                (found.as_slice(), found_pieces),
+                ([keys.to_owned()].as_slice(), pieces),
+                "{template}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_field_keeps_its_sign_whatever_the_template_asks() {
+        let (keys, pieces, _) = parsed(r#""{x:?}{y:?}{z:?}", x, %y, ?z"#);
+        assert_eq!(keys, ["x", "%y", "?z"]);
+        assert_eq!(pieces, [Piece::Formatted(0), Piece::Formatted(1), Piece::Field(2)]);
+    }
 }

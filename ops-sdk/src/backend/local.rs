@@ -38,8 +38,11 @@ use self::schema::FileId;
 use self::settings::PATH_VAR;
 use self::write::Writer;
 
-/// A batch is one transaction; these keep its memory and its lock short. Our own numbers: SQLite has no such limits.
-const BATCH_BYTES_MAX: usize = 4 << 20;
+/// A batch is one transaction. The ship thread reads a few MiB at a time, so only a record that is larger by itself
+/// makes a larger one. SQLite takes 1,000,000,000 bytes in a row (sqlite.org/limits.html, SQLITE_MAX_LENGTH), and a
+/// record may take twice its bytes there, once as it is and once in the index.
+const BATCH_BYTES_MAX: usize = 256 << 20;
+/// Keeps the lock of one transaction short. Our own number.
 const BATCH_ITEMS_MAX: usize = 10_000;
 
 impl Configure for Local {

@@ -32,7 +32,7 @@ pub use self::event::event;
 pub(crate) use self::frame::Frame;
 pub(crate) use self::lane::set_ring_bytes;
 pub use self::metric::{Call, count, count_by, enter, observe, observe_by, set, set_by};
-pub use self::outcome::{AnyOutcome, Probe, once, probe};
+pub use self::outcome::{AnyOutcome, Probe, Returning, once, probe, returning};
 pub(crate) use self::overflow::set_bytes_max as set_overflow_bytes_max;
 pub(crate) use self::reader::{Reader, Taken, pending_events};
 #[cfg(test)]

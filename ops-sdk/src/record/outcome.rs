@@ -2,6 +2,8 @@
 
 use std::marker::PhantomData;
 
+use super::Call;
+
 /// Asks a returned value whether it is an error, without the value's type having to say anything: the method of
 /// `Probe<&Result<..>>` is found before the one that any probe has.
 pub struct Probe<'a, T: ?Sized>(&'a T, PhantomData<T>);
@@ -37,6 +39,27 @@ impl<T: ?Sized> AnyOutcome for Probe<'_, T> {}
 #[inline(always)]
 pub fn once<R>(body: impl FnOnce() -> R) -> R {
     body()
+}
+
+/// Ends a call as a success when the function returns, by whichever way. For functions that return `impl Trait`: they
+/// cannot be seen to return a `Result`, and only where it stands does their body know what it has to be.
+#[must_use]
+pub struct Returning(Option<Call>);
+
+/// Ends this call when the value is dropped.
+#[inline]
+pub fn returning(call: Call) -> Returning {
+    Returning(Some(call))
+}
+
+impl Drop for Returning {
+    #[inline]
+    fn drop(&mut self) {
+        // A panic is for the call's own drop to tell.
+        if let Some(call) = self.0.take().filter(|_| !std::thread::panicking()) {
+            call.done(false);
+        }
+    }
 }
 
 #[cfg(test)]

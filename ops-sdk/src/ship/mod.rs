@@ -1,4 +1,4 @@
-//! The threads "ops-ship-<id>", one per backend: read the journal from the backend's cursor, encode, cut into pushes,
+//! The threads `ops-ship-ID`, one per backend: read the journal from the backend's cursor, encode, cut into pushes,
 //! send, judge, and move the cursor when the server has answered. What fails is tried again without end, as long as
 //! the journal keeps it; what the server refuses for good goes to the dead-letter file. Nothing that was delivered is
 //! sent again, unless the process dies between the server's answer and the cursor.

@@ -68,6 +68,14 @@ fn hidden<'a>(words: &'a [String], suffix: &str) -> impl Iterator<Item = usize> 
 }
 
 #[instrumented]
+fn hidden_closure(n: usize) -> impl Fn(&str) -> &str {
+    if n == 0 {
+        counter!("none", 1);
+    }
+    move |s| &s[n..]
+}
+
+#[instrumented]
 fn hidden_inside(ok: bool) -> Result<impl Display + Debug, std::num::ParseIntError> {
     if ok {
         let n: u8 = "1".parse()?;
@@ -108,6 +116,20 @@ fn loops(mut n: u64) -> u64 {
         n /= 2;
     }
     n
+}
+
+#[instrumented]
+fn flags(mut done: bool, mut left: u8) {
+    while !done {
+        left -= 1;
+        done = left == 0;
+    }
+}
+
+#[instrumented]
+#[track_caller]
+fn tracked(n: u8) -> u8 {
+    todo!("{n}")
 }
 
 #[instrumented]
@@ -216,10 +238,13 @@ fn main() {
     assert_eq!(order, Order { number: 5, name: "123".to_owned() });
     assert_eq!(hidden(&["ab".to_owned()], "c").sum::<usize>(), 3);
     assert_eq!(hidden_inside(true).unwrap().to_string(), "1");
+    assert_eq!(hidden_closure(1)("ab"), "b");
     assert_eq!(hidden_argument("x"), "x");
     assert_eq!(boxed(2)(3), 5);
     assert_eq!(format!("{:?}", dynamic(&0, &order)), "0");
     assert_eq!(loops(100), 6);
+    flags(false, 3);
+    let _ = tracked as fn(u8) -> u8;
     assert_eq!(patterns((1, 2), &order, [3, 4], ""), 11);
     assert_eq!(generic(&[1, 1], 'u'), (Some(&1), 'u'));
     assert_eq!(unsafe { dangerous(&7) }, 7);

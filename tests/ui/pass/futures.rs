@@ -104,6 +104,16 @@ fn aliased(n: u32) -> BoxFuture<'static, Result<u32, std::num::ParseIntError>> {
     })
 }
 
+#[instrumented]
+fn recursive(n: u32) -> BoxFuture<'static, u32> {
+    Box::pin(async move { if n == 0 { 0 } else { recursive(n - 1).await + 1 } })
+}
+
+#[instrumented]
+fn forwarded(n: u32) -> impl Future<Output = u32> {
+    plain(n)
+}
+
 trait Store {
     fn get(&self, key: u32) -> impl Future<Output = Option<u32>> + Send;
     async fn put(&mut self, key: u32) -> Result<(), ()>;
@@ -149,6 +159,8 @@ fn main() {
     assert_eq!(run(by_hand("1")).unwrap(), 2);
     assert!(run(as_async_trait("x")).is_err());
     assert_eq!(run(send(aliased(1))), Ok(3));
+    assert_eq!(run(send(recursive(3))), 3);
+    assert_eq!(run(send(forwarded(3))), 4);
     let mut store = Vec::new();
     assert_eq!(run(store.put(3)), Ok(()));
     assert_eq!(run(send(store.get(3))), Some(3));

@@ -1,10 +1,60 @@
-//! Operations for Rust services.
+//! Operations for Rust services, embedded: one attribute on a function, and its calls, errors and latencies arrive
+//! where operators look; a few macros, and so do metrics and structured logs.
+//!
+//! ```no_run
+//! use ops_sdk::prelude::*;
+//!
+//! #[instrumented] // calls, errors, duration by Function
+//! fn charge(amount: u32) -> Result<u32, String> {
+//!     if amount == 0 { Err("nothing to charge".to_owned()) } else { Ok(amount) }
+//! }
+//!
+//! fn main() -> Result<(), ops_sdk::Error> {
+//!     let _ops = ops_sdk::init().namespace("Shop").dimension("Service", "checkout").start()?;
+//!     let (region, queue) = ("eu-west-1", vec![1, 2, 3]);
+//!     if let Ok(amount) = charge(42) {
+//!         counter!("orders.accepted", 1, "Region" => region);
+//!         info!("charged {amount}", amount, order.id = 7);
+//!     }
+//!     gauge!("queue.depth", queue.len());
+//!     histogram!("payload", 1432, unit = Bytes);
+//!     Ok(())
+//! } // the guard flushes within its deadline and says what is left
+//! ```
+//!
+//! # Promises
+//!
+//! - The caller never waits: no lock, no allocation, no system call in a warm call, whatever the backends do.
+//! - Counts are exact: an increment is an addition in place, never a message.
+//! - The books balance: for each backend and kind of record, `recorded = delivered + pending + dead_lettered + dropped`
+//!   ([`Ops::stats`]), and everything that is dropped has a reason ([`ledger::Loss`]).
+//! - An event over a limit is split into parts that [`parts::join`] puts together again, byte for byte.
+//! - A slow or dead backend harms only itself.
+//!
+//! # Backends
+//!
+//! With no backend named, records go to the embedded local store, an SQLite file ([`store`] reads it back). Others are
+//! features (`cloudwatch`, `cloudwatch-logs`, `emf`), named by `OPS_BACKENDS` or [`Builder::backend`]. One of your own
+//! is an implementation of [`backend::Backend`].
+//!
+//! # Libraries
+//!
+//! A library may use the macros without ever calling [`init`]: nothing is recorded, evaluated or buffered until a
+//! program starts recording.
 #![deny(unsafe_code)]
 
+mod aggregate;
+pub mod backend;
 pub mod chunk;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod clock;
 mod diag;
+pub mod encode;
 pub mod error;
+mod flush;
+mod hub;
+pub mod journal;
 pub mod ledger;
 pub mod limits;
 pub mod model;
@@ -13,15 +63,6 @@ mod record;
 mod setup;
 mod ship;
 mod signal;
-
-mod aggregate;
-pub mod backend;
-#[cfg(feature = "cli")]
-pub mod cli;
-pub mod encode;
-mod flush;
-mod hub;
-pub mod journal;
 #[cfg(feature = "local")]
 pub mod store;
 

@@ -1,0 +1,33 @@
+//! Speed, measured side by side in one run: each case in fresh processes, several rounds, interleaved, and verified
+//! against what was really recorded.
+//!
+//! ```text
+//! cargo run --release --manifest-path bench/Cargo.toml -- hot      what a call costs
+//! cargo run --release --manifest-path bench/Cargo.toml -- clock    what reading a clock costs, and linking it
+//! ```
+
+mod alloc;
+mod cases;
+mod clock;
+mod hot;
+mod table;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: alloc::Counting = alloc::Counting;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["hot"] => hot::run(),
+        ["clock"] => clock::run(),
+        ["case", name, threads] => cases::run(name, threads.parse().unwrap_or(1)),
+        _ => {
+            eprintln!("usage: ops-bench hot | clock");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}

@@ -3,6 +3,7 @@
 //!
 //! Everything here serves tests alone, so it panics with a clear message where a program would return an error.
 
+pub mod built;
 pub mod capture;
 pub mod cloud;
 pub mod house;

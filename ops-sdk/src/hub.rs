@@ -134,6 +134,14 @@ impl Hub {
         state.desks.iter().map(|desk| state.book(desk, waiting)).collect()
     }
 
+    /// How many records of each backend would go with the process.
+    pub(crate) fn unkept(&self) -> Vec<u64> {
+        let state = self.state.lock();
+        let waiting =
+            |desk: &Desk| if desk.account.accepts(Signal::Log) { record::pending_events() } else { 0 };
+        state.desks.iter().map(|desk| state.journal.unkept(desk.key) + waiting(desk)).collect()
+    }
+
     // --- the ship threads' side
 
     /// Waits until there is something to ship: `enough` records, or any that has waited for `linger`, or any at all

@@ -213,4 +213,17 @@ fn a_full_disk_under_the_state_directory_stops_neither_the_program_nor_the_books
     let warning = format!("ops-sdk: OPS_STATE_DIR / .state_dir(..): cannot use {state}/journal: ");
     assert_eq!(said.matches(&warning).count(), 1, "once a minute: {said}");
     assert!(said.contains("make room on the disk or repair it; until then records wait in memory"), "{said}");
+    assert_told_apart(&said);
+}
+
+/// What the disk took and what it did not: both are some, together they are all, and neither is called the other.
+fn assert_told_apart(said: &str) {
+    let last = said.lines().last().unwrap_or_default();
+    let number = |text: &str| text.trim_start_matches("ops-sdk: ").split(' ').next()?.parse::<u64>().ok();
+    let mut fates = last.split("; ");
+    let (kept, lost) = (fates.next().unwrap_or_default(), fates.next().unwrap_or_default());
+    assert!(kept.ends_with("records are kept in the state directory for the next start"), "{last}");
+    assert!(lost.ends_with("records are lost (the state directory did not take them)"), "{last}");
+    let (kept, lost) = (number(kept).expect("a number"), number(lost).expect("a number"));
+    assert!(kept > 300 && lost > 1_000 && kept + lost == 3_000, "{last}");
 }

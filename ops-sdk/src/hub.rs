@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::error::Error;
 use crate::journal::{CursorKey, FrameHead, Journal, Position, Run};
@@ -43,8 +43,8 @@ struct State {
     desks: Vec<Desk>,
     flush_asked: u64,
     flush_done: u64,
-    /// Until when ship threads should not wait for more to send at once.
-    hurry_until: Option<Instant>,
+    /// How many wait for a flush; while any does, ship threads do not wait for more to send at once.
+    flushing: u32,
     /// When everything has to have ended.
     stop_at: Option<Instant>,
     /// What the journal last complained of.
@@ -66,7 +66,7 @@ impl Hub {
             desks: Vec::new(),
             flush_asked: 0,
             flush_done: 0,
-            hurry_until: None,
+            flushing: 0,
             stop_at: None,
             trouble: None,
         };
@@ -134,6 +134,14 @@ impl Hub {
         state.desks.iter().map(|desk| state.book(desk, waiting)).collect()
     }
 
+    /// How many records of each backend would go with the process.
+    pub(crate) fn unkept(&self) -> Vec<u64> {
+        let state = self.state.lock();
+        let waiting =
+            |desk: &Desk| if desk.account.accepts(Signal::Log) { record::pending_events() } else { 0 };
+        state.desks.iter().map(|desk| state.journal.unkept(desk.key) + waiting(desk)).collect()
+    }
+
     // --- the ship threads' side
 
     /// Waits until there is something to ship: `enough` records, or any that has waited for `linger`, or any at all
@@ -153,7 +161,7 @@ impl Hub {
                 continue;
             };
             let due = since + linger;
-            let hurry = state.stop_at.is_some() || state.hurry_until.is_some_and(|until| now < until);
+            let hurry = state.stop_at.is_some() || state.flushing > 0;
             if hurry || pending >= enough || now >= due {
                 return Turn::Ship;
             }
@@ -243,13 +251,18 @@ impl Hub {
     /// Asks for a flush and waits until every backend has settled what was recorded before, `deadline` at most. Says
     /// whether all of it was.
     pub(crate) fn flush(&self, deadline: Duration) -> bool {
-        let until = Instant::now() + deadline;
         let mut state = self.state.lock();
         state.flush_asked += 1;
-        state.hurry_until = Some(state.hurry_until.map_or(until, |other| other.max(until)));
-        let number = state.flush_asked;
+        state.flushing += 1;
         self.asked.notify_all();
         self.changed.notify_all();
+        let number = state.flush_asked;
+        let complete = self.wait_for_flush(&mut state, number, Instant::now() + deadline);
+        state.flushing -= 1;
+        complete
+    }
+
+    fn wait_for_flush(&self, state: &mut MutexGuard<'_, State>, number: u64, until: Instant) -> bool {
         let mut goals: Option<Vec<u64>> = None;
         loop {
             if state.flush_done >= number {
@@ -258,7 +271,7 @@ impl Hub {
                     return true;
                 }
             }
-            if self.changed.wait_until(&mut state, until).timed_out() {
+            if self.changed.wait_until(state, until).timed_out() {
                 return false;
             }
         }

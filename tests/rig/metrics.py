@@ -39,8 +39,11 @@ def read(cloudwatch, namespace: str, metric: dict, days: int) -> list:
         Period=PERIOD_SECONDS,
         Statistics=STATISTICS,
     )["Datapoints"]
-    units = sorted({point["Unit"] for point in points})
-    return [total(metric, unit, [point for point in points if point["Unit"] == unit]) for unit in units]
+    # Of a datum that named no unit moto names none; CloudWatch says "None".
+    by_unit = {}
+    for point in points:
+        by_unit.setdefault(point.get("Unit", "None"), []).append(point)
+    return [total(metric, unit, by_unit[unit]) for unit in sorted(by_unit)]
 
 
 def total(metric: dict, unit: str, points: list) -> dict:

@@ -127,6 +127,8 @@ pub struct Journal {
     /// How many bytes the last segment may have in memory before they are handed to the system.
     commit_at: u64,
     waiting_bytes_max: u64,
+    /// Everything before was handed to the system.
+    handed: Position,
     trouble: Option<String>,
 }
 
@@ -147,6 +149,7 @@ impl Journal {
             (line, opened) = recover::recover(segments, cursors)?;
         }
         let journal = Journal {
+            handed: line.end,
             bytes: line.segments.iter().map(Segment::bytes).sum(),
             settings,
             folders,
@@ -275,6 +278,16 @@ impl Journal {
     pub fn pending(&self, key: CursorKey, signal: Signal) -> u64 {
         let reader = self.readers.get(key.0);
         reader.map_or(0, |reader| reader.cursor.pending(&self.line.end)[signal as usize])
+    }
+
+    /// How many of the frames that the journal holds for this backend would go with the process: all of them in memory,
+    /// and on disk those that the disk has not taken.
+    #[must_use]
+    pub fn unkept(&self, key: CursorKey) -> u64 {
+        let Some(reader) = self.readers.get(key.0) else { return 0 };
+        let pending = |end: &Position| reader.cursor.pending(end).iter().sum::<u64>();
+        let kept = if self.folders.is_some() { pending(&self.handed) } else { 0 };
+        pending(&self.line.end).saturating_sub(kept)
     }
 
     /// Lets go of segments whose frames are all older than `age_max`, as of `now_ms` since the Unix epoch.

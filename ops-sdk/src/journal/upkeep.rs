@@ -57,6 +57,9 @@ impl Journal {
                 }
             }
         }
+        if result.is_ok() {
+            self.handed = self.line.end;
+        }
         result
     }
 

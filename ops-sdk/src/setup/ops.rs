@@ -32,7 +32,7 @@ impl Ops {
     pub fn flush(&self, deadline: Duration) -> FlushReport {
         let before = self.hub.books();
         let complete = self.hub.flush(deadline);
-        FlushReport::between(&before, &self.hub.books(), complete, self.on_disk)
+        FlushReport::between(&before, &self.hub.books(), complete, &self.hub.unkept())
     }
 
     /// How the books stand.
@@ -61,7 +61,7 @@ impl Ops {
         }
         let after = self.hub.books();
         let complete = complete && after.iter().flat_map(|book| &book.rows).all(|row| row.pending == 0);
-        FlushReport::between(&before, &after, complete, self.on_disk)
+        FlushReport::between(&before, &after, complete, &self.hub.unkept())
     }
 }
 
@@ -71,7 +71,7 @@ impl Drop for Ops {
             return; // shut down before
         }
         let report = self.stop(self.deadline);
-        if let Some(line) = farewell(&report, &self.hub.books()) {
+        if let Some(line) = farewell(&report, &self.hub.books(), self.on_disk) {
             eprintln!("ops-sdk: {line}");
         }
     }
@@ -87,16 +87,16 @@ fn wait_for(threads: &[JoinHandle<()>], until: Instant) {
 }
 
 /// What is left at the end, said in one line; nothing if nothing is.
-fn farewell(report: &FlushReport, books: &[Book]) -> Option<String> {
-    let left = report.spooled + report.pending;
-    if left == 0 && report.dropped == 0 {
+fn farewell(report: &FlushReport, books: &[Book], on_disk: bool) -> Option<String> {
+    let FlushReport { spooled, pending, dropped, .. } = report;
+    if spooled + pending + dropped == 0 {
         return None;
     }
-    let fate = match (report.spooled, report.pending) {
-        (0, 0) => String::new(),
-        (spooled, 0) => format!("{spooled} records are kept in the state directory for the next start; "),
-        (_, pending) => format!("{pending} records are lost ({}); ", Loss::ProcessExit.said()),
-    };
+    let why = if on_disk { "the state directory did not take them" } else { Loss::ProcessExit.said() };
+    let kept = format!("{spooled} records are kept in the state directory for the next start; ");
+    let lost = format!("{pending} records are lost ({why}); ");
+    let fates = [(spooled, kept), (pending, lost)].into_iter().filter(|(count, _)| **count > 0);
+    let fates: String = fates.map(|(_, fate)| fate).collect();
     let books: Vec<_> = books.iter().map(|book| format!("{}: {book}", book.backend)).collect();
-    Some(format!("{fate}{}", books.join("; ")))
+    Some(format!("{fates}{}", books.join("; ")))
 }

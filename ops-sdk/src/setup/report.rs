@@ -47,8 +47,9 @@ pub struct BackendReport {
 }
 
 impl FlushReport {
-    /// The report of a flush that found the books as `before` and left them as `after`.
-    pub(super) fn between(before: &[Book], after: &[Book], complete: bool, on_disk: bool) -> FlushReport {
+    /// The report of a flush that found the books as `before` and left them as `after`, with so many records of each
+    /// backend that would go with the process.
+    pub(super) fn between(before: &[Book], after: &[Book], complete: bool, unkept: &[u64]) -> FlushReport {
         let row = |(at, book): (usize, &Book)| {
             let earlier = before.get(at).map_or(0, delivered);
             BackendReport {
@@ -60,12 +61,15 @@ impl FlushReport {
         };
         let backends: Vec<_> = after.iter().enumerate().map(row).collect();
         let sum = |field: fn(&BackendReport) -> u64| backends.iter().map(field).sum::<u64>();
-        let pending = sum(|b| b.pending);
+        // The books are read a moment before; what has been delivered since is no more than they say.
+        let left = backends.iter().zip(unkept).map(|(b, unkept)| (b.pending, b.pending.min(*unkept)));
+        let (pending, unkept) =
+            left.fold((0, 0), |(all, lost), (pending, unkept)| (all + pending, lost + unkept));
         FlushReport {
             complete,
             delivered: sum(|b| b.delivered),
-            spooled: if on_disk { pending } else { 0 },
-            pending: if on_disk { 0 } else { pending },
+            spooled: pending - unkept,
+            pending: unkept,
             dropped: sum(|b| b.dropped),
             backends,
         }

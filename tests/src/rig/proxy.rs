@@ -51,10 +51,20 @@ impl Proxy {
     /// If no port can be had on 127.0.0.1.
     #[must_use]
     pub fn start(upstream: &str) -> Proxy {
+        Proxy::start_on(0, upstream)
+    }
+
+    /// Starts a proxy on this port of 127.0.0.1: a server that comes up where others wait for it.
+    ///
+    /// # Panics
+    ///
+    /// If the port is taken.
+    #[must_use]
+    pub fn start_on(port: u16, upstream: &str) -> Proxy {
         let upstream = upstream.trim_start_matches("http://").trim_end_matches('/').to_owned();
         let shared = Shared { upstream, state: Mutex::default(), changed: Condvar::new() };
         let shared = Arc::new(shared);
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on 127.0.0.1");
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a free port on 127.0.0.1");
         let address = listener.local_addr().expect("a bound socket has an address");
         let acceptor = std::thread::spawn({
             let shared = Arc::clone(&shared);
@@ -86,6 +96,11 @@ impl Proxy {
     /// What meets every request that no step is for, from now on. [`Fault::Pass`] unless told.
     pub fn otherwise(&self, fault: Fault) {
         self.shared.lock().script.otherwise = fault;
+    }
+
+    /// Has every request whose body, decompressed, holds this text meet the fault, before any step and for good.
+    pub fn whenever(&self, text: &str, fault: Fault) {
+        self.shared.lock().script.add_whenever(text, fault);
     }
 
     /// How many steps are still to come.
@@ -161,7 +176,8 @@ impl Shared {
     /// sees the request recorded may release it before it hangs.
     pub(super) fn record(&self, request: Recorded) -> (usize, Fault, u64) {
         let mut state = self.lock();
-        let fault = state.script.take(request.operation());
+        let body = request.decoded.as_deref().unwrap_or_default();
+        let fault = state.script.of_body(body).unwrap_or_else(|| state.script.take(request.operation()));
         state.requests.push(request);
         self.changed.notify_all();
         (state.requests.len() - 1, fault, state.releases)

@@ -8,13 +8,15 @@ use super::Fault;
 #[derive(Debug)]
 pub(super) struct Script {
     steps: VecDeque<(Option<String>, Fault)>,
+    /// What meets every request whose body holds this text, before any step.
+    whenever: Vec<(String, Fault)>,
     /// What meets a request that no step is for.
     pub(super) otherwise: Fault,
 }
 
 impl Default for Script {
     fn default() -> Script {
-        Script { steps: VecDeque::new(), otherwise: Fault::Pass }
+        Script { steps: VecDeque::new(), whenever: Vec::new(), otherwise: Fault::Pass }
     }
 }
 
@@ -24,6 +26,17 @@ impl Script {
         let unread = fault == Fault::CutUnread && operation.is_some();
         assert!(!unread, "CutUnread cannot be for one operation: it comes before the request is read");
         self.steps.push_back((operation.map(str::to_owned), fault));
+    }
+
+    /// Has every request whose body holds this text meet the fault.
+    pub(super) fn add_whenever(&mut self, text: &str, fault: Fault) {
+        self.whenever.push((text.to_owned(), fault));
+    }
+
+    /// What meets a request with this body, whatever the steps.
+    pub(super) fn of_body(&self, body: &[u8]) -> Option<Fault> {
+        let holds = |text: &str| body.windows(text.len()).any(|window| window == text.as_bytes());
+        self.whenever.iter().find(|(text, _)| holds(text)).map(|(_, fault)| fault.clone())
     }
 
     /// How many steps are still to come.
@@ -65,6 +78,17 @@ mod tests {
         let met = ["Create", "Put", "Create", "Put", "Put"].map(|operation| script.take(operation));
         let expected = [Fault::CutAnswer, Fault::Hang, Fault::CutUnsent, Fault::HalfAnswer, Fault::CutUnsent];
         assert_eq!((met, script.len()), (expected, 0));
+    }
+
+    #[test]
+    fn a_text_in_the_body_has_its_fault_each_time_and_takes_no_step() {
+        let mut script = Script::default();
+        script.add(None, Fault::Hang);
+        script.add_whenever("bad", Fault::CutUnsent);
+        for _ in 0..2 {
+            assert_eq!(script.of_body(b"{\"a\":\"bad\"}"), Some(Fault::CutUnsent));
+        }
+        assert_eq!((script.of_body(b"ba"), script.len()), (None, 1));
     }
 
     #[test]

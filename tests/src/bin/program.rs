@@ -1,0 +1,102 @@
+//! A small program that records, for tests that need a process of its own: another owner of a state directory, a disk
+//! that is full for it alone, a stdout that holds nothing but what a backend writes.
+//!
+//! ```text
+//! program hold             starts, says "ready", and stays until its standard input ends
+//! program fill EVENTS      records so many events of 1 KB and flushes; then its books, one JSON object a line
+//! program mixed            records every kind of metric and a few events; prints nothing itself
+//! ```
+//!
+//! Its settings are the `OPS_*` and `AWS_*` variables alone. What cannot start is said on stderr, exit code 1.
+
+use std::io::Read;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ops_sdk::prelude::*;
+use ops_sdk::{Error, Stats};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let ended = match words[..] {
+        ["hold"] => hold(),
+        ["fill", events] => fill(events.parse().unwrap_or(0)),
+        ["mixed"] => mixed(),
+        _ => {
+            eprintln!("program: hold, fill EVENTS or mixed");
+            return ExitCode::from(2);
+        }
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("program: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn hold() -> Result<(), Error> {
+    let _ops = ops_sdk::init().start()?;
+    println!("ready");
+    // An input that cannot be read has ended as well.
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    Ok(())
+}
+
+fn fill(events: u64) -> Result<(), Error> {
+    let ops = ops_sdk::init().start()?;
+    let text = "x".repeat(1_000);
+    for n in 0..events {
+        info!("event {n} {text}", n);
+        counter!("events", 1);
+        // Slowly enough that the flush thread keeps up, so that what is lost is lost by the disk.
+        if n % 200 == 199 {
+            ops.flush(Duration::from_millis(20));
+        }
+    }
+    ops.flush(Duration::from_secs(2));
+    print(&ops.stats());
+    Ok(())
+}
+
+#[instrumented]
+fn halve(n: u32) -> Result<u32, String> {
+    if n.is_multiple_of(2) { Ok(n / 2) } else { Err(format!("{n} is odd")) }
+}
+
+fn mixed() -> Result<(), Error> {
+    let _ops = ops_sdk::init().dimension("Service", "mixed").start()?;
+    for n in 1..=1_000u32 {
+        let _ = halve(n);
+        counter!("orders", n, "Region" => if n.is_multiple_of(2) { "eu" } else { "us" });
+        counter!("ticks", 1, resolution = high);
+        gauge!("depth", n, unit = Percent);
+        histogram!("payload", n % 250, unit = Bytes);
+    }
+    gauge!("once", 2.5);
+    info!("line \"one\"\nand two", n = 1);
+    warn!("last");
+    Ok(())
+}
+
+fn print(stats: &Stats) {
+    for book in &stats.books {
+        for row in &book.rows {
+            let dropped: serde_json::Map<_, _> =
+                row.dropped.iter().map(|(loss, count)| (loss.name().to_owned(), (*count).into())).collect();
+            let line = serde_json::json!({
+                "backend": book.backend,
+                "signal": row.signal.name(),
+                "recorded": row.recorded,
+                "delivered": row.delivered,
+                "pending": row.pending,
+                "dead_lettered": row.dead_lettered,
+                "dropped": dropped,
+                "balanced": row.balanced(),
+            });
+            println!("{line}");
+        }
+    }
+}

@@ -63,7 +63,7 @@ impl Window {
         [errors, panics, cancelled]: [u64; 3],
     ) {
         self.count(site, "calls", durations.count);
-        self.count(site, "errors", errors + panics);
+        self.count(site, "errors", errors.saturating_add(panics));
         [("panics", panics), ("cancelled", cancelled)]
             .into_iter()
             .filter(|(_, sum)| *sum > 0)
@@ -112,7 +112,7 @@ impl Series {
 impl Sum {
     fn merge(&mut self, other: Points, other_set_at: Ticks) {
         match (&mut self.points, other) {
-            (Points::Counter { sum }, Points::Counter { sum: other }) => *sum += other,
+            (Points::Counter { sum }, Points::Counter { sum: other }) => *sum = sum.saturating_add(other),
             (Points::Histogram(all), Points::Histogram(other)) => all.merge(&other),
             (
                 Points::Gauge { last, min, max, sum, count },
@@ -168,6 +168,14 @@ mod tests {
         let dimensions: Vec<_> = metrics[0].dimensions.iter().map(|(k, v)| format!("{k}={v}")).collect();
         assert_eq!(dimensions, ["Region=eu", "Service=shop", "Tier=gold"]);
         assert!(window.close(60_000, &[]).is_empty());
+    }
+
+    #[test]
+    fn counts_that_are_more_than_a_word_holds_together_stay_at_its_end() {
+        static SITE: Site = Site::new(Kind::Counter, "huge", SOURCE);
+        let mut window = Window::default();
+        [u64::MAX, 2].into_iter().for_each(|sum| window.add(&SITE, vec![], Taken::Counter(sum)));
+        assert_eq!(window.close(60_000, &[])[0].points, Points::Counter { sum: u64::MAX });
     }
 
     #[test]

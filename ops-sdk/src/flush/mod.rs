@@ -54,6 +54,7 @@ impl Flusher {
 
     /// Works until it is told to stop.
     pub(crate) fn run(mut self) {
+        record::mute();
         let mut wait = Duration::from_millis(1);
         loop {
             let asked = self.hub.wait_to_flush(wait);

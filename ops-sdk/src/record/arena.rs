@@ -8,6 +8,8 @@ use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+
 /// A place in the arena, in units of 8 bytes from its start. 0 is nowhere: the head lies there.
 pub(super) type Offset = u32;
 
@@ -58,6 +60,8 @@ unsafe impl Sync for Arena {}
 
 static BASE: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
 static BYTES: AtomicU64 = AtomicU64::new(0);
+/// Held while the arena is made. Nobody records before there is one.
+static MAKING: Mutex<()> = Mutex::new(());
 
 impl Arena {
     /// The arena of this process, if recording was ever started.
@@ -74,6 +78,7 @@ impl Arena {
     ///
     /// `None` if the system does not give that much address space.
     pub(crate) fn get_or_reserve(bytes: usize) -> Option<Arena> {
+        let _making = MAKING.lock();
         if let Some(arena) = Arena::get() {
             return Some(arena);
         }
@@ -123,6 +128,24 @@ impl Arena {
         }
         // SAFETY: as in `at`; whoever reserved the place reserved it for `len` values.
         unsafe { std::slice::from_raw_parts(self.address(offset).cast::<T>().as_ptr(), len) }
+    }
+
+    /// The place behind a `T` at `offset`, for what was reserved together with it.
+    pub(super) fn behind<T: Resident>(&self, offset: Offset) -> Offset {
+        const { assert!(size_of::<T>().is_multiple_of(LINE)) };
+        #[allow(clippy::cast_possible_truncation)] // a type's size
+        let units = (size_of::<T>() / UNIT) as Offset;
+        offset + units
+    }
+
+    /// Puts what lies at `offset` at the head of a list, for readers to see. Whole also when whoever pushes is
+    /// interrupted by a signal handler that does the same.
+    pub(super) fn push(&self, list: &AtomicU32, offset: Offset, next: &AtomicU32) {
+        let link = |first: Offset| {
+            next.store(first, Ordering::Relaxed);
+            Some(offset)
+        };
+        let _ = list.fetch_update(Ordering::Release, Ordering::Relaxed, link); // never refused
     }
 
     /// The address of a place.

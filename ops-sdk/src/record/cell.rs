@@ -4,7 +4,9 @@
 //!
 //! What belongs together (sum, extremes, buckets) is written under a sequence number that is odd while a write is
 //! going on and counts the writes: half of it is the number of samples. A reader that meets a write half way tries
-//! again, and leaves the cell to the next window if the writer was stopped there; nothing is lost by that.
+//! again. Where a thread writes without a pause, or was stopped half way, it takes what is there: the sum is then ahead
+//! of the count by the samples that came meanwhile, which the next window makes up for. Nothing is lost by that, or
+//! told twice.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
@@ -43,12 +45,12 @@ pub(super) struct CounterCell {
 pub(super) struct GaugeCell {
     pub(super) head: CellHead,
     seq: AtomicU64,
-    sum: AtomicU64,
+    sum: Sum,
     last: AtomicU64,
     set_at: AtomicU64,
     extremes: [Extremes; 2],
     taken_seq: AtomicU64,
-    taken_sum: AtomicU64,
+    taken_sum: Sum,
 }
 
 /// A histogram; also the calls of a function, of which it holds the durations.
@@ -56,7 +58,7 @@ pub(super) struct GaugeCell {
 pub(super) struct HistogramCell {
     pub(super) head: CellHead,
     seq: AtomicU64,
-    sum: AtomicU64,
+    sum: Sum,
     extremes: [Extremes; 2],
     /// Calls that failed, panicked, or were dropped half way.
     pub(super) endings: [AtomicU64; 3],
@@ -65,8 +67,16 @@ pub(super) struct HistogramCell {
     chunks: [AtomicU32; 2 * CHUNKS],
     taken_zeros: AtomicU32,
     taken_seq: AtomicU64,
-    taken_sum: AtomicU64,
+    taken_sum: Sum,
     taken_endings: [AtomicU64; 3],
+}
+
+/// A sum of doubles and what rounding has left out of it: without that, one value of 1e100 would swallow every smaller
+/// one that ever comes after it, and a sum of bytes would lose whole numbers from 2^53 on.
+#[repr(C)]
+struct Sum {
+    high: AtomicU64,
+    low: AtomicU64,
 }
 
 /// The smallest and the largest value of a window, in the place for even or for odd windows.
@@ -113,10 +123,32 @@ fn add(cell: &AtomicU64, n: u64) {
     cell.store(cell.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
 }
 
-#[inline]
-fn add_f64(cell: &AtomicU64, value: f64) {
-    let sum = f64::from_bits(cell.load(Ordering::Relaxed)) + value;
-    cell.store(sum.to_bits(), Ordering::Relaxed);
+impl Sum {
+    /// Adds a value (Knuth's sum of two: exact, whichever is larger).
+    #[inline]
+    fn add(&self, value: f64) {
+        let (high, low) = self.get();
+        let sum = high + value;
+        let added = sum - high;
+        self.put((sum, low + ((high - (sum - added)) + (value - added))));
+    }
+
+    #[inline]
+    fn get(&self) -> (f64, f64) {
+        let get = |word: &AtomicU64| f64::from_bits(word.load(Ordering::Relaxed));
+        (get(&self.high), get(&self.low))
+    }
+
+    #[inline]
+    fn put(&self, (high, low): (f64, f64)) {
+        self.high.store(high.to_bits(), Ordering::Relaxed);
+        self.low.store(low.to_bits(), Ordering::Relaxed);
+    }
+}
+
+/// How much a sum has gained.
+fn gained(now: (f64, f64), before: (f64, f64)) -> f64 {
+    (now.0 - before.0) + (now.1 - before.1)
 }
 
 /// Runs `write` between two steps of the sequence number.
@@ -130,20 +162,21 @@ fn written<R>(seq: &AtomicU64, write: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Runs `read` until no write came between; `None` if the writer stands still half way.
-fn read_whole<R>(seq: &AtomicU64, mut read: impl FnMut(u64) -> R) -> Option<R> {
-    for _ in 0..256 {
+/// Runs `read` until no write came between, which it does not wait for longer than this many tries. Hands it the
+/// number of the last write that has ended.
+fn read_whole<R>(seq: &AtomicU64, tries: u32, mut read: impl FnMut(u64) -> R) -> R {
+    for _ in 1..tries {
         let before = seq.load(Ordering::Acquire);
         if before & 1 == 0 {
             let result = read(before);
             fence(Ordering::Acquire);
             if seq.load(Ordering::Relaxed) == before {
-                return Some(result);
+                return result;
             }
         }
         std::hint::spin_loop();
     }
-    None
+    read(seq.load(Ordering::Acquire) & !1)
 }
 
 impl CounterCell {
@@ -212,29 +245,32 @@ impl GaugeCell {
         written(&self.seq, || {
             self.last.store(value.to_bits(), Ordering::Relaxed);
             self.set_at.store(at, Ordering::Relaxed);
-            add_f64(&self.sum, value);
+            self.sum.add(value);
             place(&self.extremes, epoch).note(epoch, value);
         });
     }
 
     /// What was set since this was asked last, of which the window `epoch` is the one to tell.
     pub(super) fn take(&self, epoch: u32) -> Option<GaugeDelta> {
-        let (delta, seq, sum) = read_whole(&self.seq, |seq| {
-            let sum = f64::from_bits(self.sum.load(Ordering::Relaxed));
+        let (delta, seq, sum) = read_whole(&self.seq, 256, |seq| {
+            let sum = self.sum.get();
             let (min, max) = extremes_since(&self.extremes, epoch);
             let delta = GaugeDelta {
                 last: f64::from_bits(self.last.load(Ordering::Relaxed)),
                 set_at: self.set_at.load(Ordering::Relaxed),
                 min,
                 max,
-                sum: sum - f64::from_bits(self.taken_sum.load(Ordering::Relaxed)),
+                sum: gained(sum, self.taken_sum.get()),
                 count: seq.wrapping_sub(self.taken_seq.load(Ordering::Relaxed)) / 2,
             };
             (delta, seq, sum)
-        })?;
+        });
+        if delta.count == 0 {
+            return None;
+        }
         self.taken_seq.store(seq, Ordering::Relaxed);
-        self.taken_sum.store(sum.to_bits(), Ordering::Relaxed);
-        (delta.count > 0).then(|| delta.bounded())
+        self.taken_sum.put(sum);
+        Some(delta.bounded())
     }
 }
 
@@ -253,8 +289,9 @@ impl HistogramCell {
     pub(super) fn observe(&self, arena: Arena, value: f64, epoch: u32) -> bool {
         let Some(bucket) = self.bucket(arena, value) else { return false };
         written(&self.seq, || {
-            bucket.store(bucket.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-            add_f64(&self.sum, value);
+            self.sum.add(value);
+            // The count comes last, so that a sum which is read after it is never behind.
+            bucket.store(bucket.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
             place(&self.extremes, epoch).note(epoch, value);
         });
         true
@@ -299,20 +336,18 @@ impl HistogramCell {
         if self.seq.load(Ordering::Relaxed) == self.taken_seq.load(Ordering::Relaxed) {
             return None;
         }
-        let (mut delta, seq, sum) = read_whole(&self.seq, |seq| {
-            let sum = f64::from_bits(self.sum.load(Ordering::Relaxed));
+        let (mut delta, seq, sum) = read_whole(&self.seq, 16, |seq| {
+            let buckets = self.buckets_since(arena);
+            let count = buckets.iter().map(|(_, n)| n).sum();
+            let sum = self.sum.get();
             let (min, max) = extremes_since(&self.extremes, epoch);
-            let delta = Distribution {
-                count: seq.wrapping_sub(self.taken_seq.load(Ordering::Relaxed)) / 2,
-                sum: sum - f64::from_bits(self.taken_sum.load(Ordering::Relaxed)),
-                min,
-                max,
-                buckets: self.buckets_since(arena),
-            };
-            (delta, seq, sum)
-        })?;
+            (Distribution { count, sum: gained(sum, self.taken_sum.get()), min, max, buckets }, seq, sum)
+        });
+        if delta.count == 0 {
+            return None;
+        }
         self.taken_seq.store(seq, Ordering::Relaxed);
-        self.taken_sum.store(sum.to_bits(), Ordering::Relaxed);
+        self.taken_sum.put(sum);
         self.mark_taken(arena, &delta.buckets);
         bound(&mut delta);
         Some(delta)
@@ -321,7 +356,7 @@ impl HistogramCell {
     fn buckets_since(&self, arena: Arena) -> Vec<(i16, u64)> {
         let mut buckets = Vec::new();
         self.each_bucket(arena, |number, count, taken| {
-            let n = count.load(Ordering::Relaxed).wrapping_sub(taken.load(Ordering::Relaxed));
+            let n = count.load(Ordering::Acquire).wrapping_sub(taken.load(Ordering::Relaxed));
             if n > 0 {
                 buckets.push((number, u64::from(n)));
             }
@@ -366,3 +401,6 @@ fn bound(delta: &mut Distribution) {
         delta.max = lower_bound(*last);
     }
 }
+
+#[cfg(test)]
+mod tests;

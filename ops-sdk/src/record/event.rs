@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::arena::Arena;
 use super::frame::{Sink, Writer};
-use super::lane::{self, Lane};
+use super::lane::{self, IDLE, Lane, MUTE, SPILLING, WRITING};
 use super::{Arg, Kind, Site, losses, overflow, registry};
 use crate::clock;
 use crate::model::{Level, Signal};
@@ -21,8 +21,9 @@ pub fn event(site: &'static Site, values: &[Arg<'_>]) {
 #[cold]
 #[inline(never)]
 fn event_cold(site: &'static Site, values: &[Arg<'_>]) {
-    let slot = registry::number(site);
-    if lane::with(|arena, lane| write(arena, lane, site, slot, values)).is_none() && Arena::get().is_some() {
+    let done = registry::number(site)
+        .and_then(|slot| lane::with(|arena, lane| write(arena, lane, site, slot, values)));
+    if done.is_none() && Arena::get().is_some() {
         losses::no_room(Signal::Log);
     }
 }
@@ -31,15 +32,30 @@ fn event_cold(site: &'static Site, values: &[Arg<'_>]) {
 /// this thread is being written right now, whose `Display` this one comes from.
 fn write(arena: Arena, lane: &Lane, site: &Site, slot: u32, values: &[Arg<'_>]) {
     let ticks = clock::ticks();
-    if lane.busy.load(Relaxed) != 0 {
-        let sink = Writer::new(Sink::Heap(Vec::new()), 0).frame(slot, ticks, 0, values);
-        return keep(lane, site, sink, 0);
+    let before = lane.busy.load(Relaxed);
+    if before != IDLE {
+        return write_within(lane, before, site, slot, ticks, values);
     }
-    let _busy = Busy::begin(lane);
+    let _busy = Busy::begin(lane, WRITING);
     let seq = lane.seq.load(Relaxed) + 1;
     let ring = Sink::Ring(lane.ring(arena).fill());
     let sink = Writer::new(ring, lane.ring_share_bytes()).frame(slot, ticks, seq, values);
     keep(lane, site, sink, seq);
+}
+
+/// Records an event that came while another of the same thread was being written.
+#[cold]
+fn write_within(lane: &Lane, before: u32, site: &Site, slot: u32, ticks: clock::Ticks, values: &[Arg<'_>]) {
+    match before {
+        MUTE => {}
+        // The heap and the queue's lock are in use, by the very code that this comes from.
+        SPILLING => losses::event_dropped(level(site)),
+        _ => {
+            let _busy = Busy::begin(lane, SPILLING);
+            let sink = Writer::new(Sink::Heap(Vec::new()), 0).frame(slot, ticks, 0, values);
+            keep(lane, site, sink, 0);
+        }
+    }
 }
 
 #[inline]
@@ -50,8 +66,10 @@ fn keep(lane: &Lane, site: &Site, sink: Sink<'_>, seq: u64) {
             filling.publish();
         }
         Sink::Heap(mut frame) => {
+            let _busy = Busy::begin(lane, SPILLING);
             frame[16..24].fill(0); // it has no place in the lane's order
             overflow::push(level(site), &frame);
+            drop(frame); // which the allocator may log, too
         }
     }
 }
@@ -60,20 +78,21 @@ fn level(site: &Site) -> Level {
     if let Kind::Event(level) = site.kind { level } else { Level::Error }
 }
 
-/// Marks a lane as being written to, also through a panic of the user's `Display`.
-struct Busy<'a>(&'a Lane);
+/// Marks a lane as being written to, also through a panic of the user's `Display`, and puts back what it was before.
+struct Busy<'a>(&'a Lane, u32);
 
 impl<'a> Busy<'a> {
     #[inline]
-    fn begin(lane: &'a Lane) -> Busy<'a> {
-        lane.busy.store(1, Relaxed);
-        Busy(lane)
+    fn begin(lane: &'a Lane, doing: u32) -> Busy<'a> {
+        let before = lane.busy.load(Relaxed);
+        lane.busy.store(doing, Relaxed);
+        Busy(lane, before)
     }
 }
 
 impl Drop for Busy<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.0.busy.store(0, Relaxed);
+        self.0.busy.store(self.1, Relaxed);
     }
 }

@@ -6,8 +6,6 @@ use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
-
 use super::arena::{Arena, Offset, Resident};
 use super::ring::{Ends, Ring};
 
@@ -16,6 +14,15 @@ pub(super) const SITES_MAX: usize = 4096;
 
 const FREE: u32 = 0;
 const TAKEN: u32 = 1;
+
+/// No event is being written.
+pub(super) const IDLE: u32 = 0;
+/// One is being written to the ring: another that comes meanwhile (from a `Display`) goes to the overflow queue.
+pub(super) const WRITING: u32 = 1;
+/// One is on its way to the overflow queue: another that comes meanwhile (from the allocator) is counted as dropped.
+pub(super) const SPILLING: u32 = 2;
+/// This is a thread of the SDK: what is logged here is not recorded, or shipping an event would make new ones.
+pub(super) const MUTE: u32 = 3;
 
 /// What one thread writes to. The flush thread reads it, and writes only `tail` in the ring's ends and `seq_taken`.
 #[repr(C, align(64))]
@@ -31,7 +38,7 @@ pub(super) struct Lane {
     pub(super) table_used: AtomicU32,
     ring: AtomicU32,
     ring_bytes: AtomicU32,
-    /// 1 while an event is being written, so that one recorded meanwhile goes elsewhere.
+    /// What the thread is doing with events: [`IDLE`] … [`MUTE`].
     pub(super) busy: AtomicU32,
     /// Events published so far.
     pub(super) seq: AtomicU64,
@@ -46,8 +53,6 @@ pub(super) struct Lane {
 unsafe impl Resident for Lane {}
 
 static RING_BYTES: AtomicUsize = AtomicUsize::new(1 << 20);
-/// Held while a thread looks for a lane, so that two do not make one each where one was free.
-static LOOKING: Mutex<()> = Mutex::new(());
 
 thread_local! {
     /// This thread's lane; null until it has one, and again once it has given it back.
@@ -86,14 +91,17 @@ pub(super) fn with<R>(f: impl FnOnce(Arena, &'static Lane) -> R) -> Option<R> {
     if let Some(lane) = current() {
         return Some(f(arena, lane));
     }
-    let lane = take(arena)?;
-    if EXIT.try_with(|_| LANE.set(lane)).is_ok() {
-        return Some(f(arena, lane));
-    }
-    // The thread is ending and its `Exit` has run: the lane is lent for this one call.
-    let result = f(arena, lane);
-    lane.give_back();
-    Some(result)
+    let lane = all(arena).find(|lane| lane.try_take()).or_else(|| make(arena))?;
+    LANE.set(lane); // at once, for whatever records while the rest is done
+    // Where the thread is ending and its `Exit` has run, the lane is lent for this one call.
+    let _lent = EXIT.try_with(|_| ()).is_err().then(|| Exit);
+    Some(f(arena, lane))
+}
+
+/// Keeps events of this thread out of the arena, for as long as it lives: for the threads of the SDK itself, and so
+/// for everything that backends, their libraries and the allocator log there. Metrics are recorded.
+pub(crate) fn mute() {
+    with(|_, lane| lane.busy.store(MUTE, Ordering::Relaxed));
 }
 
 /// Every lane there is, the last made first.
@@ -102,20 +110,15 @@ pub(super) fn all(arena: Arena) -> impl Iterator<Item = &'static Lane> {
     std::iter::successors(first, move |lane| arena.at(lane.next.load(Ordering::Relaxed)))
 }
 
-fn take(arena: Arena) -> Option<&'static Lane> {
-    let _looking = LOOKING.lock();
-    all(arena).find(|lane| lane.try_take()).or_else(|| make(arena))
-}
-
 fn make(arena: Arena) -> Option<&'static Lane> {
     let ring_bytes = RING_BYTES.load(Ordering::Relaxed);
-    let offset = arena.reserve(size_of::<Lane>())?;
+    // Both at once: where there is room for one alone, it must not be used up.
+    let offset = arena.reserve(size_of::<Lane>() + ring_bytes)?;
     let lane: &Lane = arena.at(offset)?;
-    lane.ring.store(arena.reserve(ring_bytes)?, Ordering::Relaxed);
+    lane.ring.store(arena.behind::<Lane>(offset), Ordering::Relaxed);
     lane.ring_bytes.store(u32::try_from(ring_bytes).ok()?, Ordering::Relaxed);
     lane.state.store(TAKEN, Ordering::Relaxed);
-    lane.next.store(arena.head().lanes.load(Ordering::Relaxed), Ordering::Relaxed);
-    arena.head().lanes.store(offset, Ordering::Release);
+    arena.push(&arena.head().lanes, offset, &lane.next);
     Some(lane)
 }
 
@@ -125,7 +128,7 @@ impl Lane {
     }
 
     fn give_back(&self) {
-        self.busy.store(0, Ordering::Relaxed);
+        self.busy.store(IDLE, Ordering::Relaxed);
         self.state.store(FREE, Ordering::Release);
     }
 

@@ -9,6 +9,9 @@ use crate::clock::{self, Ticks};
 use crate::model::{Signal, is_valid_value};
 use std::sync::atomic::Ordering::Relaxed;
 
+/// Dimensions that CloudWatch takes (PutMetricData, `MetricDatum.Dimensions`), and so the macros.
+const DIMENSIONS_MAX: usize = 30;
+
 /// Counts up by `n`.
 #[inline]
 pub fn count(site: &'static Site, n: u64) {
@@ -152,18 +155,19 @@ fn with_cell<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &T)) {
 #[cold]
 #[inline(never)]
 fn with_cell_cold<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &T)) {
-    let slot = registry::number(site);
-    let done = lane::with(|arena, lane| {
-        let offset = match lane.slots.get(slot as usize) {
+    let done = registry::number(site).and_then(|slot| {
+        lane::with(|arena, lane| match lane.slots.get(slot as usize) {
             Some(place) => {
-                let offset = series::make(arena, lane, site, slot, &[], series::hash(slot, &[]))?;
-                place.store(offset, Relaxed);
-                offset
+                // The lane may be that of a thread before, and have a cell already.
+                if place.load(Relaxed) == 0 {
+                    place
+                        .store(series::make(arena, lane, site, slot, &[], series::hash(slot, &[]))?, Relaxed);
+                }
+                arena.at(place.load(Relaxed)).map(|cell| f(arena, cell))
             }
             // More sites than places: found as the series without values.
-            None => return found_or_made(arena, lane, site, slot, &[]).map(|cell| f(arena, cell)),
-        };
-        arena.at(offset).map(|cell| f(arena, cell))
+            None => found_or_made(arena, lane, site, slot, &[]).map(|cell| f(arena, cell)),
+        })
     });
     if done.flatten().is_none() && Arena::get().is_some() {
         losses::no_room(Signal::Metric);
@@ -190,9 +194,9 @@ fn with_cell_by<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl 
 #[cold]
 #[inline(never)]
 fn with_cell_by_cold<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnOnce(Arena, &T)) {
-    let slot = registry::number(site);
-    let done =
-        lane::with(|arena, lane| found_or_made(arena, lane, site, slot, labels).map(|cell| f(arena, cell)));
+    let done = registry::number(site).and_then(|slot| {
+        lane::with(|arena, lane| found_or_made(arena, lane, site, slot, labels).map(|cell| f(arena, cell)))
+    });
     if done.flatten().is_none() && Arena::get().is_some() {
         losses::no_room(Signal::Metric);
     }
@@ -213,11 +217,11 @@ fn found_or_made<T: Resident>(
     if labels.is_empty() || series::admit(lane, slot) {
         return arena.at(series::make(arena, lane, site, slot, labels, hash)?);
     }
-    let overflow = vec![Label::Str(series::OVERFLOW); labels.len()];
-    let hash = series::hash(slot, &overflow);
-    match series::find(arena, lane, slot, &overflow, hash) {
+    let overflow = &[Label::Str(series::OVERFLOW); DIMENSIONS_MAX][..labels.len().min(DIMENSIONS_MAX)];
+    let hash = series::hash(slot, overflow);
+    match series::find(arena, lane, slot, overflow, hash) {
         Some(cell) => Some(cell),
-        None => arena.at(series::make(arena, lane, site, slot, &overflow, hash)?),
+        None => arena.at(series::make(arena, lane, site, slot, overflow, hash)?),
     }
 }
 

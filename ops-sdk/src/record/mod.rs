@@ -30,7 +30,7 @@ pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
 pub(crate) use self::cell::GaugeDelta;
 pub use self::event::event;
 pub(crate) use self::frame::Frame;
-pub(crate) use self::lane::set_ring_bytes;
+pub(crate) use self::lane::{mute, set_ring_bytes};
 pub use self::metric::{Call, count, count_by, enter, observe, observe_by, set, set_by};
 pub use self::outcome::{AnyOutcome, Probe, Returning, once, probe, returning};
 pub(crate) use self::overflow::set_bytes_max as set_overflow_bytes_max;

@@ -1,6 +1,7 @@
 //! The flush thread's side of the arena: takes events out of the rings, and what was counted out of the cells.
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use super::arena::Arena;
 use super::cell::{CellHead, CounterCell, GaugeCell, GaugeDelta, HistogramCell};
@@ -26,13 +27,23 @@ pub(crate) enum Taken {
 /// Takes out of the arena. There is one, because what is taken is gone.
 pub(crate) struct Reader {
     arena: Arena,
-    sites: Vec<&'static Site>,
     bytes: Vec<u8>,
 }
 
+/// Whether there is a reader. Two would hand out the same bytes and free what the other still reads.
+static READING: AtomicBool = AtomicBool::new(false);
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        READING.store(false, Release);
+    }
+}
+
 impl Reader {
-    pub(crate) fn new(arena: Arena) -> Reader {
-        Reader { arena, sites: Vec::new(), bytes: Vec::new() }
+    /// The reader; `None` while there is one.
+    pub(crate) fn new(arena: Arena) -> Option<Reader> {
+        let is_first = !READING.swap(true, AcqRel);
+        is_first.then(|| Reader { arena, bytes: Vec::new() })
     }
 
     /// Takes every event that was published, and hands each to `each` in order of time. Says how many events the
@@ -45,7 +56,7 @@ impl Reader {
         let mut frames = split(&bytes);
         frames.sort_by_key(|frame| frame.ticks);
         for frame in &frames {
-            if let Some(site) = self.site(frame.site) {
+            if let Some(site) = registry::site(frame.site) {
                 each(site, frame);
             }
         }
@@ -64,7 +75,7 @@ impl Reader {
         let epoch = self.arena.epoch(resolution).fetch_add(1, Relaxed);
         for lane in lane::all(self.arena) {
             for head in cells(self.arena, lane) {
-                let Some(site) = self.site(head.0.site.load(Relaxed)) else { continue };
+                let Some(site) = registry::site(head.0.site.load(Relaxed)) else { continue };
                 if site.resolution == resolution
                     && let Some(taken) = take_cell(self.arena, site.kind, head.1, epoch)
                 {
@@ -72,14 +83,6 @@ impl Reader {
                 }
             }
         }
-    }
-
-    fn site(&mut self, number: u32) -> Option<&'static Site> {
-        let at = (number as usize).checked_sub(1)?;
-        if at >= self.sites.len() {
-            self.sites = registry::sites();
-        }
-        self.sites.get(at).copied()
     }
 }
 

@@ -1,29 +1,43 @@
 //! The sites that were used at least once, numbered from 1 in the order of their first use. Numbers stand for sites
 //! in lanes and frames, because an address means nothing to another process.
+//!
+//! A fixed table without a lock: whoever comes here may be an allocator or a signal handler, and must be able to come
+//! back to it from within.
 
-use std::sync::atomic::Ordering;
-
-use parking_lot::RwLock;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use super::Site;
 
-static SITES: RwLock<Vec<&'static Site>> = RwLock::new(Vec::new());
+/// Places for sites: 512 KiB of address space, occupied as it is used. A program of a million lines has some thousand.
+const SITES_MAX: u32 = 1 << 16;
 
-/// The number of a site; gives it one if it has none.
+static SITES: [AtomicPtr<Site>; SITES_MAX as usize] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; SITES_MAX as usize];
+static NUMBERED: AtomicU32 = AtomicU32::new(0);
+
+/// The number of a site; gives it one if it has none. `None` when there are no numbers left.
+///
+/// Two threads that come at once take a number each, and one of them is the site's from then on; the other stays a
+/// second name of the same site, which harms nothing.
 #[cold]
-pub(super) fn number(site: &'static Site) -> u32 {
-    let mut sites = SITES.write();
+pub(super) fn number(site: &'static Site) -> Option<u32> {
     let known = site.slot();
     if known != 0 {
-        return known;
+        return Some(known);
     }
-    sites.push(site);
-    let slot = u32::try_from(sites.len()).unwrap_or(u32::MAX);
-    site.slot.store(slot, Ordering::Relaxed);
-    slot
+    let next = |taken: u32| (taken < SITES_MAX).then_some(taken + 1);
+    let at = NUMBERED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
+    SITES[at as usize].store(ptr::from_ref(site).cast_mut(), Ordering::Release);
+    match site.slot.compare_exchange(0, at + 1, Ordering::Release, Ordering::Acquire) {
+        Ok(_) => Some(at + 1),
+        Err(known) => Some(known),
+    }
 }
 
-/// Every site that was used at least once.
-pub(crate) fn sites() -> Vec<&'static Site> {
-    SITES.read().clone()
+/// The site of this number.
+pub(super) fn site(number: u32) -> Option<&'static Site> {
+    let place = SITES.get((number as usize).checked_sub(1)?)?;
+    // SAFETY: what is stored is null or came from a `&'static Site`.
+    NonNull::new(place.load(Ordering::Acquire)).map(|site| unsafe { site.as_ref() })
 }

@@ -2,7 +2,7 @@
 //! ever touched by the thread that has the lane; the values are compared where they are, and copied only when a
 //! series is new.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::arena::{Arena, Offset, Resident};
 use super::cell::{CellHead, CounterCell, GaugeCell, HistogramCell};
@@ -85,22 +85,21 @@ pub(super) fn make(
     labels: &[Label<'_>],
     hash: u64,
 ) -> Option<Offset> {
-    let key = key_of(labels);
-    let key_at = if key.is_empty() { 0 } else { arena.reserve(key.len())? };
+    let key_bytes: usize = labels.iter().map(|label| WORD_BYTES + parts(label).2.len()).sum();
+    let key_at = if key_bytes == 0 { 0 } else { arena.reserve(key_bytes)? };
     if key_at != 0 {
-        let bytes = arena.address(key_at).as_ptr();
-        // SAFETY: the place was just reserved for this many bytes, and nobody else knows of it yet.
-        unsafe { std::ptr::copy_nonoverlapping(key.as_ptr(), bytes, key.len()) };
+        // SAFETY: the place was just reserved for this many zero bytes, and nobody else knows of it yet.
+        let key = unsafe { std::slice::from_raw_parts_mut(arena.address(key_at).as_ptr(), key_bytes) };
+        write_key(labels, key);
     }
     let offset = arena.reserve(cell_bytes(site.kind))?;
     let head: &CellHead = arena.at(offset)?;
     head.site.store(slot, Relaxed);
     head.key.store(key_at, Relaxed);
-    head.key_bytes.store(u32::try_from(key.len()).ok()?, Relaxed);
+    head.key_bytes.store(u32::try_from(key_bytes).ok()?, Relaxed);
     head.hash.store(hash, Relaxed);
     enter(arena, lane, hash, offset)?;
-    head.next.store(lane.cells.load(Relaxed), Relaxed);
-    lane.cells.store(offset, Release);
+    arena.push(&lane.cells, offset, &head.next);
     Some(offset)
 }
 
@@ -137,16 +136,21 @@ fn read_label(rest: &mut &[u8]) -> Option<String> {
     })
 }
 
-/// Values as the arena keeps them: a tag and a word each, and the bytes of text.
-fn key_of(labels: &[Label<'_>]) -> Vec<u8> {
-    let mut key = Vec::new();
+/// A tag and a word.
+const WORD_BYTES: usize = 1 + 8;
+
+/// Writes values as the arena keeps them: a tag and a word each, and the bytes of text. Straight into the arena: an
+/// allocation could come back here.
+fn write_key(labels: &[Label<'_>], mut key: &mut [u8]) {
     for label in labels {
         let (tag, word, text) = parts(label);
-        key.push(tag);
-        key.extend_from_slice(&word.to_le_bytes());
-        key.extend_from_slice(text);
+        let (head, rest) = key.split_at_mut(WORD_BYTES);
+        head[0] = tag;
+        head[1..].copy_from_slice(&word.to_le_bytes());
+        let (place, rest) = rest.split_at_mut(text.len());
+        place.copy_from_slice(text);
+        key = rest;
     }
-    key
 }
 
 #[inline]
@@ -170,7 +174,7 @@ fn is(arena: Arena, offset: Offset, slot: u32, labels: &[Label<'_>], hash: u64) 
     let mut rest = key(arena, head);
     for label in labels {
         let (tag, word, text) = parts(label);
-        let Some((head, after)) = rest.split_at_checked(9) else { return false };
+        let Some((head, after)) = rest.split_at_checked(WORD_BYTES) else { return false };
         let Some((same, after)) = after.split_at_checked(text.len()) else { return false };
         if head[0] != tag || head[1..] != word.to_le_bytes() || same != text {
             return false;

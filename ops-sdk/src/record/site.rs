@@ -132,9 +132,9 @@ impl Site {
         self
     }
 
-    /// Its number in the registry; 0 until it is first used.
+    /// Its number in the registry; 0 until it is first used. Who has the number finds the site in the registry.
     #[inline]
     pub(super) fn slot(&self) -> u32 {
-        self.slot.load(Ordering::Relaxed)
+        self.slot.load(Ordering::Acquire)
     }
 }

@@ -19,7 +19,7 @@ fn turn() -> (MutexGuard<'static, ()>, Reader) {
     let arena = Arena::get_or_reserve(64 << 20).expect("64 MiB of address space");
     set_ring_bytes(1 << 16);
     turn_on(Some(Level::Trace));
-    let mut reader = Reader::new(arena);
+    let mut reader = Reader::new(arena).expect("the reader of the turn before is gone");
     reader.take_events(|_, _| {});
     reader.take_metrics(Resolution::Standard, |_, _, _| {});
     losses::take();

@@ -50,7 +50,8 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let (journal, _) = Journal::open(settings(&builder, context.state_dir.clone()))?;
     let hub = Arc::new(Hub::new(journal));
     let shippers = attach(&hub, opened, &context, builder.linger)?;
-    let reader = Reader::new(arena(&builder)?);
+    // The flush thread of a start before may not have found its end yet.
+    let reader = Reader::new(arena(&builder)?).ok_or(Error::AlreadyStarted)?;
     let flusher = Flusher::new(Arc::clone(&hub), reader, context.process, context.dimensions.clone());
 
     let flush = spawn("ops-flush", move || flusher.run())?;

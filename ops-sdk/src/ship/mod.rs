@@ -25,6 +25,7 @@ use crate::ledger::Loss;
 use crate::limits::Limits;
 use crate::model::Record;
 use crate::net::Net;
+use crate::record;
 
 /// Pushes that one reading of the journal may fill.
 const PUSHES_PER_RUN: usize = 8;
@@ -78,6 +79,7 @@ impl Shipper {
 
     /// Works until it is told to stop.
     pub(crate) fn run(mut self) {
+        record::mute();
         let mut run = Run::new();
         let enough = self.limits.push_items_max as u64;
         while self.hub.wait_to_ship(self.desk, self.linger, enough) == Turn::Ship {

@@ -1,0 +1,94 @@
+//! Cells whose writer never pauses, or stands still half way, and sums that one value would swallow.
+
+use super::*;
+
+fn arena() -> Arena {
+    crate::clock::warm();
+    Arena::get_or_reserve(64 << 20).expect("64 MiB of address space")
+}
+
+fn histogram() -> &'static HistogramCell {
+    let arena = arena();
+    arena.at(arena.reserve(size_of::<HistogramCell>()).expect("room")).expect("a cell")
+}
+
+fn gauge() -> &'static GaugeCell {
+    let arena = arena();
+    arena.at(arena.reserve(size_of::<GaugeCell>()).expect("room")).expect("a cell")
+}
+
+#[test]
+fn what_a_writer_has_finished_is_taken_while_it_stands_still_within_another_write() {
+    let (sizes, level) = (histogram(), gauge());
+    for n in 1..=5 {
+        assert!(sizes.observe(arena(), f64::from(n), 1));
+        level.set(f64::from(n), 7, 1);
+    }
+    sizes.seq.fetch_add(1, Ordering::Relaxed); // half way
+    level.seq.fetch_add(1, Ordering::Relaxed);
+    let told = sizes.take(arena(), 1).expect("five values");
+    assert_eq!((told.count, told.sum, told.min, told.max), (5, 15.0, 1.0, 5.0));
+    let told = level.take(1).expect("five values");
+    assert_eq!((told.count, told.sum, told.last), (5, 15.0, 5.0));
+    sizes.seq.fetch_sub(1, Ordering::Relaxed);
+    level.seq.fetch_sub(1, Ordering::Relaxed);
+    assert_eq!((sizes.take(arena(), 2), level.take(2)), (None, None));
+}
+
+#[test]
+fn a_thread_that_never_pauses_is_read_all_the_same_and_exactly() {
+    let sizes = histogram();
+    let rounds = 400_000u32;
+    let writer = std::thread::spawn(move || {
+        (0..rounds).for_each(|n| assert!(sizes.observe(arena(), f64::from(n % 7), 1)));
+    });
+    let (mut count, mut sum) = (0, 0.0);
+    let mut take = |last: bool| {
+        if let Some(told) = sizes.take(arena(), 1) {
+            assert_eq!(told.buckets.iter().map(|(_, n)| n).sum::<u64>(), told.count);
+            count += told.count;
+            sum += told.sum;
+        }
+        if last { (count, sum) } else { (0, 0.0) }
+    };
+    while !writer.is_finished() {
+        take(false);
+    }
+    writer.join().expect("the writer ends");
+    let exact: f64 = (0..rounds).map(|n| f64::from(n % 7)).sum();
+    assert_eq!(take(true), (u64::from(rounds), exact));
+}
+
+#[test]
+fn one_huge_value_does_not_swallow_those_that_come_after_it() {
+    let (sizes, level) = (histogram(), gauge());
+    for (value, wanted) in [(1e100, 1e100), (1.0, 1000.0), (-1e100, -1e100), (0.5, 500.0)] {
+        let times = if f64::abs(value) > 1.0 { 1 } else { 1000 };
+        for _ in 0..times {
+            assert!(sizes.observe(arena(), value, 1));
+            level.set(value, 1, 1);
+        }
+        assert_eq!(sizes.take(arena(), 1).map(|told| told.sum), Some(wanted));
+        assert_eq!(level.take(1).map(|told| told.sum), Some(wanted));
+    }
+}
+
+#[test]
+fn a_sum_beyond_two_to_the_53_still_counts_every_byte() {
+    let sizes = histogram();
+    assert!(sizes.observe(arena(), 2f64.powi(60), 1));
+    let _ = sizes.take(arena(), 1);
+    (0..1001).for_each(|_| assert!(sizes.observe(arena(), 3.0, 1)));
+    assert_eq!(sizes.take(arena(), 1).map(|told| told.sum), Some(3003.0));
+}
+
+#[test]
+fn a_counter_that_passes_the_end_of_its_word_counts_on() {
+    let arena = arena();
+    let offset = arena.reserve(size_of::<CounterCell>()).expect("room");
+    let cell: &CounterCell = arena.at(offset).expect("a cell");
+    cell.add(u64::MAX - 1);
+    assert_eq!(cell.take(), u64::MAX - 1);
+    cell.add(5);
+    assert_eq!(cell.take(), 5);
+}

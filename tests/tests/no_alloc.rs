@@ -1,0 +1,83 @@
+//! A warm call allocates nothing: a global allocator counts, and each macro is called a thousand times.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Duration;
+
+use ops_sdk::prelude::*;
+use ops_tests::capture::Capture;
+
+thread_local! {
+    static ALLOCATED: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: every call goes to the system's allocator as it came.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATED.set(ALLOCATED.get() + 1);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+#[instrumented]
+fn checked(n: u64) -> Result<u64, u64> {
+    if n.is_multiple_of(3) { Err(n) } else { Ok(n) }
+}
+
+#[instrumented]
+fn plain(n: u64) -> u64 {
+    n + 1
+}
+
+/// How often this thread allocates in a thousand calls, after one call and one value of each kind.
+fn allocations(mut call: impl FnMut(u64)) -> u64 {
+    (0..8).for_each(&mut call);
+    let before = ALLOCATED.get();
+    (0..1000).for_each(call);
+    ALLOCATED.get() - before
+}
+
+#[test]
+fn a_warm_call_allocates_nothing() {
+    let ops = ops_sdk::init()
+        .environment(|_| None)
+        .shutdown_deadline(Duration::from_secs(5))
+        .backend(Capture::new("none"))
+        .start()
+        .expect("recording starts");
+    let (region, some) = (String::from("eu-west-1"), Some(7u32));
+    let of = [
+        ("counter!", allocations(|n| counter!("a.counter", n))),
+        (
+            "counter! by",
+            allocations(|n| counter!("by", n, "Region" => region, "Code" => n % 4, "Ok" => true)),
+        ),
+        ("gauge!", allocations(|n| gauge!("a.gauge", n))),
+        ("gauge! by", allocations(|n| gauge!("a.gauge.by", n, "Region" => region))),
+        ("histogram!", allocations(|n| histogram!("a.histogram", n % 4))),
+        ("histogram! by", allocations(|n| histogram!("a.histogram.by", n % 4, "Region" => region))),
+        ("#[instrumented]", allocations(|n| assert!(plain(n) > n))),
+        ("#[instrumented] Result", allocations(|n| assert_eq!(checked(n).is_err(), n.is_multiple_of(3)))),
+        ("info!", allocations(|n| info!("typed {n}", n, region = region, some, ok = true, share = 0.5))),
+        ("info! shown", allocations(|n| info!("shown {n}", n = %n, debug = ?some))),
+        ("debug! off", allocations(|n| debug!("off {n}", n = %format!("{n}")))),
+    ];
+    for (what, allocated) in of {
+        assert_eq!(allocated, 0, "{what}");
+    }
+    // The count is not blind.
+    assert!(allocations(|n| drop(std::hint::black_box(vec![n]))) >= 1000);
+    drop(ops);
+}

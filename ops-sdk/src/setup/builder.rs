@@ -16,7 +16,6 @@ use crate::model::Level;
 /// let _ops = ops_sdk::init().namespace("Shop").dimension("Service", "checkout").start()?;
 /// # Ok::<(), ops_sdk::Error>(())
 /// ```
-#[must_use]
 pub fn init() -> Builder {
     Builder {
         namespace: None,

@@ -161,11 +161,13 @@ impl Hub {
                 continue;
             };
             let due = since + linger;
-            let hurry = state.stop_at.is_some() || state.flushing > 0;
+            // Not before the flush thread is done: what it brings can share the push.
+            let hurry = state.flushed() && (state.stop_at.is_some() || state.flushing > 0);
             if hurry || pending >= enough || now >= due {
                 return Turn::Ship;
             }
-            self.changed.wait_until(&mut state, due);
+            let wake = state.stop_at.map_or(due, |at| at.min(due));
+            self.changed.wait_until(&mut state, wake);
         }
     }
 

@@ -8,6 +8,7 @@ use ops_sdk::limits::PushLimit;
 use ops_sdk::prelude::*;
 use ops_sdk::{Level, Ops};
 use ops_tests::cloud::{BACKENDS, Cloud, Metrics};
+use ops_tests::rig::{Recorded, python_lines};
 use ops_tests::{assert_balanced, turn};
 use serde_json::Value;
 
@@ -77,6 +78,7 @@ fn what_many_threads_record_stands_in_cloudwatch_exactly() {
     assert_eq!(group.retention_days, Some(30));
     check_pushes(&cloud);
     check_data(&cloud);
+    check_signatures(&cloud);
 }
 
 fn check_metrics(metrics: &Metrics) {
@@ -188,6 +190,29 @@ fn check_data(cloud: &Cloud) {
     assert!(cloud.data("orders").iter().all(|datum| datum["StorageResolution"].is_null()));
     let values = |datum: &Value| datum["Values"].as_array().map_or(0, Vec::len);
     assert_eq!(cloud.data("sizes").iter().map(values).collect::<Vec<_>>(), [150, 50]);
+}
+
+/// Every request carries the signature that botocore computes for its bytes, compressed ones included.
+fn check_signatures(cloud: &Cloud) {
+    let requests = cloud.proxy.requests();
+    let line = |request: &Recorded| {
+        let body: String = request.raw_body.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (method, path, headers) = (&request.method, &request.path, &request.headers);
+        format!(
+            "{}\n",
+            serde_json::json!({ "method": method, "path": path, "headers": headers, "body": body })
+        )
+    };
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), requests.iter().map(line).collect::<String>()).expect("written");
+    let judged: Vec<Value> = python_lines("signatures.py", &[file.path().to_str().expect("UTF-8")]);
+    assert_eq!(judged.len(), requests.len());
+    for (request, judged) in requests.iter().zip(&judged) {
+        let service = if request.operation() == "PutMetricData" { "monitoring" } else { "logs" };
+        let expected =
+            serde_json::json!({ "operation": request.operation(), "service": service, "signed": true });
+        assert_eq!(*judged, expected, "{:?}", request.headers);
+    }
 }
 
 #[test]

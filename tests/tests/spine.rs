@@ -171,6 +171,20 @@ fn an_event_over_the_limit_arrives_in_parts_that_join_again() {
 }
 
 #[test]
+fn after_a_flush_records_wait_again_for_others_to_share_their_push() {
+    let _turn = turn();
+    let capture = Capture::new("linger").accepting(|signal| signal == Signal::Log);
+    let ops = quiet().linger(SOON).backend(capture.clone()).start().expect("recording starts");
+    info!("alone");
+    assert!(ops.flush(SOON).complete);
+    info!("first");
+    std::thread::sleep(Duration::from_millis(200)); // time to be pushed alone, if that were so
+    info!("second");
+    assert!(ops.flush(SOON).complete);
+    assert_eq!((capture.taken().len(), capture.pushes().len()), (3, 2));
+}
+
+#[test]
 fn a_backend_that_hangs_blocks_neither_callers_nor_other_backends_nor_the_end() {
     let _turn = turn();
     let stuck = Capture::new("stuck").answering([Answer::Hang]);

@@ -106,9 +106,11 @@ fn what_the_disk_does_not_take_waits_in_memory_and_reaches_it_later() {
         assert!(said.contains(part), "{part} not in: {said}");
     }
     assert!(journal.sync().is_err());
+    assert!((1..200).contains(&journal.unkept(key)), "some are on disk");
     fs::remove_file(&folder).unwrap();
     fs::rename(&aside, &folder).unwrap();
     journal.sync().unwrap();
+    assert_eq!(journal.unkept(key), 0);
     journal.trouble();
     journal.commit();
     assert_eq!(journal.trouble(), None);
@@ -183,10 +185,12 @@ fn fill_the_disk(dir: &Path) {
     let on_disk = fs::metadata(dir.join("journal/00000000000000000001.seg")).unwrap().len();
     assert!(on_disk < journal.bytes());
     assert_eq!(read(&mut journal, key, usize::MAX).0, (1..=500).collect::<Vec<_>>());
+    let unkept = journal.unkept(key);
     drop(journal);
     let (mut journal, opened) = Journal::open(small(Some(dir), 1 << 20)).unwrap();
     let Attached { key, carried } = journal.attach("one", ALL).unwrap();
     assert_eq!((opened.frames + opened.damaged_frames, carried[1]), (500, 500));
+    assert_eq!(opened.damaged_frames, unkept);
     assert_eq!(drain(&mut journal, key), (1..=opened.frames).collect::<Vec<_>>());
     assert_eq!(lost(&mut journal), [(Signal::Log, Loss::Damaged, opened.damaged_frames)]);
 }

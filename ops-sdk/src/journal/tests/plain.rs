@@ -188,3 +188,15 @@ fn an_id_is_a_plain_name_used_once() {
     attach(&mut journal, "cloudwatch-logs_2", ALL);
     assert!(journal.attach("cloudwatch-logs_2", ALL).unwrap_err().to_string().contains("two backends"));
 }
+
+#[test]
+fn in_memory_all_that_is_pending_would_go_with_the_process() {
+    let mut journal = open(None, 1 << 16);
+    let key = attach(&mut journal, "one", LOGS);
+    (1..=3).for_each(|seq| append(&mut journal, Signal::Log, seq));
+    append(&mut journal, Signal::Metric, 4);
+    journal.commit();
+    assert_eq!((journal.unkept(key), pending(&journal, key)), (3, 3));
+    drain(&mut journal, key);
+    assert_eq!(journal.unkept(key), 0);
+}

@@ -46,11 +46,11 @@ fn an_allocator_that_counts_and_logs_neither_deadlocks_nor_feeds_on_itself() {
     let ops = ops_sdk::init()
         .environment(|_| None)
         .linger(Duration::from_millis(5))
-        .ring_bytes_max(1 << 16)
+        .ring_bytes_max(1 << 15)
         .backend(capture.clone())
         .start()
         .expect("recording starts");
-    let long = "x".repeat(20_000); // more than a quarter of the ring, less than a push
+    let long = "x".repeat(12_000); // more than a quarter of the ring, less than a push
     std::thread::scope(|scope| {
         for thread in 0..4u64 {
             let long = &long;

@@ -204,7 +204,7 @@ fn live(servers: &[Fated], lives: &[Life], dir: Option<&std::path::Path>) -> u64
         for (server, answers) in servers.iter().zip(answers) {
             server.lock().answers = answers.iter().cloned().collect();
         }
-        let before: Vec<_> = servers.iter().map(|server| counts(server)).collect();
+        let before: Vec<_> = servers.iter().map(counts).collect();
         let ops = start(servers, dir);
         for n in recorded..recorded + events {
             info!("event {n}");

@@ -2,6 +2,7 @@
 //! times it was held back. Never from the caller's thread, never through the SDK's own macros.
 
 use std::collections::HashMap;
+use std::io::Write;
 
 use once_cell::sync::Lazy;
 use parking_lot::Mutex;
@@ -22,9 +23,14 @@ static SAID: Lazy<Mutex<HashMap<String, Said>>> = Lazy::new(Mutex::default);
 
 /// Says `text` unless this `kind` spoke within the last minute.
 pub(crate) fn warn(kind: &str, now: Now, text: &str) {
-    if let Some(line) = decide(&mut SAID.lock(), kind, now.mono_ns, text) {
-        eprintln!("ops-sdk: {line}");
-    }
+    let line = decide(&mut SAID.lock(), kind, now.mono_ns, text);
+    line.into_iter().for_each(|line| say(&line));
+}
+
+/// Says a line now. An stderr that takes nothing (a pipe whose reader is gone) is no reason to end a thread, as
+/// `eprintln!` would.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "ops-sdk: {line}");
 }
 
 fn decide(said: &mut HashMap<String, Said>, kind: &str, mono_ns: u64, text: &str) -> Option<String> {

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 
 use crate::error::Error;
-use crate::journal::{CursorKey, FrameHead, Journal, Position, Run};
+use crate::journal::{self, CursorKey, FrameHead, Journal, Position, Run};
 use crate::ledger::{Account, Book, Loss};
 use crate::record;
 use crate::signal::Signal;
@@ -43,12 +43,16 @@ struct State {
     desks: Vec<Desk>,
     flush_asked: u64,
     flush_done: u64,
-    /// How many wait for a flush; while any does, ship threads do not wait for more to send at once.
-    flushing: u32,
+    /// Where the journal ended when the last flush was done.
+    flush_end: Position,
+    /// How many callers wait for a flush; ship threads do not wait for more to send at once then.
+    flushing: usize,
     /// When everything has to have ended.
     stop_at: Option<Instant>,
     /// What the journal last complained of.
     trouble: Option<String>,
+    /// Whether the journal is another one's by now.
+    closed: bool,
 }
 
 /// One backend's cursor and books.
@@ -66,9 +70,11 @@ impl Hub {
             desks: Vec::new(),
             flush_asked: 0,
             flush_done: 0,
+            flush_end: Position::default(),
             flushing: 0,
             stop_at: None,
             trouble: None,
+            closed: false,
         };
         Hub { state: Mutex::new(state), changed: Condvar::new(), asked: Condvar::new() }
     }
@@ -160,7 +166,7 @@ impl Hub {
                 self.changed.wait_until(&mut state, wake);
                 continue;
             };
-            let due = since + linger;
+            let due = after(since, linger);
             // Not before the flush thread is done: what it brings can share the push.
             let hurry = state.flushed() && (state.stop_at.is_some() || state.flushing > 0);
             if hurry || pending >= enough || now >= due {
@@ -169,6 +175,11 @@ impl Hub {
             let wake = state.stop_at.map_or(due, |at| at.min(due));
             self.changed.wait_until(&mut state, wake);
         }
+    }
+
+    /// Whether records wait for a backend.
+    pub(crate) fn waits(&self, desk: usize) -> bool {
+        self.state.lock().pending(desk) > 0
     }
 
     /// Reads the next records of a backend.
@@ -183,6 +194,9 @@ impl Hub {
     /// Settles records: their fates go into the books and the cursor moves, together.
     pub(crate) fn settle(&self, desk: usize, upto: Position, fates: impl Iterator<Item = (Signal, Fate)>) {
         let mut state = self.state.lock();
+        if state.closed {
+            return;
+        }
         let account = Arc::clone(&state.desks[desk].account);
         for (signal, fate) in fates {
             match fate {
@@ -207,7 +221,7 @@ impl Hub {
 
     /// Waits before another try; ends early, and says false, when there is no time left at all.
     pub(crate) fn wait_to_retry(&self, delay: Duration) -> bool {
-        let until = Instant::now() + delay;
+        let until = after(Instant::now(), delay);
         let mut state = self.state.lock();
         loop {
             let now = Instant::now();
@@ -243,7 +257,7 @@ impl Hub {
     /// Everything recorded before this flush was asked for is in the journal.
     pub(crate) fn flushed(&self, number: u64) {
         let mut state = self.state.lock();
-        state.flush_done = state.flush_done.max(number);
+        (state.flush_done, state.flush_end) = (state.flush_done.max(number), state.journal.end());
         drop(state);
         self.changed.notify_all();
     }
@@ -253,41 +267,54 @@ impl Hub {
     /// Asks for a flush and waits until every backend has settled what was recorded before, `deadline` at most. Says
     /// whether all of it was.
     pub(crate) fn flush(&self, deadline: Duration) -> bool {
+        let until = after(Instant::now(), deadline);
         let mut state = self.state.lock();
         state.flush_asked += 1;
         state.flushing += 1;
+        let number = state.flush_asked;
         self.asked.notify_all();
         self.changed.notify_all();
-        let number = state.flush_asked;
-        let complete = self.wait_for_flush(&mut state, number, Instant::now() + deadline);
-        state.flushing -= 1;
-        complete
-    }
-
-    fn wait_for_flush(&self, state: &mut MutexGuard<'_, State>, number: u64, until: Instant) -> bool {
-        let mut goals: Option<Vec<u64>> = None;
-        loop {
+        let mut goal: Option<Position> = None;
+        let complete = loop {
             if state.flush_done >= number {
-                let goals = goals.get_or_insert_with(|| state.desks.iter().map(Desk::recorded).collect());
-                if state.desks.iter().zip(goals.iter()).all(|(desk, goal)| desk.settled() >= *goal) {
-                    return true;
+                // By its place, not by counting: what is lost meanwhile ends too, and was not there before.
+                let goal = *goal.get_or_insert(state.flush_end);
+                if state.desks.iter().all(|desk| state.journal.is_settled(desk.key, &goal)) {
+                    break true;
                 }
             }
-            if self.changed.wait_until(state, until).timed_out() {
-                return false;
+            if self.changed.wait_until(&mut state, until).timed_out() {
+                break false;
             }
-        }
+        };
+        state.flushing -= 1;
+        complete
     }
 
     /// Tells every thread to end: after a last flush, when all is settled, or at `deadline`.
     pub(crate) fn stop(&self, deadline: Duration) {
         let mut state = self.state.lock();
-        state.stop_at = Some(Instant::now() + deadline);
+        state.stop_at = Some(after(Instant::now(), deadline));
         state.flush_asked += 1;
         drop(state);
         self.asked.notify_all();
         self.changed.notify_all();
     }
+
+    /// Lets go of the journal, when the threads have ended or are left behind: what one of those settles from here on
+    /// counts for nothing, because the next start has the state directory. Call [`Hub::books`] before.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        if let Ok((nothing, _)) = Journal::open(journal::Settings::new(None)) {
+            (state.journal, state.closed) = (nothing, true);
+        }
+    }
+}
+
+/// A moment that far away; one that never comes where the clock does not reach that far.
+fn after(start: Instant, delay: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    start + delay.min(FAR)
 }
 
 impl State {
@@ -334,13 +361,5 @@ impl State {
     }
 }
 
-impl Desk {
-    fn recorded(&self) -> u64 {
-        self.account.rows(|_| 0).iter().map(|row| row.recorded).sum()
-    }
-
-    fn settled(&self) -> u64 {
-        let settled = |row: &crate::ledger::Row| row.delivered + row.dead_lettered + row.dropped_total();
-        self.account.rows(|_| 0).iter().map(settled).sum()
-    }
-}
+#[cfg(test)]
+mod tests;

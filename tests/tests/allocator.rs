@@ -46,11 +46,11 @@ fn an_allocator_that_counts_and_logs_neither_deadlocks_nor_feeds_on_itself() {
     let ops = ops_sdk::init()
         .environment(|_| None)
         .linger(Duration::from_millis(5))
-        .ring_bytes_max(1 << 16)
+        .ring_bytes_max(1 << 15)
         .backend(capture.clone())
         .start()
         .expect("recording starts");
-    let long = "x".repeat(20_000); // more than a quarter of the ring, less than a push
+    let long = "x".repeat(12_000); // more than a quarter of the ring, less than a push
     std::thread::scope(|scope| {
         for thread in 0..4u64 {
             let long = &long;
@@ -66,13 +66,12 @@ fn an_allocator_that_counts_and_logs_neither_deadlocks_nor_feeds_on_itself() {
     let report = ops.flush(Duration::from_secs(30));
     assert!(report.complete, "{report:?}");
     assert_balanced(&ops.stats());
-    assert_eq!(capture.sum("work"), 800.0);
     // The SDK's own threads log nothing: else each event they handle would make several more, for ever.
-    let quiet = CALLS.load(Relaxed);
-    let events = |capture: &Capture| capture.messages("allocated").len();
-    let before = events(&capture);
+    let before = CALLS.load(Relaxed);
     std::thread::sleep(Duration::from_millis(200));
-    let after = CALLS.load(Relaxed) - quiet;
-    assert!(events(&capture) < before + 5_000, "{} events came of {after} allocations", events(&capture));
-    drop(ops);
+    let calls = CALLS.load(Relaxed) - before;
+    assert!(calls < 20_000, "{calls} allocations while nothing is recorded");
+    drop(ops); // from here on the allocator is an ordinary one
+    assert_eq!(capture.sum("work"), 800.0);
+    assert!(capture.messages("allocated").len() > 1000);
 }

@@ -54,6 +54,7 @@ impl Cursor {
     pub(super) fn pending(&self, end: &Position) -> Tally<u64> {
         let mut pending = self.count(&self.acked, end);
         for (from, to) in self.holes.iter().filter(|(from, _)| from.is_before(end)) {
+            let to = if to.is_before(end) { to } else { end };
             for (left, lost) in pending.iter_mut().zip(self.count(from, to)) {
                 *left = left.saturating_sub(lost);
             }
@@ -233,6 +234,13 @@ mod tests {
         cursor.ack(at(2, 0));
         assert_eq!((cursor.acked(), logs(&cursor, at(6, 1))), (at(5, 1), 1));
         assert!(untold(&mut cursor).is_empty());
+    }
+
+    #[test]
+    fn a_hole_that_goes_on_past_the_end_takes_nothing_from_before_it() {
+        let mut cursor = Cursor::new(LOGS, at(0, 0));
+        cursor.lose_ahead(at(4, 0), at(20, 0), Loss::JournalFull);
+        assert_eq!(logs(&cursor, at(6, 0)), 4);
     }
 
     #[test]

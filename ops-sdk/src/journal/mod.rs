@@ -290,6 +290,19 @@ impl Journal {
         pending(&self.line.end).saturating_sub(kept)
     }
 
+    /// Where the next frame will stand.
+    #[must_use]
+    pub fn end(&self) -> Position {
+        self.line.end
+    }
+
+    /// Whether nothing that was appended before `upto` waits for this backend.
+    #[must_use]
+    pub fn is_settled(&self, key: CursorKey, upto: &Position) -> bool {
+        let reader = self.readers.get(key.0);
+        reader.is_none_or(|reader| reader.cursor.pending(upto).iter().all(|n| *n == 0))
+    }
+
     /// Lets go of segments whose frames are all older than `age_max`, as of `now_ms` since the Unix epoch.
     pub fn expire(&mut self, now_ms: u64) {
         let age_ms = u64::try_from(self.settings.age_max.as_millis()).unwrap_or(u64::MAX);

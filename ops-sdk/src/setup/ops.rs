@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::report::{FlushReport, Stats};
 use super::start::Running;
+use crate::diag;
 use crate::hub::Hub;
 use crate::journal::StateLock;
 use crate::ledger::{Book, Loss};
@@ -13,6 +14,8 @@ use crate::record::{self, Arena};
 
 /// How long threads may take to end once the deadline has passed: those that do not are left behind.
 const GRACE: Duration = Duration::from_millis(50);
+/// The same for the flush thread: what it moves to the journal is at most what rings hold, unless the disk hangs.
+const GRACE_FLUSH: Duration = Duration::from_secs(1);
 
 /// Recording goes on while this lives. Dropped, it stops recording, delivers what it can within the shutdown
 /// deadline, and says on stderr what is left.
@@ -44,24 +47,28 @@ impl Ops {
 
     /// Stops recording and delivers what it can within `deadline`: what dropping does, with a report.
     pub fn shutdown(mut self, deadline: Duration) -> FlushReport {
-        self.stop(deadline)
+        self.stop(deadline).0
     }
 
-    fn stop(&mut self, deadline: Duration) -> FlushReport {
-        let until = Instant::now() + deadline;
+    fn stop(&mut self, deadline: Duration) -> (FlushReport, Vec<Book>) {
+        let began = Instant::now();
         let before = self.hub.books();
         record::turn_off();
         self.hub.stop(deadline);
         let threads = std::mem::take(&mut self.threads);
-        wait_for(&threads, until);
+        wait_for(&threads, || began.elapsed() < deadline.saturating_add(GRACE));
+        // The first is the flush thread. It waits for nobody, and what is in the rings is nowhere else.
+        wait_for(&threads[..1], || began.elapsed() < deadline.saturating_add(GRACE_FLUSH));
         let complete = threads.iter().all(JoinHandle::is_finished);
         // The medium is not waited for past the deadline; the system has the data already.
-        if self.on_disk && Instant::now() < until {
+        if self.on_disk && began.elapsed() < deadline {
             let _ = self.hub.sync();
         }
         let after = self.hub.books();
         let complete = complete && after.iter().flat_map(|book| &book.rows).all(|row| row.pending == 0);
-        FlushReport::between(&before, &after, complete, &self.hub.unkept())
+        let report = FlushReport::between(&before, &after, complete, &self.hub.unkept());
+        self.hub.close();
+        (report, after)
     }
 }
 
@@ -70,17 +77,15 @@ impl Drop for Ops {
         if self.threads.is_empty() {
             return; // shut down before
         }
-        let report = self.stop(self.deadline);
-        if let Some(line) = farewell(&report, &self.hub.books(), self.on_disk) {
-            eprintln!("ops-sdk: {line}");
-        }
+        let (report, books) = self.stop(self.deadline);
+        farewell(&report, &books, self.on_disk).into_iter().for_each(|line| diag::say(&line));
     }
 }
 
-/// Waits until every thread has ended; until the deadline and a little more.
-fn wait_for(threads: &[JoinHandle<()>], until: Instant) {
+/// Waits until every thread has ended, or there is no time.
+fn wait_for(threads: &[JoinHandle<()>], is_time: impl Fn() -> bool) {
     let mut pause = Duration::from_micros(100);
-    while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < until + GRACE {
+    while threads.iter().any(|thread| !thread.is_finished()) && is_time() {
         thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(5));
     }

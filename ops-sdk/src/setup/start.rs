@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::builder::Builder;
 use super::{Ops, check, env};
@@ -54,13 +55,9 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let reader = Reader::new(arena(&builder)?).ok_or(Error::AlreadyStarted)?;
     let flusher = Flusher::new(Arc::clone(&hub), reader, context.process, context.dimensions.clone());
 
-    let flush = spawn("ops-flush", move || flusher.run())?;
-    let mut threads = vec![flush];
-    for (id, shipper) in shippers {
-        threads.push(spawn(&format!("ops-ship-{id}"), move || shipper.run())?);
-    }
+    let threads = threads(flusher, shippers).inspect_err(|_| hub.stop(Duration::ZERO))?;
     record::turn_on(level);
-    let deadline = deadline.unwrap_or(std::time::Duration::from_secs(5));
+    let deadline = deadline.unwrap_or(Duration::from_secs(5));
     Ok(Ops { hub, threads, deadline, on_disk: lock.is_some(), _lock: lock, _running: running })
 }
 
@@ -121,7 +118,7 @@ fn attach(
     hub: &Arc<Hub>,
     backends: Vec<Box<dyn Backend>>,
     context: &Context,
-    linger: std::time::Duration,
+    linger: Duration,
 ) -> Result<Vec<(String, Shipper)>, Error> {
     let attach = |backend: Box<dyn Backend>| {
         let id = backend.id().to_owned();
@@ -142,6 +139,15 @@ fn arena(builder: &Builder) -> Result<Arena, Error> {
         remedy: "set a smaller .arena_bytes_max(..), or allow the process more address space".to_owned(),
         source: std::io::ErrorKind::OutOfMemory.into(),
     })
+}
+
+/// Starts the threads, the flush thread first.
+fn threads(flusher: Flusher, shippers: Vec<(String, Shipper)>) -> Result<Vec<JoinHandle<()>>, Error> {
+    let mut threads = vec![spawn("ops-flush", move || flusher.run())?];
+    for (id, shipper) in shippers {
+        threads.push(spawn(&format!("ops-ship-{id}"), move || shipper.run())?);
+    }
+    Ok(threads)
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {

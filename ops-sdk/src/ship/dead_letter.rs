@@ -1,5 +1,6 @@
 //! What a server refused for good, kept: one JSON line each in `dead-letter/<backend>.jsonl` under the state
-//! directory, with the reason and the record's id.
+//! directory, with the reason and the record's id. The item is there byte for byte: text as `item`, all else as
+//! `item_hex`.
 
 use std::fs::{File, OpenOptions, create_dir_all};
 use std::io::{self, Write};
@@ -41,18 +42,30 @@ impl DeadLetters {
             path.parent().map_or(Ok(()), create_dir_all)?;
             self.file = Some(OpenOptions::new().create(true).append(true).open(path)?);
         }
-        let line = json!({
+        let mut line = json!({
             "id": id.to_string(),
             "time_ms": time_ms,
             "reason": refusal.loss.name(),
             "why": refusal.why,
-            "item": String::from_utf8_lossy(item),
         });
+        match std::str::from_utf8(item) {
+            Ok(text) => line["item"] = text.into(),
+            Err(_) => line["item_hex"] = hex(item).into(),
+        }
         let mut bytes = line.to_string().into_bytes();
         bytes.push(b'\n');
         self.file.as_mut().map_or(Ok(()), |file| file.write_all(&bytes))?;
         Ok(true)
     }
+}
+
+/// Two digits a byte, for items that are not text.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut digits, byte| {
+        digits.push(char::from(b"0123456789abcdef"[usize::from(byte >> 4)]));
+        digits.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
+        digits
+    })
 }
 
 #[cfg(test)]
@@ -71,6 +84,17 @@ mod tests {
         let line: serde_json::Value = serde_json::from_str(&text).expect("one line of JSON");
         assert_eq!(line["id"], "0000000000000001-2");
         assert_eq!((&line["reason"], &line["item"]), (&json!("too_old"), &json!("{\"a\":1}")));
+    }
+
+    #[test]
+    fn an_item_that_is_no_text_is_kept_byte_for_byte() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let refusal = Refusal { loss: Loss::Refused, why: String::new() };
+        let mut letters = DeadLetters::new(Some(dir.path()), "blobs");
+        assert!(letters.keep(RecordId::default(), 0, &refusal, &[0, 0xff, 0x1f, 0x80]).expect("kept"));
+        let text = std::fs::read_to_string(dir.path().join("dead-letter/blobs.jsonl")).expect("the file");
+        let line: serde_json::Value = serde_json::from_str(&text).expect("one line of JSON");
+        assert_eq!(line["item_hex"], "00ff1f80");
     }
 
     #[test]

@@ -85,11 +85,17 @@ impl Shipper {
         while self.hub.wait_to_ship(self.desk, self.linger, enough) == Turn::Ship {
             let bytes = (self.limits.push_bytes_max * PUSHES_PER_RUN).clamp(RUN_BYTES.start, RUN_BYTES.end);
             self.hub.read(self.desk, bytes, RUN_RECORDS_MAX, &mut run);
+            if run.is_empty() && self.hub.waits(self.desk) {
+                // The disk does not give what the journal holds. It is tried again, but not in a hurry.
+                let _ = self.hub.wait_to_retry(self.backoff.next(None));
+                continue;
+            }
             if !self.ship(&run) {
                 self.hub.rewind(self.desk);
             }
             let books = self.hub.books();
-            self.backend.books(&books);
+            // A backend that panics over the books has still shipped.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.backend.books(&books)));
         }
     }
 
@@ -123,7 +129,7 @@ impl Shipper {
             self.items.begin(frame.head.id, frame.head.time_ms, place);
             let record = binary::decode(payload);
             let encoded = match &record {
-                Ok(record) => self.backend.encode(record, &mut self.items).map_err(|error| error.to_string()),
+                Ok(record) => encode_one(self.backend.as_mut(), record, &mut self.items),
                 Err(error) => Err(error.to_string()),
             };
             if let Err(why) = encoded {
@@ -140,12 +146,13 @@ impl Shipper {
     fn deliver(&mut self, batch: Batch, run: &Run, tally: &mut Tally) -> bool {
         let mut left = vec![batch];
         while let Some(batch) = left.pop() {
-            match self.push(batch, tally) {
+            let next = self.push(batch, tally);
+            self.settle(run, tally); // also when there is no more time: a part of the push may have been taken
+            match next {
                 Next::Done => {}
                 Next::Again(batches) => left.extend(batches),
                 Next::Stop => return false,
             }
-            self.settle(run, tally);
         }
         true
     }
@@ -198,16 +205,18 @@ impl Shipper {
         refused: &[(usize, Refusal)],
         tally: &mut Tally,
     ) -> Next {
-        for (index, (item, bytes)) in batch.iter().enumerate() {
-            if let Some((_, refusal)) = refused.iter().find(|(at, _)| *at == index) {
-                let fate = self.bury(item.record, item.time_ms, refusal, bytes);
-                tally.done(item.place, fate);
-            } else if !failed.contains(&index) {
-                tally.done(item.place, Fate::Delivered);
+        let answers = answers(batch.len(), failed, refused);
+        for ((item, bytes), answer) in batch.iter().zip(&answers) {
+            match answer {
+                Answer::Refused(refusal) => {
+                    let fate = self.bury(item.record, item.time_ms, refusal, bytes);
+                    tally.done(item.place, fate);
+                }
+                Answer::Taken => tally.done(item.place, Fate::Delivered),
+                Answer::Failed => {}
             }
         }
-        let is_refused = |index: &usize| refused.iter().any(|(at, _)| at == index);
-        let left = batch.select(|index| failed.contains(&index) && !is_refused(&index));
+        let left = batch.select(|index| matches!(answers[index], Answer::Failed));
         if left.is_empty() {
             self.backoff.reset();
             return Next::Done;
@@ -246,8 +255,54 @@ impl Shipper {
     }
 }
 
+/// What a partial answer says of one item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer<'a> {
+    Taken,
+    Failed,
+    Refused(&'a Refusal),
+}
+
+/// A partial answer, item by item. An index outside the push says nothing, and of one that is named twice the refusal
+/// counts, the first if there are two: sending again what was refused never ends.
+fn answers<'a>(items: usize, failed: &[usize], refused: &'a [(usize, Refusal)]) -> Vec<Answer<'a>> {
+    let mut answers = vec![Answer::Taken; items];
+    let failed = failed.iter().map(|index| (*index, Answer::Failed));
+    let refused = refused.iter().rev().map(|(index, refusal)| (*index, Answer::Refused(refusal)));
+    for (index, answer) in failed.chain(refused) {
+        if let Some(place) = answers.get_mut(index) {
+            *place = answer;
+        }
+    }
+    answers
+}
+
+/// Encodes a record; a backend that panics cannot express it.
+fn encode_one(backend: &mut dyn Backend, record: &Record<'_>, items: &mut Items) -> Result<(), String> {
+    let encoded = catch_unwind(AssertUnwindSafe(|| backend.encode(record, items)));
+    encoded.map_or_else(
+        |_| Err("the backend panicked over it".to_owned()),
+        |encoded| encoded.map_err(|error| error.to_string()),
+    )
+}
+
 fn line_of(record: &Record<'_>) -> Vec<u8> {
     let mut line = Vec::new();
     json::line(&mut line, record, &[]);
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partial_answer_is_read_item_by_item_whatever_its_indexes() {
+        let refusal = |why: &str| Refusal { loss: Loss::Refused, why: why.to_owned() };
+        let refused = [(2, refusal("first")), (2, refusal("second")), (usize::MAX, refusal("nowhere"))];
+        let said = answers(4, &[3, 3, 2, 4, usize::MAX], &refused);
+        let wanted = [Answer::Taken, Answer::Taken, Answer::Refused(&refused[0].1), Answer::Failed];
+        assert_eq!(said, wanted);
+        assert!(answers(0, &[0], &refused).is_empty());
+    }
 }

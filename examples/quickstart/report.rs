@@ -26,13 +26,10 @@ pub(crate) fn print() -> Result<(), Error> {
 }
 
 fn functions(store: &Store) -> Result<(), Error> {
-    println!(
-        "{:<28}{:>9}{:>9}{:>12}{:>12}{:>12}",
-        "function", "calls", "errors", "p50 ms", "p99 ms", "total ms"
-    );
+    println!("{:<28}{:>8}{:>8}{:>11}{:>11}{:>11}", "function", "calls", "errors", "p50", "p99", "total");
     for f in store.functions()? {
-        let numbers = [f.p50_ms, f.p99_ms, f.total_ms].map(|ms| format!("{ms:>12.3}")).concat();
-        println!("{:<28}{:>9}{:>9}{numbers}", f.function, f.calls, f.errors);
+        let times = [f.p50_ms, f.p99_ms, f.total_ms].map(|ms| format!("{:>11}", time(ms))).concat();
+        println!("{:<28}{:>8}{:>8}{times}", f.function, f.calls, f.errors);
     }
     println!();
     Ok(())
@@ -46,7 +43,7 @@ fn slowest_files(store: &Store) -> Result<(), Error> {
     rows.sort_by(|a, b| ms(b).total_cmp(&ms(a)));
     println!("slowest files");
     for row in rows.iter().take(SLOWEST) {
-        println!("{:>12.3} ms  {}", ms(row), row.message.trim_start_matches("read "));
+        println!("{:>11}  {}", time(ms(row)), row.message.trim_start_matches("read "));
     }
     println!();
     Ok(())
@@ -56,4 +53,14 @@ fn log_lines(store: &Store) -> Result<(), Error> {
     let levels: Vec<String> = store.log_levels()?.iter().map(|(level, n)| format!("{level} {n}")).collect();
     println!("log lines: {}\n", levels.join(", "));
     Ok(())
+}
+
+/// Milliseconds with a unit that leaves three figures to read.
+fn time(ms: f64) -> String {
+    match ms {
+        ms if ms < 0.001 => format!("{:.0} ns", ms * 1e6),
+        ms if ms < 1.0 => format!("{:.1} µs", ms * 1e3),
+        ms if ms < 1000.0 => format!("{ms:.1} ms"),
+        ms => format!("{:.2} s", ms / 1e3),
+    }
 }

@@ -133,12 +133,17 @@ fn functions(out: &str) -> BTreeMap<String, (u64, u64)> {
     let table = out.lines().skip_while(|line| !line.starts_with("function ")).skip(1);
     let row = |line: &str| {
         let words: Vec<_> = line.split_whitespace().collect();
-        assert_eq!(words.len(), 6, "{line}");
-        let times: Vec<f64> = words[3..].iter().map(|ms| ms.parse().expect("milliseconds")).collect();
+        assert_eq!(words.len(), 9, "{line}");
+        let times: Vec<f64> = words[3..].chunks(2).map(|time| nanoseconds(time[0], time[1])).collect();
         assert!(times[0] <= times[1] && times[0] >= 0.0, "p50 {} and p99 {}", times[0], times[1]);
         (words[0].to_owned(), (words[1].parse().expect("calls"), words[2].parse().expect("errors")))
     };
     table.take_while(|line| !line.is_empty()).map(row).collect()
+}
+
+fn nanoseconds(number: &str, unit: &str) -> f64 {
+    let factor = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)].iter().find(|(name, _)| *name == unit);
+    number.parse::<f64>().expect("a number") * factor.expect("a unit of time").1
 }
 
 fn ops(arguments: &[&str], store: &Path) -> Command {

@@ -10,6 +10,9 @@ mod alloc;
 mod cases;
 mod clock;
 mod hot;
+mod peers;
+mod plan;
+mod sink;
 mod table;
 
 use std::process::ExitCode;
@@ -21,11 +24,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
-        ["hot"] => hot::run(),
+        ["hot"] => hot::run(""),
+        ["hot", only] => hot::run(only),
         ["clock"] => clock::run(),
-        ["case", name, threads] => cases::run(name, threads.parse().unwrap_or(1)),
+        ["case", section, name, threads] => cases::run(section, name, threads.parse().unwrap_or(1)),
         _ => {
-            eprintln!("usage: ops-bench hot | clock");
+            eprintln!("usage: ops-bench hot [part of a section's or case's name] | clock");
             return ExitCode::from(2);
         }
     }

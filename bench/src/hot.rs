@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cases::{self, Case};
 use crate::table;
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 const THREADS: [u64; 3] = [1, 2, 8];
 
 /// One case with one number of threads, over all rounds.

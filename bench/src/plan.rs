@@ -51,18 +51,19 @@ impl Plan {
 
     /// Measures calls that nothing has to be carried away of.
     pub fn measure<C: FnMut(u64)>(&self, make: impl Fn() -> C + Sync) -> Timing {
-        self.measure_in_bursts(make, || ())
+        self.measure_in_bursts(make, |_| ())
     }
 
-    /// Makes a call for each thread and measures it; runs `settle` while no thread calls.
-    pub fn measure_in_bursts<C: FnMut(u64)>(&self, make: impl Fn() -> C + Sync, settle: impl Fn()) -> Timing {
+    /// Makes a call for each thread and measures it. While no thread calls, `settle` is run with how many calls have
+    /// been made so far.
+    pub fn measure_in_bursts<C: FnMut(u64)>(&self, make: impl Fn() -> C + Sync, settle: impl Fn(u64)) -> Timing {
         let turns = Barrier::new(usize::try_from(self.threads).unwrap_or(1) + 1);
         thread::scope(|scope| {
             let callers: Vec<_> = (0..self.threads).map(|_| scope.spawn(|| self.caller(&make, &turns))).collect();
-            for _ in 0..=self.bursts {
+            for burst in 0..=self.bursts {
                 turns.wait(); // the burst begins
                 turns.wait(); // and has ended
-                settle();
+                settle(self.threads * (WARM + self.burst * burst));
             }
             turns.wait();
             let timings = callers.into_iter().map(|caller| caller.join().unwrap_or(LOST));

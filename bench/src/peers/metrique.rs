@@ -66,7 +66,7 @@ fn function(plan: &Plan) -> Outcome {
     let (queue, handle): (Queue<Measured>, _) = builder(&dropped).build(stream);
     let timing = plan.measure_in_bursts(
         || |n| _ = black_box(measured(n, &queue)),
-        || lines.settle(|seen| seen + dropped.load(Ordering::Relaxed) == plan.calls()),
+        |calls| lines.settle(|seen| seen + dropped.load(Ordering::Relaxed) == calls),
     );
     handle.shut_down();
     timing.found(plan, lines.count()).dropped(dropped.load(Ordering::Relaxed))
@@ -86,7 +86,7 @@ fn event(plan: &Plan) -> Outcome {
         let record = Ordered { at, message, order_id: n, amount: 1.5, region, ok: true };
         drop(record.append_on_drop(queue.clone()));
     };
-    let settle = || lines.settle(|seen| seen + dropped.load(Ordering::Relaxed) == plan.calls());
+    let settle = |calls| lines.settle(|seen| seen + dropped.load(Ordering::Relaxed) == calls);
     let timing = plan.measure_in_bursts(|| call, settle);
     handle.shut_down();
     timing.found(plan, lines.count()).dropped(dropped.load(Ordering::Relaxed))

@@ -12,7 +12,7 @@ use ops_sdk::model::{Body, Points, Record, Signal};
 use ops_sdk::net::Net;
 use ops_sdk::prelude::*;
 
-use super::{region, work};
+use super::{code, region, work};
 use crate::cases::{Case, Section, case};
 use crate::plan::{Outcome, Plan};
 
@@ -21,11 +21,14 @@ pub const CASES: &[Case] = &[
         recorded(plan, |_| counter!("c", 1), |seen| seen.counted)
     }),
     case(Section::Labels, "ops-sdk", |plan| recorded(plan, labelled, |seen| seen.counted)),
+    case(Section::Labels, "ops-sdk, one label a number", |plan| {
+        recorded(plan, numbered, |seen| seen.counted)
+    }),
     case(Section::Histogram, "ops-sdk", |plan| {
         recorded(plan, |n| histogram!("h", n % 1000), |seen| seen.samples)
     }),
     case(Section::Function, "ops-sdk #[instrumented]", |plan| {
-        recorded(plan, |n| _ = black_box(measured(n)), |seen| seen.samples)
+        recorded(plan, |n| _ = black_box(measured(n)), |seen| seen.samples.min(seen.counted))
     }),
     case(Section::Event, "ops-sdk", |plan| recorded(plan, event, |seen| seen.events)),
     case(Section::Off, "ops-sdk counter", |plan| off(plan, |_| counter!("c", 1))),
@@ -53,7 +56,7 @@ fn recorded(plan: &Plan, call: impl Fn(u64) + Copy + Sync, pick: fn(&Seen) -> u6
     let sums = Sums::default();
     let ops = ops_sdk::init().namespace("Bench").backend(sums.clone()).start();
     let ops = ops.unwrap_or_else(|error| panic!("{error}"));
-    let timing = plan.measure_in_bursts(|| call, || _ = ops.flush(DEADLINE));
+    let timing = plan.measure_in_bursts(|| call, |_| _ = ops.flush(DEADLINE));
     ops.flush(DEADLINE);
     timing.found(plan, sums.0.lock().map_or(0, |seen| pick(&seen)))
 }
@@ -78,6 +81,10 @@ fn below(plan: &Plan) -> Outcome {
 }
 
 fn labelled(n: u64) {
+    counter!("c", 1, "Region" => region(n), "Code" => code(n));
+}
+
+fn numbered(n: u64) {
     counter!("c", 1, "Region" => region(n), "Code" => n % 5);
 }
 

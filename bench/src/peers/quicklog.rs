@@ -1,7 +1,7 @@
 //! `quicklog`: text, put together when it is flushed. Only one thread may log, as its documentation says, and it is
 //! measured with one. The program has to flush it; here that is done between bursts.
 
-use quicklog::{flush, info, init, with_flush};
+use quicklog::{info, init, try_flush, with_flush};
 use quicklog_flush::Flush;
 
 use crate::cases::{Case, Section, one_thread};
@@ -29,9 +29,7 @@ fn event(plan: &Plan) -> Outcome {
     let lines = Lines::default();
     init!();
     with_flush!(Count(lines.clone()));
-    let settle = || {
-        flush!();
-    };
+    let settle = |_| while try_flush!().is_ok() {};
     let timing = plan.measure_in_bursts(|| call, settle);
     timing.found(plan, lines.count())
 }

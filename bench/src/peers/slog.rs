@@ -1,5 +1,7 @@
-//! `slog` through slog-async, whose channel of 128 records, its default, drops and reports what does not fit, to
-//! slog-json. What is dropped costs its caller less than what is not.
+//! `slog` through slog-async to slog-json. Twice: with the channel of 128 records that is the default, which drops and
+//! reports what does not fit, and with one that all of a burst fits in. What the first says it has dropped is more
+//! than was ever logged (slog-async 2.8.0 counts a record again when the report of drops does not fit either), so its
+//! figures cannot be verified and are marked so.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -10,7 +12,11 @@ use crate::cases::{Case, Section, case};
 use crate::plan::{Outcome, Plan};
 
 pub const CASES: &[Case] =
-    &[case(Section::Event, "slog-async JSON", event), case(Section::Off, "slog event", off)];
+    &[
+        case(Section::Event, "slog-async JSON", |plan| event(plan, 128)),
+        case(Section::Event, "slog-async JSON, room for 65,536", |plan| event(plan, 65_536)),
+        case(Section::Off, "slog event", off),
+    ];
 
 /// How many lines were written, and how many records they say were dropped.
 #[derive(Clone, Default)]
@@ -72,12 +78,13 @@ fn call(logger: &Logger, n: u64) {
     );
 }
 
-fn event(plan: &Plan) -> Outcome {
+fn event(plan: &Plan, channel_records: usize) -> Outcome {
     let lines = Lines::default();
     let drain = slog_json::Json::default(Reader { lines: lines.clone(), line: Vec::new() }).fuse();
-    let (drain, guard) = slog_async::Async::new(Mutex::new(drain).fuse()).build_with_guard();
+    let builder = slog_async::Async::new(drain).chan_size(channel_records);
+    let (drain, guard) = builder.build_with_guard();
     let logger = Logger::root(drain.fuse(), o!());
-    let settle = || std::thread::sleep(std::time::Duration::from_millis(10));
+    let settle = |_| settle(&lines);
     let timing = plan.measure_in_bursts(|| |n| call(&logger, n), settle);
     drop(logger); // reports what was dropped last
     drop(guard);
@@ -85,10 +92,19 @@ fn event(plan: &Plan) -> Outcome {
     timing.found(plan, written).dropped(dropped)
 }
 
+/// Waits until nothing has been written for a while.
+fn settle(lines: &Lines) {
+    let mut before = None;
+    while before != Some(lines.told().written) {
+        before = Some(lines.told().written);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 fn off(plan: &Plan) -> Outcome {
     let lines = Lines::default();
     let drain = slog_json::Json::default(Reader { lines: lines.clone(), line: Vec::new() }).fuse();
-    let (drain, guard) = slog_async::Async::new(Mutex::new(drain).fuse()).build_with_guard();
+    let (drain, guard) = slog_async::Async::new(drain).build_with_guard();
     let logger = Logger::root(LevelFilter::new(drain, Level::Warning).fuse(), o!());
     let timing = plan.measure(|| |n| call(&logger, n));
     drop(logger);

@@ -34,7 +34,7 @@ fn logger(lines: &Lines, level: LevelFilter) -> Logger {
 fn event(plan: &Plan) -> Outcome {
     let lines = Lines::default();
     let logger = logger(&lines, LevelFilter::All);
-    let settle = || lines.settle(|seen| seen == plan.calls());
+    let settle = |calls| lines.settle(|seen| seen == calls);
     let timing = plan.measure_in_bursts(|| |n| call(&logger, n), settle);
     logger.flush();
     lines.settle(|seen| seen == plan.calls());

@@ -48,7 +48,7 @@ fn events(plan: &Plan, level: LevelFilter) -> Outcome {
     let (writer, guard) = tracing_appender::non_blocking(lines.clone());
     let errors = writer.error_counter();
     tracing_subscriber::fmt().json().with_max_level(level).with_writer(writer).init();
-    let timing = plan.measure_in_bursts(|| event, || lines.settle(|seen| seen == plan.calls()));
+    let timing = plan.measure_in_bursts(|| event, |calls| lines.settle(|seen| seen == calls));
     drop(guard);
     timing.found(plan, lines.count()).dropped(errors.dropped_lines() as u64)
 }

@@ -1,7 +1,7 @@
 //! Every case by section: who is measured, and the one function that sets it up, measures and verifies it.
 
 use crate::peers;
-use crate::plan::{Outcome, Plan};
+use crate::plan::{Outcome, Plan, process_cpu_ns};
 
 /// The calls that are compared, each in a section.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,6 +12,7 @@ pub enum Section {
     Function,
     Event,
     Off,
+    Flood,
 }
 
 /// One way to make the call of a section.
@@ -33,6 +34,7 @@ impl Section {
             Section::Function => "function, returns Result",
             Section::Event => "log event, 4 typed fields",
             Section::Off => "off",
+            Section::Flood => "flood",
         }
     }
 
@@ -45,6 +47,7 @@ impl Section {
             Section::Function => (5_000, 10),
             Section::Event => (1_000, 20),
             Section::Off => (2_000_000, 1),
+            Section::Flood => (3_000_000, 1),
         };
         Plan { threads, burst, bursts }
     }
@@ -68,7 +71,7 @@ pub fn all() -> Vec<&'static Case> {
 }
 
 /// Runs a case and prints nanoseconds of CPU and of the wall clock, and allocations, of a call; calls, how many were
-/// recorded and dropped; and whether every one is accounted for.
+/// recorded and dropped; whether every one is accounted for; and nanoseconds of CPU of the whole process.
 pub fn run(section: &str, name: &str, threads: u64) {
     let found = all().into_iter().find(|case| case.section.title() == section && case.name == name);
     let Some(case) = found else {
@@ -78,5 +81,6 @@ pub fn run(section: &str, name: &str, threads: u64) {
     let outcome = (case.run)(&case.section.plan(threads));
     let Outcome { timing, calls, recorded, dropped, .. } = &outcome;
     let (cpu, wall, allocations) = (timing.cpu_ns, timing.wall_ns, timing.allocations);
-    println!("bench: {cpu} {wall} {allocations} {calls} {recorded} {dropped} {}", outcome.verified());
+    let (verified, process_ns) = (outcome.verified(), process_cpu_ns());
+    println!("bench: {cpu} {wall} {allocations} {calls} {recorded} {dropped} {verified} {process_ns}");
 }

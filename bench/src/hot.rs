@@ -1,12 +1,11 @@
 //! What a call costs: every case in processes of its own, the rounds interleaved.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::cases::{self, Case};
-use crate::table;
+use crate::cases::{self, Case, Section};
+use crate::{child, table};
 
 const ROUNDS: usize = 3;
 const THREADS: [u64; 3] = [1, 2, 8];
@@ -27,7 +26,9 @@ struct Row {
 /// Runs all cases, or those of which the section or name contains `only`; prints a table and writes
 /// `target/bench/hot.json`.
 pub fn run(only: &str) {
-    let wanted = |case: &&Case| case.section.title().contains(only) || case.name.contains(only);
+    let wanted = |case: &&Case| {
+        case.section != Section::Flood && (case.section.title().contains(only) || case.name.contains(only))
+    };
     let cases = cases::all().into_iter().filter(wanted);
     let threads = |case: &'static Case| THREADS.into_iter().filter(|n| case.threads || *n == 1).map(move |n| (case, n));
     let mut rows: Vec<Row> = cases.flat_map(threads).map(|(case, threads)| Row::new(case, threads)).collect();
@@ -50,25 +51,17 @@ impl Row {
     /// Measures once more, in a fresh process.
     fn round(&mut self) {
         let (section, name) = (self.case.section.title(), self.case.name);
-        let program = std::env::current_exe().unwrap_or_else(|error| panic!("this program: {error}"));
-        let run = Command::new(program).args(["case", section, name, &self.threads.to_string()]).output();
-        let output = run.unwrap_or_else(|error| panic!("{name}: {error}"));
-        let text = String::from_utf8_lossy(&output.stdout);
-        let line = text.lines().find_map(|line| line.strip_prefix("bench: ")).unwrap_or_default();
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [ns, wall_ns, allocations, calls, _recorded, dropped, verified] = words[..] else {
-            eprintln!("{section}, {name}, {}: {}", self.threads, String::from_utf8_lossy(&output.stderr));
+        let Some(found) = child::run(section, name, self.threads) else {
             self.ns.push(f64::NAN);
             self.wall_ns.push(f64::NAN);
             self.verified = false;
             return;
         };
-        let number = |word: &str| word.parse::<f64>().unwrap_or(f64::NAN);
-        self.ns.push(number(ns));
-        self.wall_ns.push(number(wall_ns));
-        self.allocations = f64::max(self.allocations, number(allocations));
-        self.dropped = f64::max(self.dropped, number(dropped) / number(calls));
-        self.verified &= verified == "true";
+        self.ns.push(found.ns);
+        self.wall_ns.push(found.wall_ns);
+        self.allocations = f64::max(self.allocations, found.allocations);
+        self.dropped = f64::max(self.dropped, found.dropped / found.calls);
+        self.verified &= found.verified;
     }
 
     fn sort(&mut self) {

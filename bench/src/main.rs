@@ -3,12 +3,15 @@
 //!
 //! ```text
 //! cargo run --release --manifest-path bench/Cargo.toml -- hot      what a call costs
+//! cargo run --release --manifest-path bench/Cargo.toml -- flood    what three million events cost until they are text
 //! cargo run --release --manifest-path bench/Cargo.toml -- clock    what reading a clock costs, and linking it
 //! ```
 
 mod alloc;
 mod cases;
+mod child;
 mod clock;
+mod flood;
 mod hot;
 mod peers;
 mod plan;
@@ -26,10 +29,11 @@ fn main() -> ExitCode {
     match words[..] {
         ["hot"] => hot::run(""),
         ["hot", only] => hot::run(only),
+        ["flood"] => flood::run(),
         ["clock"] => clock::run(),
         ["case", section, name, threads] => cases::run(section, name, threads.parse().unwrap_or(1)),
         _ => {
-            eprintln!("usage: ops-bench hot [part of a section's or case's name] | clock");
+            eprintln!("usage: ops-bench hot [part of a section's or case's name] | flood | clock");
             return ExitCode::from(2);
         }
     }

@@ -13,6 +13,7 @@ use crate::sink::Lines;
 pub const CASES: &[Case] = &[
     case(Section::Function, "emit #[span]", |plan| recorded(plan, |n| _ = black_box(measured(n)))),
     case(Section::Event, "emit, text", |plan| recorded(plan, event)),
+    case(Section::Flood, "emit, text", |plan| recorded(plan, event)),
     case(Section::Off, "emit #[span]", |plan| off(plan, |n| _ = black_box(measured(n)))),
     case(Section::Off, "emit event", |plan| off(plan, event)),
 ];

@@ -22,7 +22,11 @@ use crate::plan::{Outcome, Plan};
 use crate::sink::Lines;
 
 pub const CASES: &[Case] =
-    &[case(Section::Function, "metrique", function), case(Section::Event, "metrique JSON", event)];
+    &[
+        case(Section::Function, "metrique", function),
+        case(Section::Event, "metrique JSON", event),
+        case(Section::Flood, "metrique JSON", event),
+    ];
 
 #[metrics]
 struct Measured {

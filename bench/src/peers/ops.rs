@@ -1,4 +1,4 @@
-//! ops-sdk itself, with a backend that adds up what arrives at the seam.
+//! ops-sdk itself, with a backend that makes JSON of what arrives at the seam, adds it up and forgets it.
 
 use std::hint::black_box;
 use std::sync::{Arc, Mutex};
@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use ops_sdk::backend::{Backend, Configure, Context, EncodeError, Verdict};
 use ops_sdk::chunk::{Batch, Items};
+use ops_sdk::encode::json::line;
 use ops_sdk::ledger::Book;
 use ops_sdk::limits::{Limits, Oversize};
 use ops_sdk::model::{Body, Points, Record, Signal};
 use ops_sdk::net::Net;
 use ops_sdk::prelude::*;
 
-use super::{code, region, work};
+use super::{MESSAGE, code, region, work};
 use crate::cases::{Case, Section, case};
 use crate::plan::{Outcome, Plan};
 
@@ -31,6 +32,7 @@ pub const CASES: &[Case] = &[
         recorded(plan, |n| _ = black_box(measured(n)), |seen| seen.samples.min(seen.counted))
     }),
     case(Section::Event, "ops-sdk", |plan| recorded(plan, event, |seen| seen.events)),
+    case(Section::Flood, "ops-sdk", |plan| recorded(plan, event, |seen| seen.events)),
     case(Section::Off, "ops-sdk counter", |plan| off(plan, |_| counter!("c", 1))),
     case(Section::Off, "ops-sdk #[instrumented]", |plan| off(plan, |n| _ = black_box(measured(n)))),
     case(Section::Off, "ops-sdk event", |plan| off(plan, event)),
@@ -57,8 +59,8 @@ fn recorded(plan: &Plan, call: impl Fn(u64) + Copy + Sync, pick: fn(&Seen) -> u6
     let ops = ops_sdk::init().namespace("Bench").backend(sums.clone()).start();
     let ops = ops.unwrap_or_else(|error| panic!("{error}"));
     let timing = plan.measure_in_bursts(|| call, |_| _ = ops.flush(DEADLINE));
-    ops.flush(DEADLINE);
-    timing.found(plan, sums.0.lock().map_or(0, |seen| pick(&seen)))
+    let dropped = ops.flush(DEADLINE).dropped;
+    timing.found(plan, sums.0.lock().map_or(0, |seen| pick(&seen))).dropped(dropped)
 }
 
 /// Nothing is started, as in a library that is used by a program without ops-sdk.
@@ -149,10 +151,11 @@ impl Backend for Sums {
                 Points::Counter { sum } => seen.counted += sum,
                 _ => seen.samples += metric.points.count(),
             },
-            _ => seen.events += 1,
+            Body::Log(log) => seen.events += u64::from(log.message == MESSAGE),
+            _ => {}
         }
         out.push(|bytes| {
-            bytes.push(b'.');
+            line(bytes, record, &[]);
             Ok(())
         })
     }

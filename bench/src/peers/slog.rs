@@ -15,6 +15,8 @@ pub const CASES: &[Case] =
     &[
         case(Section::Event, "slog-async JSON", |plan| event(plan, 128)),
         case(Section::Event, "slog-async JSON, room for 65,536", |plan| event(plan, 65_536)),
+        case(Section::Flood, "slog-async JSON", |plan| event(plan, 128)),
+        case(Section::Flood, "slog-async JSON, room for 65,536", |plan| event(plan, 65_536)),
         case(Section::Off, "slog event", off),
     ];
 

@@ -12,7 +12,7 @@ use crate::plan::{Outcome, Plan};
 use crate::sink::Lines;
 
 pub const CASES: &[Case] =
-    &[case(Section::Event, "spdlog-rs JSON", event), case(Section::Off, "spdlog-rs event", off)];
+    &[case(Section::Event, "spdlog-rs JSON", event), case(Section::Flood, "spdlog-rs JSON", event), case(Section::Off, "spdlog-rs event", off)];
 
 fn call(logger: &Logger, n: u64) {
     info!(

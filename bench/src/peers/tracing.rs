@@ -23,6 +23,7 @@ use crate::sink::Lines;
 pub const CASES: &[Case] = &[
     case(Section::Function, "tracing #[instrument] + durations", function),
     case(Section::Event, "tracing JSON, non_blocking", |plan| events(plan, LevelFilter::INFO)),
+    case(Section::Flood, "tracing JSON, non_blocking", |plan| events(plan, LevelFilter::INFO)),
     case(Section::Off, "tracing #[instrument]", |plan| off(plan, |n| _ = black_box(measured(n)))),
     case(Section::Off, "tracing event", |plan| off(plan, event)),
 ];

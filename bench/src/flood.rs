@@ -20,7 +20,8 @@ pub fn run() {
             found.extend(child::run(case.section.title(), case.name, 1));
         }
     }
-    let rows: Vec<Value> = cases.iter().zip(&mut found).filter_map(|(case, found)| row(case, found)).collect();
+    let rows: Vec<Value> =
+        cases.iter().zip(&mut found).filter_map(|(case, found)| row(case, found)).collect();
     let head = ["case", "cpu_s_per_million", "min", "max", "caller_ns", "written", "dropped", "verified"];
     let cells = |row: &Value| head.map(|key| cell(&row[key])).to_vec();
     table::print(&head, &rows.iter().map(cells).collect::<Vec<_>>());

@@ -8,6 +8,8 @@ use crate::cases::{self, Case, Section};
 use crate::{child, table};
 
 const ROUNDS: usize = 3;
+const HEAD: [&str; 9] =
+    ["case", "threads", "CPU ns", "min", "max", "wall ns", "allocations", "dropped", "verified"];
 const THREADS: [u64; 3] = [1, 2, 8];
 
 /// One case with one number of threads, over all rounds.
@@ -30,15 +32,18 @@ pub fn run(only: &str) {
         case.section != Section::Flood && (case.section.title().contains(only) || case.name.contains(only))
     };
     let cases = cases::all().into_iter().filter(wanted);
-    let threads = |case: &'static Case| THREADS.into_iter().filter(|n| case.threads || *n == 1).map(move |n| (case, n));
+    let threads =
+        |case: &'static Case| THREADS.into_iter().filter(|n| case.threads || *n == 1).map(move |n| (case, n));
     let mut rows: Vec<Row> = cases.flat_map(threads).map(|(case, threads)| Row::new(case, threads)).collect();
     for number in 0..ROUNDS {
         eprintln!("round {} of {ROUNDS}", number + 1);
         rows.iter_mut().for_each(Row::round);
     }
     rows.iter_mut().for_each(Row::sort);
-    let head = ["section", "case", "threads", "ns", "min", "max", "wall ns", "allocations", "dropped", "verified"];
-    table::print(&head, &rows.iter().map(Row::cells).collect::<Vec<_>>());
+    for section in rows.chunk_by(|a, b| a.case.section == b.case.section) {
+        println!("\n{}", section[0].case.section.title());
+        table::print(&HEAD, &section.iter().map(Row::cells).collect::<Vec<_>>());
+    }
     write(&rows);
 }
 
@@ -73,7 +78,6 @@ impl Row {
         let ns = [self.ns[ROUNDS / 2], self.ns[0], self.ns[ROUNDS - 1], self.wall_ns[ROUNDS / 2]];
         let [median, min, max, wall] = ns.map(|ns| format!("{ns:.2}"));
         vec![
-            self.case.section.title().to_owned(),
             self.case.name.to_owned(),
             self.threads.to_string(),
             median,

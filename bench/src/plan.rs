@@ -56,10 +56,15 @@ impl Plan {
 
     /// Makes a call for each thread and measures it. While no thread calls, `settle` is run with how many calls have
     /// been made so far.
-    pub fn measure_in_bursts<C: FnMut(u64)>(&self, make: impl Fn() -> C + Sync, settle: impl Fn(u64)) -> Timing {
+    pub fn measure_in_bursts<C: FnMut(u64)>(
+        &self,
+        make: impl Fn() -> C + Sync,
+        settle: impl Fn(u64),
+    ) -> Timing {
         let turns = Barrier::new(usize::try_from(self.threads).unwrap_or(1) + 1);
         thread::scope(|scope| {
-            let callers: Vec<_> = (0..self.threads).map(|_| scope.spawn(|| self.caller(&make, &turns))).collect();
+            let callers: Vec<_> =
+                (0..self.threads).map(|_| scope.spawn(|| self.caller(&make, &turns))).collect();
             for burst in 0..=self.bursts {
                 turns.wait(); // the burst begins
                 turns.wait(); // and has ended

@@ -25,7 +25,9 @@ fn function(plan: &Plan) -> Outcome {
     for family in registry.gather() {
         for metric in family.get_metric() {
             match family.name() {
-                "function_calls" | "function_calls_total" => counted += metric.get_counter().get_value() as u64,
+                "function_calls" | "function_calls_total" => {
+                    counted += metric.get_counter().get_value() as u64
+                }
                 "function_calls_duration_seconds" => observed += metric.get_histogram().get_sample_count(),
                 _ => {}
             }

@@ -15,9 +15,7 @@ use crate::plan::{Outcome, Plan};
 use crate::sink::Lines;
 
 pub const CASES: &[Case] = &[
-    case(Section::Function, "fastrace #[trace]", |plan| {
-        recorded(plan, |n| _ = black_box(measured(n)))
-    }),
+    case(Section::Function, "fastrace #[trace]", |plan| recorded(plan, |n| _ = black_box(measured(n)))),
     case(Section::Event, "fastrace event", |plan| recorded(plan, event)),
     case(Section::Off, "fastrace #[trace]", |plan| off(plan, |n| _ = black_box(measured(n)))),
     case(Section::Off, "fastrace event", |plan| off(plan, event)),
@@ -68,7 +66,10 @@ impl Root {
 
 fn recorded(plan: &Plan, call: impl Fn(u64) + Copy + Sync) -> Outcome {
     let lines = Lines::default();
-    fastrace::set_reporter(Count(lines.clone()), Config::default().report_interval(Duration::from_millis(10)));
+    fastrace::set_reporter(
+        Count(lines.clone()),
+        Config::default().report_interval(Duration::from_millis(10)),
+    );
     let make = || {
         let mut root = Root::default();
         move |n: u64| {

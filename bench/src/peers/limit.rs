@@ -60,7 +60,7 @@ impl Drop for Tell {
     }
 }
 
-fn found(plan: &Plan, call: fn(u64), told: fn() -> u64) -> Outcome {
+fn found(plan: &Plan, call: impl Fn(u64) + Copy + Sync, told: fn() -> u64) -> Outcome {
     LazyLock::force(&CLOCK);
     let timing = plan.measure(|| {
         let tell = Tell(told);
@@ -160,7 +160,11 @@ fn function(plan: &Plan) -> Outcome {
         BUCKETS.with(|buckets| buckets.observe(ns));
         result
     }
-    found(plan, |n| _ = black_box(measured(n)), || observed().min(CELL.with(Own::get) - ERRORS.with(Own::get)))
+    found(
+        plan,
+        |n| _ = black_box(measured(n)),
+        || observed().min(CELL.with(Own::get) - ERRORS.with(Own::get)),
+    )
 }
 
 /// What an event is before anyone has read it: the address of its site, when it was, and its fields.

@@ -47,7 +47,8 @@ fn value(n: u64) -> f64 {
 /// With buckets, as for a service that is scraped; the recorder sorts samples into them when it renders.
 fn install() -> PrometheusHandle {
     let buckets = [5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0];
-    let builder = PrometheusBuilder::new().set_buckets(&buckets).and_then(PrometheusBuilder::install_recorder);
+    let builder =
+        PrometheusBuilder::new().set_buckets(&buckets).and_then(PrometheusBuilder::install_recorder);
     builder.unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -12,8 +12,8 @@ use metrique::json::Json;
 use metrique::timers::Timer;
 use metrique::unit::Microsecond;
 use metrique::unit_of_work::metrics;
-use metrique::writer::sink::{BackgroundQueue, BackgroundQueueBuilder, BackgroundQueueEvent};
 use metrique::writer::FormatExt;
+use metrique::writer::sink::{BackgroundQueue, BackgroundQueueBuilder, BackgroundQueueEvent};
 use metrique::{CloseValue, RootEntry};
 
 use super::{MESSAGE, work};
@@ -21,12 +21,11 @@ use crate::cases::{Case, Section, case};
 use crate::plan::{Outcome, Plan};
 use crate::sink::Lines;
 
-pub const CASES: &[Case] =
-    &[
-        case(Section::Function, "metrique", function),
-        case(Section::Event, "metrique JSON", event),
-        case(Section::Flood, "metrique JSON", event),
-    ];
+pub const CASES: &[Case] = &[
+    case(Section::Function, "metrique", function),
+    case(Section::Event, "metrique JSON", event),
+    case(Section::Flood, "metrique JSON", event),
+];
 
 #[metrics]
 struct Measured {

@@ -52,7 +52,8 @@ fn recorded(plan: &Plan, measure: impl FnOnce(&Meter) -> Timing) -> Outcome {
     let timing = measure(&provider.meter("bench"));
     provider.force_flush().unwrap_or_else(|error| panic!("{error}"));
     let found = exporter.get_finished_metrics().unwrap_or_default();
-    let metrics = found.last().into_iter().flat_map(|last| last.scope_metrics()).flat_map(|scope| scope.metrics());
+    let metrics =
+        found.last().into_iter().flat_map(|last| last.scope_metrics()).flat_map(|scope| scope.metrics());
     timing.found(plan, metrics.map(|metric| sum(metric.data())).sum())
 }
 

@@ -18,9 +18,7 @@ use crate::cases::{Case, Section, case};
 use crate::plan::{Outcome, Plan};
 
 pub const CASES: &[Case] = &[
-    case(Section::Counter, "ops-sdk", |plan| {
-        recorded(plan, |_| counter!("c", 1), |seen| seen.counted)
-    }),
+    case(Section::Counter, "ops-sdk", |plan| recorded(plan, |_| counter!("c", 1), |seen| seen.counted)),
     case(Section::Labels, "ops-sdk", |plan| recorded(plan, labelled, |seen| seen.counted)),
     case(Section::Labels, "ops-sdk, one label a number", |plan| {
         recorded(plan, numbered, |seen| seen.counted)

@@ -11,14 +11,13 @@ use slog::{Drain, Level, LevelFilter, Logger, info, o};
 use crate::cases::{Case, Section, case};
 use crate::plan::{Outcome, Plan};
 
-pub const CASES: &[Case] =
-    &[
-        case(Section::Event, "slog-async JSON", |plan| event(plan, 128)),
-        case(Section::Event, "slog-async JSON, room for 65,536", |plan| event(plan, 65_536)),
-        case(Section::Flood, "slog-async JSON", |plan| event(plan, 128)),
-        case(Section::Flood, "slog-async JSON, room for 65,536", |plan| event(plan, 65_536)),
-        case(Section::Off, "slog event", off),
-    ];
+pub const CASES: &[Case] = &[
+    case(Section::Event, "slog-async JSON", |plan| event(plan, 128)),
+    case(Section::Event, "slog-async JSON, room for 65,536", |plan| event(plan, 65_536)),
+    case(Section::Flood, "slog-async JSON", |plan| event(plan, 128)),
+    case(Section::Flood, "slog-async JSON, room for 65,536", |plan| event(plan, 65_536)),
+    case(Section::Off, "slog event", off),
+];
 
 /// How many lines were written, and how many records they say were dropped.
 #[derive(Clone, Default)]

@@ -11,8 +11,11 @@ use crate::cases::{Case, Section, case};
 use crate::plan::{Outcome, Plan};
 use crate::sink::Lines;
 
-pub const CASES: &[Case] =
-    &[case(Section::Event, "spdlog-rs JSON", event), case(Section::Flood, "spdlog-rs JSON", event), case(Section::Off, "spdlog-rs event", off)];
+pub const CASES: &[Case] = &[
+    case(Section::Event, "spdlog-rs JSON", event),
+    case(Section::Flood, "spdlog-rs JSON", event),
+    case(Section::Off, "spdlog-rs event", off),
+];
 
 fn call(logger: &Logger, n: u64) {
     info!(

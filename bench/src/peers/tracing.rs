@@ -95,7 +95,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Durations {
 }
 
 fn function(plan: &Plan) -> Outcome {
-    let duration = Histogram::with_opts(HistogramOpts::new("d", "d")).unwrap_or_else(|error| panic!("{error}"));
+    let duration =
+        Histogram::with_opts(HistogramOpts::new("d", "d")).unwrap_or_else(|error| panic!("{error}"));
     let calls = Arc::new(AtomicU64::new(0));
     let layer = Durations { calls: calls.clone(), errors: AtomicU64::new(0), duration: duration.clone() };
     tracing_subscriber::registry().with(layer.with_filter(LevelFilter::INFO)).init();

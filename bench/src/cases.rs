@@ -1,223 +1,86 @@
-//! One case in one process: how long a call takes, how often it allocates, and whether all of it was recorded.
+//! Every case by section: who is measured, and the one function that sets it up, measures and verifies it.
 
-use std::cell::Cell;
-use std::hint::black_box;
-use std::sync::{Arc, LazyLock, Mutex};
-use std::time::{Duration, Instant};
+use crate::peers;
+use crate::plan::{Outcome, Plan, process_cpu_ns};
 
-use ops_sdk::backend::{Backend, Configure, Context, EncodeError, Verdict};
-use ops_sdk::chunk::{Batch, Items};
-use ops_sdk::ledger::Book;
-use ops_sdk::limits::{Limits, Oversize};
-use ops_sdk::model::{Body, Points, Record, Signal};
-use ops_sdk::net::Net;
-use ops_sdk::prelude::*;
-
-/// A case: its name, what one call does, calls in a round, and what must have been recorded of `n` calls.
-struct Case {
-    name: &'static str,
-    call: fn(u64),
-    calls: u64,
-    recorded: fn(&Seen) -> Option<u64>,
-    /// Whether the SDK is started.
-    on: bool,
+/// The calls that are compared, each in a section.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Section {
+    Counter,
+    Labels,
+    Histogram,
+    Function,
+    Event,
+    Off,
+    Flood,
 }
 
-thread_local! {
-    static CELL: Cell<u64> = const { Cell::new(0) };
+/// One way to make the call of a section.
+pub struct Case {
+    pub section: Section,
+    pub name: &'static str,
+    pub run: fn(&Plan) -> Outcome,
+    /// Whether more than one thread may call.
+    pub threads: bool,
 }
 
-/// Every case, the limits of the machine first.
-pub const NAMES: &[&str] = &[
-    "limit: add to a thread's cell",
-    "limit: read the counter twice",
-    "counter",
-    "counter, 2 runtime labels",
-    "gauge",
-    "histogram",
-    "instrumented, returns Result",
-    "event, 4 typed fields",
-    "counter, off",
-    "instrumented, off",
-    "event, off",
-];
-
-const CASES: &[Case] = &[
-    Case {
-        name: NAMES[0],
-        call: |_| CELL.set(black_box(CELL.get() + 1)),
-        calls: 5_000_000,
-        recorded: |_| None,
-        on: false,
-    },
-    Case { name: NAMES[1], call: |_| two_reads(), calls: 1_000_000, recorded: |_| None, on: false },
-    Case {
-        name: NAMES[2],
-        call: |_| counter!("c", 1),
-        calls: 5_000_000,
-        recorded: |s| Some(s.counted),
-        on: true,
-    },
-    Case { name: NAMES[3], call: labelled, calls: 1_000_000, recorded: |s| Some(s.counted), on: true },
-    Case {
-        name: NAMES[4],
-        call: |n| gauge!("g", n),
-        calls: 1_000_000,
-        recorded: |s| Some(s.samples),
-        on: true,
-    },
-    Case {
-        name: NAMES[5],
-        call: |n| histogram!("h", n % 1000),
-        calls: 1_000_000,
-        recorded: |s| Some(s.samples),
-        on: true,
-    },
-    Case {
-        name: NAMES[6],
-        call: |n| _ = black_box(measured(n)),
-        calls: 1_000_000,
-        recorded: |s| Some(s.samples),
-        on: true,
-    },
-    // As many as a ring holds: what a thread pays that is not ahead of the flush thread.
-    Case { name: NAMES[7], call: event, calls: 5_000, recorded: |s| Some(s.events), on: true },
-    Case { name: NAMES[8], call: |_| counter!("c", 1), calls: 5_000_000, recorded: |_| None, on: false },
-    Case {
-        name: NAMES[9],
-        call: |n| _ = black_box(measured(n)),
-        calls: 5_000_000,
-        recorded: |_| None,
-        on: false,
-    },
-    Case { name: NAMES[10], call: event, calls: 5_000_000, recorded: |_| None, on: false },
-];
-
-fn two_reads() {
-    static CLOCK: LazyLock<quanta::Clock> = LazyLock::new(quanta::Clock::new);
-    black_box(CLOCK.delta_as_nanos(CLOCK.raw(), CLOCK.raw()));
-}
-
-fn labelled(n: u64) {
-    const REGIONS: [&str; 3] = ["eu-west-1", "us-east-1", "ap-south-1"];
-    counter!("c", 1, "Region" => REGIONS[(n % 3) as usize], "Code" => n % 5);
-}
-
-#[instrumented]
-#[inline(never)]
-fn measured(n: u64) -> Result<u64, u64> {
-    if n == u64::MAX { Err(n) } else { Ok(black_box(n)) }
-}
-
-fn event(n: u64) {
-    info!(
-        "the order was accepted and will be shipped from the warehouse",
-        order.id = n,
-        amount = 1.5,
-        region = "eu",
-        ok = true
-    );
-}
-
-/// What arrived at the seam.
-#[derive(Default)]
-struct Seen {
-    counted: u64,
-    samples: u64,
-    events: u64,
-}
-
-/// A backend that adds up what it is given.
-#[derive(Clone, Default)]
-struct Sums(Arc<Mutex<Seen>>);
-
-impl Configure for Sums {
-    fn open(self: Box<Self>, _: &Context) -> Result<Box<dyn Backend>, ops_sdk::Error> {
-        Ok(self)
-    }
-}
-
-impl Backend for Sums {
-    fn id(&self) -> &str {
-        "sums"
-    }
-
-    fn limits(&self) -> Limits {
-        Limits {
-            push_bytes_max: 1 << 22,
-            envelope_bytes: 0,
-            push_items_max: 10_000,
-            item_bytes_max: 1 << 22,
-            item_overhead_bytes: 0,
-            span_ms_max: None,
-            age_ms_max: None,
-            ahead_ms_max: None,
-            ordered: false,
-            push: false,
-            oversize: Oversize::Refuse,
+impl Section {
+    /// Its title in the table and in the file.
+    pub fn title(self) -> &'static str {
+        match self {
+            Section::Counter => "counter, static",
+            Section::Labels => "counter, 2 runtime labels",
+            Section::Histogram => "histogram",
+            Section::Function => "function, returns Result",
+            Section::Event => "log event, 4 typed fields",
+            Section::Off => "off",
+            Section::Flood => "flood",
         }
     }
 
-    fn accepts(&self, _: Signal) -> bool {
-        true
+    /// Calls of a thread in a burst, and bursts. What goes through a queue is called in bursts that common queues
+    /// hold; more would measure the queue's overflow.
+    pub fn plan(self, threads: u64) -> Plan {
+        let (burst, bursts) = match self {
+            Section::Counter => (1_000_000, 1),
+            Section::Labels | Section::Histogram => (300_000, 1),
+            Section::Function => (5_000, 10),
+            Section::Event => (1_000, 20),
+            Section::Off => (2_000_000, 1),
+            Section::Flood => (3_000_000, 1),
+        };
+        Plan { threads, burst, bursts }
     }
-
-    fn encode(&mut self, record: &Record<'_>, out: &mut Items) -> Result<(), EncodeError> {
-        let mut seen = self.0.lock().map_err(|error| EncodeError(error.to_string()))?;
-        match &record.body {
-            Body::Metric(metric) if metric.unit != ops_sdk::Unit::Count => {
-                seen.samples += metric.points.count()
-            }
-            Body::Metric(metric) => {
-                if let Points::Counter { sum } = metric.points {
-                    seen.counted += sum;
-                }
-            }
-            _ => seen.events += 1,
-        }
-        out.push(|bytes| {
-            bytes.push(b'.');
-            Ok(())
-        })
-    }
-
-    fn send(&mut self, _: &Batch, _: &mut Net) -> Verdict {
-        Verdict::Delivered
-    }
-
-    fn books(&mut self, _: &[Book]) {}
 }
 
-/// Runs a case and prints nanoseconds and allocations a call, and whether all of it was recorded.
-pub fn run(name: &str, threads: u64) {
-    let Some(case) = CASES.iter().find(|case| case.name == name) else {
-        eprintln!("no case \"{name}\"");
+/// A case for any number of threads.
+pub const fn case(section: Section, name: &'static str, run: fn(&Plan) -> Outcome) -> Case {
+    Case { section, name, run, threads: true }
+}
+
+/// A case of a library that only one thread may use.
+pub const fn one_thread(section: Section, name: &'static str, run: fn(&Plan) -> Outcome) -> Case {
+    Case { section, name, run, threads: false }
+}
+
+/// Every case, by section; within one, the limit first and ops-sdk last.
+pub fn all() -> Vec<&'static Case> {
+    let mut cases: Vec<&'static Case> = peers::ALL.iter().flat_map(|cases| cases.iter()).collect();
+    cases.sort_by_key(|case| case.section);
+    cases
+}
+
+/// Runs a case and prints nanoseconds of CPU and of the wall clock, and allocations, of a call; calls, how many were
+/// recorded and dropped; whether every one is accounted for; and nanoseconds of CPU of the whole process.
+pub fn run(section: &str, name: &str, threads: u64) {
+    let found = all().into_iter().find(|case| case.section.title() == section && case.name == name);
+    let Some(case) = found else {
+        eprintln!("no case \"{name}\" in \"{section}\"");
         std::process::exit(2);
     };
-    let sums = Sums::default();
-    let ops = case.on.then(|| ops_sdk::init().namespace("Bench").backend(sums.clone()).start());
-    let ops = ops.transpose().unwrap_or_else(|error| panic!("{error}"));
-    let measured: Vec<(f64, f64)> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(|| measure(case))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or((f64::NAN, f64::NAN))).collect()
-    });
-    if let Some(ops) = &ops {
-        ops.flush(Duration::from_secs(30));
-    }
-    let calls = threads * (WARM + case.calls);
-    let verified = sums.0.lock().ok().and_then(|seen| (case.recorded)(&seen)).is_none_or(|n| n == calls);
-    let mean = |pick: fn(&(f64, f64)) -> f64| measured.iter().map(pick).sum::<f64>() / measured.len() as f64;
-    println!("{} {} {verified}", mean(|m| m.0), mean(|m| m.1));
-}
-
-/// Calls that come first and are not measured.
-const WARM: u64 = 500;
-
-fn measure(case: &Case) -> (f64, f64) {
-    (0..WARM).for_each(case.call);
-    let (allocations, start) = (crate::alloc::count(), Instant::now());
-    (0..case.calls).for_each(case.call);
-    let ns = start.elapsed().as_nanos() as f64;
-    let allocations = crate::alloc::count() - allocations;
-    (ns / case.calls as f64, allocations as f64 / case.calls as f64)
+    let outcome = (case.run)(&case.section.plan(threads));
+    let Outcome { timing, calls, recorded, dropped, .. } = &outcome;
+    let (cpu, wall, allocations) = (timing.cpu_ns, timing.wall_ns, timing.allocations);
+    let (verified, process_ns) = (outcome.verified(), process_cpu_ns());
+    println!("bench: {cpu} {wall} {allocations} {calls} {recorded} {dropped} {verified} {process_ns}");
 }

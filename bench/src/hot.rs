@@ -1,80 +1,109 @@
 //! What a call costs: every case in processes of its own, the rounds interleaved.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::cases::NAMES;
-use crate::table;
+use crate::cases::{self, Case, Section};
+use crate::{child, table};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
+const HEAD: [&str; 9] =
+    ["case", "threads", "CPU ns", "min", "max", "wall ns", "allocations", "dropped", "verified"];
 const THREADS: [u64; 3] = [1, 2, 8];
 
 /// One case with one number of threads, over all rounds.
 struct Row {
-    case: &'static str,
+    case: &'static Case,
     threads: u64,
+    /// CPU time of a call, sorted once all rounds are over.
     ns: Vec<f64>,
+    wall_ns: Vec<f64>,
     allocations: f64,
+    /// Share of the calls that the peer dropped, the most of any round.
+    dropped: f64,
     verified: bool,
 }
 
-/// Runs all cases, prints a table and writes `target/bench/hot.json`.
-pub fn run() {
-    let cases = NAMES.iter().flat_map(|case| THREADS.map(|threads| (*case, threads)));
-    let row = |(case, threads)| Row { case, threads, ns: Vec::new(), allocations: 0.0, verified: true };
-    let mut rows: Vec<Row> = cases.map(row).collect();
-    for _ in 0..ROUNDS {
-        rows.iter_mut().for_each(round);
-    }
-    rows.iter_mut().for_each(|row| row.ns.sort_by(f64::total_cmp));
-    let line = |row: &Row| {
-        let (min, median, max) = (row.ns[0], row.ns[ROUNDS / 2], row.ns[ROUNDS - 1]);
-        let figures = [median, min, max].map(|ns| format!("{ns:.2}"));
-        let [median, min, max] = figures;
-        let verified = if row.verified { "yes" } else { "NO" }.to_owned();
-        vec![
-            row.case.to_owned(),
-            row.threads.to_string(),
-            median,
-            min,
-            max,
-            format!("{:.3}", row.allocations),
-            verified,
-        ]
+/// Runs all cases, or those of which the section or name contains `only`; prints a table and writes
+/// `target/bench/hot.json`.
+pub fn run(only: &str) {
+    let wanted = |case: &&Case| {
+        case.section != Section::Flood && (case.section.title().contains(only) || case.name.contains(only))
     };
-    let head = ["case", "threads", "ns", "min", "max", "allocations", "verified"];
-    table::print(&head, &rows.iter().map(line).collect::<Vec<_>>());
+    let cases = cases::all().into_iter().filter(wanted);
+    let threads =
+        |case: &'static Case| THREADS.into_iter().filter(|n| case.threads || *n == 1).map(move |n| (case, n));
+    let mut rows: Vec<Row> = cases.flat_map(threads).map(|(case, threads)| Row::new(case, threads)).collect();
+    for number in 0..ROUNDS {
+        eprintln!("round {} of {ROUNDS}", number + 1);
+        rows.iter_mut().for_each(Row::round);
+    }
+    rows.iter_mut().for_each(Row::sort);
+    for section in rows.chunk_by(|a, b| a.case.section == b.case.section) {
+        println!("\n{}", section[0].case.section.title());
+        table::print(&HEAD, &section.iter().map(Row::cells).collect::<Vec<_>>());
+    }
     write(&rows);
 }
 
-fn round(row: &mut Row) {
-    let program = std::env::current_exe().unwrap_or_else(|error| panic!("this program: {error}"));
-    let run = Command::new(program).args(["case", row.case, &row.threads.to_string()]).output();
-    let output = run.unwrap_or_else(|error| panic!("{}: {error}", row.case));
-    let text = String::from_utf8_lossy(&output.stdout);
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let [ns, allocations, verified] = words[..] else {
-        panic!("{}: {}", row.case, String::from_utf8_lossy(&output.stderr))
-    };
-    row.ns.push(ns.parse().unwrap_or(f64::NAN));
-    row.allocations = f64::max(row.allocations, allocations.parse().unwrap_or(f64::NAN));
-    row.verified &= verified == "true";
+impl Row {
+    fn new(case: &'static Case, threads: u64) -> Row {
+        let (ns, wall_ns) = (Vec::new(), Vec::new());
+        Row { case, threads, ns, wall_ns, allocations: 0.0, dropped: 0.0, verified: true }
+    }
+
+    /// Measures once more, in a fresh process.
+    fn round(&mut self) {
+        let (section, name) = (self.case.section.title(), self.case.name);
+        let Some(found) = child::run(section, name, self.threads) else {
+            self.ns.push(f64::NAN);
+            self.wall_ns.push(f64::NAN);
+            self.verified = false;
+            return;
+        };
+        self.ns.push(found.ns);
+        self.wall_ns.push(found.wall_ns);
+        self.allocations = f64::max(self.allocations, found.allocations);
+        self.dropped = f64::max(self.dropped, found.dropped / found.calls);
+        self.verified &= found.verified;
+    }
+
+    fn sort(&mut self) {
+        self.ns.sort_by(f64::total_cmp);
+        self.wall_ns.sort_by(f64::total_cmp);
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let ns = [self.ns[ROUNDS / 2], self.ns[0], self.ns[ROUNDS - 1], self.wall_ns[ROUNDS / 2]];
+        let [median, min, max, wall] = ns.map(|ns| format!("{ns:.2}"));
+        vec![
+            self.case.name.to_owned(),
+            self.threads.to_string(),
+            median,
+            min,
+            max,
+            wall,
+            format!("{:.3}", self.allocations),
+            format!("{:.1} %", 100.0 * self.dropped),
+            if self.verified { "yes" } else { "NO" }.to_owned(),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "section": self.case.section.title(),
+            "case": self.case.name,
+            "threads": self.threads,
+            "ns": self.ns[ROUNDS / 2],
+            "allocs": self.allocations,
+            "verified": self.verified,
+        })
+    }
 }
 
 fn write(rows: &[Row]) {
-    let row = |row: &Row| {
-        json!({
-            "section": "hot",
-            "case": row.case,
-            "threads": row.threads,
-            "ns": row.ns[ROUNDS / 2],
-            "allocs": row.allocations,
-            "verified": row.verified,
-        })
-    };
-    let all = Value::Array(rows.iter().map(row).collect());
+    let all = Value::Array(rows.iter().map(Row::json).collect());
     let written = fs::create_dir_all("target/bench")
         .and_then(|()| fs::write("target/bench/hot.json", format!("{all:#}\n")));
     match written {

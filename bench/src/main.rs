@@ -3,13 +3,19 @@
 //!
 //! ```text
 //! cargo run --release --manifest-path bench/Cargo.toml -- hot      what a call costs
+//! cargo run --release --manifest-path bench/Cargo.toml -- flood    what three million events cost until they are text
 //! cargo run --release --manifest-path bench/Cargo.toml -- clock    what reading a clock costs, and linking it
 //! ```
 
 mod alloc;
 mod cases;
+mod child;
 mod clock;
+mod flood;
 mod hot;
+mod peers;
+mod plan;
+mod sink;
 mod table;
 
 use std::process::ExitCode;
@@ -21,11 +27,13 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
-        ["hot"] => hot::run(),
+        ["hot"] => hot::run(""),
+        ["hot", only] => hot::run(only),
+        ["flood"] => flood::run(),
         ["clock"] => clock::run(),
-        ["case", name, threads] => cases::run(name, threads.parse().unwrap_or(1)),
+        ["case", section, name, threads] => cases::run(section, name, threads.parse().unwrap_or(1)),
         _ => {
-            eprintln!("usage: ops-bench hot | clock");
+            eprintln!("usage: ops-bench hot [part of a section's or case's name] | flood | clock");
             return ExitCode::from(2);
         }
     }

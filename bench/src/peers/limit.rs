@@ -1,0 +1,227 @@
+//! What the hardware needs for the same effect: a thread's own memory, plain arithmetic and the time stamp counter,
+//! with no way for anyone else to read it. No library can be faster; the distance to it is what a library costs.
+
+use std::cell::RefCell;
+use std::hint::black_box;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{code, region, work};
+use crate::cases::{Case, Section, case};
+use crate::plan::{Outcome, Plan};
+
+pub const CASES: &[Case] = &[
+    case(Section::Counter, "limit: the empty loop", empty),
+    case(Section::Counter, "limit: a thread's cell", counter),
+    case(Section::Labels, "limit: a thread's table", labels),
+    case(Section::Histogram, "limit: a thread's buckets", histogram),
+    case(Section::Function, "limit: two clock reads", clock),
+    case(Section::Function, "limit: two clock reads, two cells, buckets", function),
+    case(Section::Event, "limit: a thread's ring", event),
+    case(Section::Off, "limit: load and branch", off),
+    case(Section::Off, "limit: the bare function", bare),
+];
+
+thread_local! {
+    static CELL: Own = const { Own::new() };
+    static ERRORS: Own = const { Own::new() };
+    static TABLE: RefCell<Table> = const { RefCell::new([const { None }; 64]) };
+    static BUCKETS: Buckets = const { Buckets { count: Own::new(), sum: Own::new(), of: [const { Own::new() }; 512] } };
+    static RING: RefCell<Ring> = const { RefCell::new(Ring { at: 0, events: [const { EMPTY }; 4096] }) };
+}
+
+/// A number that only its thread writes. An atomic, so that the compiler leaves each addition where it is; what it
+/// compiles to is one addition in memory.
+struct Own(AtomicU64);
+
+impl Own {
+    const fn new() -> Own {
+        Own(AtomicU64::new(0))
+    }
+
+    fn add(&self, n: u64) {
+        self.0.store(self.get().wrapping_add(n), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+static TOTAL: AtomicU64 = AtomicU64::new(0);
+static CLOCK: LazyLock<quanta::Clock> = LazyLock::new(quanta::Clock::new);
+
+/// Adds what the thread has counted to the total when the thread's call is dropped.
+struct Tell(fn() -> u64);
+
+impl Drop for Tell {
+    fn drop(&mut self) {
+        TOTAL.fetch_add((self.0)(), Ordering::Relaxed);
+    }
+}
+
+fn found(plan: &Plan, call: impl Fn(u64) + Copy + Sync, told: fn() -> u64) -> Outcome {
+    LazyLock::force(&CLOCK);
+    let timing = plan.measure(|| {
+        let tell = Tell(told);
+        move |n| {
+            let _ = &tell;
+            call(n);
+        }
+    });
+    timing.found(plan, TOTAL.load(Ordering::Relaxed))
+}
+
+fn empty(plan: &Plan) -> Outcome {
+    plan.measure(|| |_| ()).off(plan, 0)
+}
+
+fn counter(plan: &Plan) -> Outcome {
+    found(plan, |_| CELL.with(|cell| cell.add(1)), || CELL.with(Own::get))
+}
+
+/// Open addressing by the addresses of the values, which are then compared as text.
+type Table = [Option<(&'static str, &'static str, u64)>; 64];
+
+fn labels(plan: &Plan) -> Outcome {
+    fn call(n: u64) {
+        TABLE.with_borrow_mut(|table| add(table, (region(n), code(n))));
+    }
+    let told = || TABLE.with_borrow(|table| table.iter().flatten().map(|(_, _, count)| count).sum());
+    found(plan, call, told)
+}
+
+fn add(table: &mut Table, key: (&'static str, &'static str)) {
+    let hash = (key.0.as_ptr() as usize).wrapping_mul(31) ^ (key.1.as_ptr() as usize);
+    for step in 0..table.len() {
+        let place = &mut table[(hash + step) % 64];
+        match place {
+            Some((region, code, count)) if same(region, key.0) && same(code, key.1) => {
+                *count += 1;
+                return;
+            }
+            Some(_) => {}
+            None => {
+                *place = Some((key.0, key.1, 1));
+                return;
+            }
+        }
+    }
+}
+
+/// The same text, at once if it is the same place.
+fn same(a: &str, b: &str) -> bool {
+    std::ptr::eq(a, b) || a == b
+}
+
+/// Eight buckets to every power of two.
+struct Buckets {
+    count: Own,
+    sum: Own,
+    of: [Own; 512],
+}
+
+impl Buckets {
+    fn observe(&self, value: u64) {
+        let power = (value | 7).ilog2();
+        let place = (power as usize * 8 + ((value >> (power - 2)) & 7) as usize) % 512;
+        self.of[place].add(1);
+        self.count.add(1);
+        self.sum.add(value);
+    }
+}
+
+fn observed() -> u64 {
+    BUCKETS.with(|buckets| buckets.of.iter().map(Own::get).sum::<u64>().min(buckets.count.get()))
+}
+
+fn histogram(plan: &Plan) -> Outcome {
+    found(plan, |n| BUCKETS.with(|buckets| buckets.observe(n % 1000)), observed)
+}
+
+fn clock(plan: &Plan) -> Outcome {
+    fn call(_: u64) {
+        black_box(CLOCK.delta_as_nanos(CLOCK.raw(), CLOCK.raw()));
+    }
+    LazyLock::force(&CLOCK);
+    plan.measure(|| call).off(plan, 0)
+}
+
+fn function(plan: &Plan) -> Outcome {
+    #[inline(never)]
+    fn measured(n: u64) -> Result<u64, u64> {
+        let start = CLOCK.raw();
+        let result = work(n);
+        let ns = CLOCK.delta_as_nanos(start, CLOCK.raw());
+        CELL.with(|cell| cell.add(1));
+        if result.is_err() {
+            ERRORS.with(|cell| cell.add(1));
+        }
+        BUCKETS.with(|buckets| buckets.observe(ns));
+        result
+    }
+    found(
+        plan,
+        |n| _ = black_box(measured(n)),
+        || observed().min(CELL.with(Own::get) - ERRORS.with(Own::get)),
+    )
+}
+
+/// What an event is before anyone has read it: the address of its site, when it was, and its fields.
+struct Event {
+    message: &'static str,
+    at: u64,
+    id: u64,
+    amount: f64,
+    region: &'static str,
+    ok: bool,
+}
+
+const EMPTY: Event = Event { message: "", at: 0, id: 0, amount: 0.0, region: "", ok: false };
+
+struct Ring {
+    at: usize,
+    events: [Event; 4096],
+}
+
+fn event(plan: &Plan) -> Outcome {
+    fn call(n: u64) {
+        let at = CLOCK.raw();
+        RING.with_borrow_mut(|ring| {
+            let message = super::MESSAGE;
+            ring.events[ring.at % 4096] =
+                Event { message, at, id: n, amount: 1.5, region: black_box("eu"), ok: black_box(true) };
+            black_box(&ring.events);
+            ring.at += 1;
+        });
+    }
+    found(plan, call, written)
+}
+
+/// Events written, if the last one is all there.
+fn written() -> u64 {
+    RING.with_borrow(|ring| {
+        let last = &ring.events[(ring.at - 1) % 4096];
+        let whole = last.message == super::MESSAGE && last.region == "eu" && last.ok && last.amount > 1.0;
+        if whole && last.at > 0 && last.id + 1 == ring.at as u64 { ring.at as u64 } else { 0 }
+    })
+}
+
+fn bare(plan: &Plan) -> Outcome {
+    #[inline(never)]
+    fn measured(n: u64) -> Result<u64, u64> {
+        work(n)
+    }
+    plan.measure(|| |n| _ = black_box(measured(n))).off(plan, 0)
+}
+
+fn off(plan: &Plan) -> Outcome {
+    static ON: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    fn call(_: u64) {
+        if ON.load(Ordering::Relaxed) {
+            TOTAL.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let timing = plan.measure(|| call);
+    timing.off(plan, TOTAL.load(Ordering::Relaxed))
+}

@@ -1,0 +1,166 @@
+//! ops-sdk itself, with a backend that makes JSON of what arrives at the seam, adds it up and forgets it.
+
+use std::hint::black_box;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ops_sdk::backend::{Backend, Configure, Context, EncodeError, Verdict};
+use ops_sdk::chunk::{Batch, Items};
+use ops_sdk::encode::json::line;
+use ops_sdk::ledger::Book;
+use ops_sdk::limits::{Limits, Oversize};
+use ops_sdk::model::{Body, Points, Record, Signal};
+use ops_sdk::net::Net;
+use ops_sdk::prelude::*;
+
+use super::{MESSAGE, code, region, work};
+use crate::cases::{Case, Section, case};
+use crate::plan::{Outcome, Plan};
+
+pub const CASES: &[Case] = &[
+    case(Section::Counter, "ops-sdk", |plan| recorded(plan, |_| counter!("c", 1), |seen| seen.counted)),
+    case(Section::Labels, "ops-sdk", |plan| recorded(plan, labelled, |seen| seen.counted)),
+    case(Section::Labels, "ops-sdk, one label a number", |plan| {
+        recorded(plan, numbered, |seen| seen.counted)
+    }),
+    case(Section::Histogram, "ops-sdk", |plan| {
+        recorded(plan, |n| histogram!("h", n % 1000), |seen| seen.samples)
+    }),
+    case(Section::Function, "ops-sdk #[instrumented]", |plan| {
+        recorded(plan, |n| _ = black_box(measured(n)), |seen| seen.samples.min(seen.counted))
+    }),
+    case(Section::Event, "ops-sdk", |plan| recorded(plan, event, |seen| seen.events)),
+    case(Section::Flood, "ops-sdk", |plan| recorded(plan, event, |seen| seen.events)),
+    case(Section::Off, "ops-sdk counter", |plan| off(plan, |_| counter!("c", 1))),
+    case(Section::Off, "ops-sdk #[instrumented]", |plan| off(plan, |n| _ = black_box(measured(n)))),
+    case(Section::Off, "ops-sdk event", |plan| off(plan, event)),
+    case(Section::Off, "ops-sdk event below the level", below),
+];
+
+/// What arrived at the seam.
+#[derive(Default)]
+struct Seen {
+    counted: u64,
+    samples: u64,
+    events: u64,
+}
+
+/// A backend that adds up what it is given.
+#[derive(Clone, Default)]
+struct Sums(Arc<Mutex<Seen>>);
+
+/// Long enough for everything; a flush ends as soon as all is through.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn recorded(plan: &Plan, call: impl Fn(u64) + Copy + Sync, pick: fn(&Seen) -> u64) -> Outcome {
+    let sums = Sums::default();
+    let ops = ops_sdk::init().namespace("Bench").backend(sums.clone()).start();
+    let ops = ops.unwrap_or_else(|error| panic!("{error}"));
+    let timing = plan.measure_in_bursts(|| call, |_| _ = ops.flush(DEADLINE));
+    let dropped = ops.flush(DEADLINE).dropped;
+    timing.found(plan, sums.0.lock().map_or(0, |seen| pick(&seen))).dropped(dropped)
+}
+
+/// Nothing is started, as in a library that is used by a program without ops-sdk.
+fn off(plan: &Plan, call: impl Fn(u64) + Copy + Sync) -> Outcome {
+    let timing = plan.measure(|| call);
+    let sums = Sums::default();
+    let ops = ops_sdk::init().namespace("Bench").backend(sums.clone()).start();
+    ops.unwrap_or_else(|error| panic!("{error}")).flush(DEADLINE);
+    timing.off(plan, sums.total())
+}
+
+/// Recording, but not events of this level.
+fn below(plan: &Plan) -> Outcome {
+    let sums = Sums::default();
+    let ops = ops_sdk::init().namespace("Bench").level(ops_sdk::Level::Warn).backend(sums.clone()).start();
+    let ops = ops.unwrap_or_else(|error| panic!("{error}"));
+    let timing = plan.measure(|| event);
+    ops.flush(DEADLINE);
+    timing.off(plan, sums.total())
+}
+
+fn labelled(n: u64) {
+    counter!("c", 1, "Region" => region(n), "Code" => code(n));
+}
+
+fn numbered(n: u64) {
+    counter!("c", 1, "Region" => region(n), "Code" => n % 5);
+}
+
+#[instrumented]
+#[inline(never)]
+fn measured(n: u64) -> Result<u64, u64> {
+    work(n)
+}
+
+fn event(n: u64) {
+    info!(
+        "the order was accepted and leaves the warehouse this evening",
+        order.id = n,
+        amount = 1.5,
+        region = "eu",
+        ok = true
+    );
+}
+
+impl Sums {
+    fn total(&self) -> u64 {
+        self.0.lock().map_or(u64::MAX, |seen| seen.counted + seen.samples + seen.events)
+    }
+}
+
+impl Configure for Sums {
+    fn open(self: Box<Self>, _: &Context) -> Result<Box<dyn Backend>, ops_sdk::Error> {
+        Ok(self)
+    }
+}
+
+impl Backend for Sums {
+    fn id(&self) -> &str {
+        "sums"
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            push_bytes_max: 1 << 22,
+            envelope_bytes: 0,
+            push_items_max: 10_000,
+            item_bytes_max: 1 << 22,
+            item_overhead_bytes: 0,
+            span_ms_max: None,
+            age_ms_max: None,
+            ahead_ms_max: None,
+            ordered: false,
+            push: false,
+            oversize: Oversize::Refuse,
+        }
+    }
+
+    fn accepts(&self, _: Signal) -> bool {
+        true
+    }
+
+    fn encode(&mut self, record: &Record<'_>, out: &mut Items) -> Result<(), EncodeError> {
+        let mut seen = self.0.lock().map_err(|error| EncodeError(error.to_string()))?;
+        match &record.body {
+            Body::Metric(metric) if metric.name.starts_with("ops.") => {} // its own
+            Body::Metric(metric) => match metric.points {
+                Points::Counter { sum } => seen.counted += sum,
+                _ => seen.samples += metric.points.count(),
+            },
+            Body::Log(log) => seen.events += u64::from(log.message == MESSAGE),
+            _ => {}
+        }
+        out.push(|bytes| {
+            line(bytes, record, &[]);
+            Ok(())
+        })
+    }
+
+    fn send(&mut self, _: &Batch, _: &mut Net) -> Verdict {
+        Verdict::Delivered
+    }
+
+    fn books(&mut self, _: &[Book]) {}
+}

@@ -202,7 +202,24 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// It goes on functions and methods, `async` or not, and on whole `impl` blocks, of types and of traits, where it
 /// measures every function that has a body.
 ///
-/// **Errors.** A call that returns `Err` is an error; so is one that panics. Whatever is not a `Result` is a success.
+/// **Endings.** A call that returns `Err` is an error; so is one that panics. Whatever is not a `Result` is a success.
+/// A type can say more: if what is returned, or the error of a `Result`, implements `ops_sdk::Outcome`, which can be
+/// derived, it is asked. An error of whoever called counts in `client_errors` and not in `errors`, and an ending with
+/// a label counts also in `outcomes`, by `Function` and `Outcome`. What the function itself says wins over the type:
+///
+/// ```
+/// # use ops_sdk::instrumented;
+/// #[instrumented(ok_if = |status| *status < 500)]
+/// fn forward(request: &str) -> u16 {
+///     if request.is_empty() { 400 } else { 200 }
+/// }
+///
+/// #[instrumented(none = client)]
+/// fn find(word: &str) -> Option<usize> {
+///     "a few words".find(word)
+/// }
+/// # assert_eq!((forward(""), find("few")), (400, Some(2)));
+/// ```
 ///
 /// **Name.** The calls are told apart by the dimension `Function`, which is the path of the function:
 /// `shop::charge`, and in an annotated block `shop::Order::settle`. A method that carries the attribute itself cannot
@@ -212,6 +229,8 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// |---|---|---|
 /// | `name = "..."` | a function or method | the whole value of `Function`, in place of the path: 1-1024 printable ASCII characters |
 /// | `skip` | a method of an annotated block | leaves it as it is |
+/// | `ok_if = condition`, `err_if = condition` | a function or method | a closure or the path of a function that looks at what is returned: a success (or an error) if it says `true`, else the other |
+/// | `none = ok`, `= error`, `= client` | a function or method that returns an `Option` | what `None` is |
 ///
 /// **Futures.** An async function is measured from its first poll until it is done or dropped. So is the block of a
 /// function that ends in `async move { .. }` or `Box::pin(async move { .. })`, as `async_trait` writes it. Any other
@@ -226,6 +245,44 @@ pub fn instrumented(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = parse::options(arguments.into())
         .and_then(|options| expand::item(&options, syn::parse2(item.clone())?));
     expanded.unwrap_or_else(|error| fallback::item(item, &error)).into()
+}
+
+/// Lets a type tell how a call ended that returned it, or returned it as the error of a `Result`.
+///
+/// ```
+/// use ops_sdk::prelude::*;
+///
+/// #[derive(Outcome)]
+/// enum ChargeError {
+///     #[outcome(client, label = "declined")]
+///     Declined { reason: String },
+///     #[outcome(client)]
+///     NoSuchOrder(u64),
+///     #[outcome(error, label = "bank unreachable")]
+///     Bank(std::io::Error),
+///     #[outcome(ok)]
+///     AlreadyCharged,
+/// }
+///
+/// #[instrumented]
+/// fn charge(order: u64) -> Result<u32, ChargeError> {
+///     Err(ChargeError::NoSuchOrder(order)) // counts in `calls` and in `client_errors`, not in `errors`
+/// }
+/// # assert!(charge(7).is_err());
+/// ```
+///
+/// It goes on enums and structs. `#[outcome(..)]` on a variant, or on the type for all variants that have none, says:
+///
+/// - **`ok`**, **`error`** or **`client`**: a success, an error, or an error of whoever called, which counts in the
+///   metric `client_errors` and not in `errors`.
+/// - **`label = "..."`**: counts such endings also in the metric `outcomes`, by the dimensions `Function` and
+///   `Outcome`. A label is a value of a dimension: 1-1024 printable ASCII characters.
+#[proc_macro_derive(Outcome, attributes(outcome))]
+pub fn outcome(input: TokenStream) -> TokenStream {
+    let outcomes = parse::outcomes(parse::visible(input.into()));
+    let expanded =
+        outcomes.and_then(|outcomes| check::outcomes(&outcomes).map(|()| expand::outcomes(&outcomes)));
+    expanded.unwrap_or_else(|error| fallback::expression(&error)).into()
 }
 
 fn metric(kind: MetricKind, input: TokenStream) -> TokenStream {

@@ -7,7 +7,7 @@ use syn::{
     Attribute, Block, Error, Expr, Ident, ImplItem, Item, ItemImpl, Lit, Meta, Result, Signature, Stmt, Type,
 };
 
-use super::{future, hygienic, hygienic_at, returns, site};
+use super::{future, hygienic, hygienic_at, outcome, returns, site};
 use crate::model::Options;
 use crate::{check, parse};
 
@@ -41,7 +41,7 @@ fn block(options: &Options, mut block: ItemImpl) -> Result<TokenStream> {
     for item in &mut block.items {
         if let ImplItem::Fn(method) = item {
             let options = parse::own_options(&mut method.attrs)?;
-            if options.skip.is_none() {
+            if !options.skip {
                 instrument(&method.attrs, &method.sig, &mut method.block, &options, &prefix)?;
             }
         }
@@ -73,23 +73,26 @@ fn instrument(
     let site = call_site(attributes, &signature.ident, options, prefix);
     if signature.asyncness.is_some() {
         let inner = in_async_block(body, &quote!(move), returns::of_body(&signature.output));
-        replace(body, &measured(&site, &inner));
-    } else if let Some(block) = future::last_async_block(body) {
+        return replace(body, options, &site, &inner);
+    }
+    if let Some(block) = future::last_async_block(body) {
         let capture = &block.capture;
         let output = returns::of_future(&signature.output).unwrap_or_else(|| syn::parse_quote!(_));
         let inner = in_async_block(&block.block, &quote!(#capture), Some(output));
-        replace(&mut block.block, &measured(&site, &inner));
-    } else if returns::is_opaque(&signature.output) {
-        replace(body, &measured(&site, &Inner::Opaque(body.to_token_stream())));
-    } else {
-        let inner = in_closure(body, returns::of_body(&signature.output));
-        replace(body, &measured(&site, &inner));
+        return replace(&mut block.block, options, &site, &inner);
     }
-    Ok(())
+    let inner = if returns::is_opaque(&signature.output) {
+        Inner::Opaque(body.to_token_stream())
+    } else {
+        in_closure(body, returns::of_body(&signature.output))
+    };
+    replace(body, options, &site, &inner)
 }
 
-fn replace(body: &mut Block, tokens: &TokenStream) {
-    body.stmts = vec![Stmt::Expr(Expr::Verbatim(tokens.clone()), None)];
+fn replace(body: &mut Block, options: &Options, site: &TokenStream, inner: &Inner) -> Result<()> {
+    check::looks_at_value(options, inner.why_hidden())?;
+    body.stmts = vec![Stmt::Expr(Expr::Verbatim(measured(options, site, inner)), None)];
+    Ok(())
 }
 
 fn call_site(attributes: &[Attribute], ident: &Ident, options: &Options, prefix: &str) -> TokenStream {
@@ -135,8 +138,8 @@ fn doc_line(attribute: &Attribute) -> Option<String> {
 
 /// A body that runs inside the measuring.
 enum Inner {
-    /// An expression of the type that the function returns.
-    Returns(TokenStream),
+    /// An expression of the type that the function returns, and whether that type can be read.
+    Returns(TokenStream, bool),
     /// The body itself, where the function returns `impl Trait`: moved elsewhere, a closure in it would no longer know
     /// its signature.
     Opaque(TokenStream),
@@ -144,13 +147,25 @@ enum Inner {
     Diverges(TokenStream),
 }
 
+impl Inner {
+    /// Why nobody can look at what is returned, if so.
+    fn why_hidden(&self) -> Option<&'static str> {
+        match self {
+            Inner::Returns(..) => None,
+            Inner::Opaque(_) => Some("`impl Trait` cannot be looked at: name the type, or box it"),
+            Inner::Diverges(_) => Some("this one never returns"),
+        }
+    }
+}
+
 /// `body` as a closure that runs once. Given a type, its last expression and every `return` are coerced as in the
 /// function itself.
 fn in_closure(body: &Block, output: Option<Type>) -> Inner {
     match output {
-        Some(output) => Inner::Returns(quote_spanned! {hygienic()=>
-            ::ops_sdk::__private::once(move || -> #output #body)
-        }),
+        Some(output) => {
+            let body = quote_spanned!(hygienic()=> ::ops_sdk::__private::once(move || -> #output #body));
+            Inner::Returns(body, true)
+        }
         None => Inner::Diverges(body.to_token_stream()),
     }
 }
@@ -165,15 +180,16 @@ fn in_async_block(body: &Block, capture: &TokenStream, output: Option<Type>) -> 
             return __ops_never;
         }
     };
-    Inner::Returns(quote_spanned! {hygienic()=>
+    let body = quote_spanned! {hygienic()=>
         async #capture {
             #never
             #(#stmts)*
         }.await
-    })
+    };
+    Inner::Returns(body, !matches!(output, Type::Infer(_)))
 }
 
-fn measured(site: &TokenStream, inner: &Inner) -> TokenStream {
+fn measured(options: &Options, site: &TokenStream, inner: &Inner) -> TokenStream {
     match inner {
         Inner::Opaque(body) => quote_spanned! {hygienic()=>
             #site
@@ -185,16 +201,15 @@ fn measured(site: &TokenStream, inner: &Inner) -> TokenStream {
             let __ops_call = ::ops_sdk::__private::enter(&__OPS_SITE);
             #body
         },
-        Inner::Returns(body) => quote_spanned! {hygienic()=>
-            #site
-            let __ops_call = ::ops_sdk::__private::enter(&__OPS_SITE);
-            let __ops_result = #body;
-            __ops_call.done({
-                #[allow(unused_imports)]
-                use ::ops_sdk::__private::AnyOutcome as _;
-                ::ops_sdk::__private::probe(&__ops_result).is_error()
-            });
-            __ops_result
-        },
+        Inner::Returns(body, readable) => {
+            let ending = outcome::ending(&options.judge, *readable);
+            quote_spanned! {hygienic()=>
+                #site
+                let __ops_call = ::ops_sdk::__private::enter(&__OPS_SITE);
+                let __ops_result = #body;
+                __ops_call.done(#ending);
+                __ops_result
+            }
+        }
     }
 }

@@ -3,17 +3,17 @@
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Attribute, Error, LitStr, Meta, Result, Token};
+use syn::{Attribute, Error, Expr, LitStr, Meta, Result, Token};
 
+use super::outcome::how;
 use crate::check::suggestion;
-use crate::model::Options;
+use crate::model::{Judge, Options};
 
 /// One argument of the attribute.
 struct Argument {
     name: &'static str,
     /// How it is written, for the errors.
     usage: &'static str,
-    is_given: fn(&Options) -> bool,
     /// Reads what follows the name.
     read: fn(&mut Options, &Ident, ParseStream<'_>) -> Result<()>,
 }
@@ -22,7 +22,6 @@ const ARGUMENTS: &[Argument] = &[
     Argument {
         name: "name",
         usage: "name = \"...\"",
-        is_given: |options| options.name.is_some(),
         read: |options, name, input| {
             options.name = Some(text(name, input)?);
             Ok(())
@@ -31,10 +30,34 @@ const ARGUMENTS: &[Argument] = &[
     Argument {
         name: "skip",
         usage: "skip",
-        is_given: |options| options.skip.is_some(),
-        read: |options, name, _| {
-            options.skip = Some(name.span());
+        read: |options, _, _| {
+            options.skip = true;
             Ok(())
+        },
+    },
+    Argument {
+        name: "ok_if",
+        usage: "ok_if = condition",
+        read: |options, name, input| {
+            let condition = expression(name, input, "a closure or function over what is returned")?;
+            judge(options, name, Judge::OkIf(condition))
+        },
+    },
+    Argument {
+        name: "err_if",
+        usage: "err_if = condition",
+        read: |options, name, input| {
+            let condition = expression(name, input, "a closure or function over what is returned")?;
+            judge(options, name, Judge::ErrIf(condition))
+        },
+    },
+    Argument {
+        name: "none",
+        usage: "none = ok | error | client",
+        read: |options, name, input| {
+            equals(name, input, "`none = ok`, `none = error` or `none = client`")?;
+            let how = how(input)?;
+            judge(options, name, Judge::None(how, name.span()))
         },
     },
 ];
@@ -93,10 +116,38 @@ fn argument(options: &mut Options, input: ParseStream<'_>) -> Result<()> {
         let message = format!("unknown argument `{text}`{meant}; expected one of: {}", usages());
         return Err(Error::new(name.span(), message));
     };
-    if (argument.is_given)(options) {
+    if options.given(&text).is_some() {
         return Err(Error::new(name.span(), format!("`{text}` is given twice")));
     }
-    (argument.read)(options, &name, input)
+    (argument.read)(options, &name, input)?;
+    options.given.push(name);
+    Ok(())
+}
+
+/// One alone says how a call ended.
+fn judge(options: &mut Options, name: &Ident, judge: Judge) -> Result<()> {
+    let other = ["ok_if", "err_if", "none"].into_iter().find_map(|other| options.given(other));
+    if let Some(other) = other {
+        let message = format!("`{other}` already says how a call ended: keep one of them");
+        return Err(Error::new(name.span(), message));
+    }
+    options.judge = judge;
+    Ok(())
+}
+
+/// `= expression`.
+fn expression(name: &Ident, input: ParseStream<'_>, what: &str) -> Result<Expr> {
+    equals(name, input, &format!("{what}: `{name} = ..`"))?;
+    input.parse()
+}
+
+/// `=`, and something behind it.
+fn equals(name: &Ident, input: ParseStream<'_>, what: &str) -> Result<()> {
+    let equals = input.parse::<Option<Token![=]>>()?;
+    if equals.is_none() || input.is_empty() || input.peek(Token![,]) {
+        return Err(Error::new(name.span(), format!("expected {what}")));
+    }
+    Ok(())
 }
 
 fn usages() -> String {

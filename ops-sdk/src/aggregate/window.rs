@@ -49,22 +49,33 @@ impl Window {
                 self.merge(series(site, site.name, labels), points, gauge.set_at);
             }
             Taken::Histogram(d) => self.merge(series(site, site.name, labels), Points::Histogram(d), 0),
-            Taken::Calls { durations, errors, panics, cancelled } => {
-                self.add_calls(site, durations, [errors, panics, cancelled]);
+            Taken::Calls { durations, errors, panics, cancelled, client_errors } => {
+                self.add_outcomes(site, &labels, durations.count);
+                self.add_calls(site, durations, [errors, panics, cancelled, client_errors]);
             }
         }
     }
 
-    /// A function's calls are three series, and two more where there is something to tell. A panic is an error too.
+    /// Calls whose ending has a label are a series of their own, beside the others: the label is the value that stands
+    /// behind those of the site's dimensions.
+    fn add_outcomes(&mut self, site: &'static Site, labels: &[String], calls: u64) {
+        let Some(label) = labels.get(site.keys.len()) else { return };
+        let mut series = of_function(site, "outcomes");
+        series.dimensions.push(("Outcome", label.clone()));
+        self.merge(series, Points::Counter { sum: calls }, 0);
+    }
+
+    /// A function's calls are three series, and more where there is something to tell. A panic is an error too; an
+    /// error of the caller is not.
     fn add_calls(
         &mut self,
         site: &'static Site,
         durations: Distribution,
-        [errors, panics, cancelled]: [u64; 3],
+        [errors, panics, cancelled, client_errors]: [u64; 4],
     ) {
         self.count(site, "calls", durations.count);
         self.count(site, "errors", errors.saturating_add(panics));
-        [("panics", panics), ("cancelled", cancelled)]
+        [("panics", panics), ("cancelled", cancelled), ("client_errors", client_errors)]
             .into_iter()
             .filter(|(_, sum)| *sum > 0)
             .for_each(|(name, sum)| self.count(site, name, sum));
@@ -184,7 +195,11 @@ mod tests {
         let mut durations = Distribution::default();
         durations.observe(2.0, 4);
         let mut window = Window::default();
-        window.add(&SITE, vec![], Taken::Calls { durations, errors: 1, panics: 1, cancelled: 0 });
+        window.add(
+            &SITE,
+            vec![],
+            Taken::Calls { durations, errors: 1, panics: 1, cancelled: 0, client_errors: 0 },
+        );
         let metrics = window.close(60_000, &[]);
         let told: Vec<_> = metrics.iter().map(|m| (m.name.as_ref(), m.unit, m.points.sum())).collect();
         let wanted = [

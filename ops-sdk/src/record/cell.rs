@@ -19,6 +19,9 @@ const CHUNK: usize = 128;
 /// Powers of two of one sign that have buckets; [`bucket_of`] numbers them from 1.
 const CHUNKS: usize = 96;
 
+/// Ways in which a call may not end well.
+pub(super) const MISHAPS: usize = 4;
+
 /// What every cell starts with.
 #[repr(C)]
 pub(super) struct CellHead {
@@ -60,15 +63,15 @@ pub(super) struct HistogramCell {
     seq: AtomicU64,
     sum: Sum,
     extremes: [Extremes; 2],
-    /// Calls that failed, panicked, or were dropped half way.
-    pub(super) endings: [AtomicU64; 3],
+    /// Calls that did not end well, each way of it counted by itself.
+    pub(super) endings: [AtomicU64; MISHAPS],
     zeros: AtomicU32,
     /// Where the buckets of each power of two are, positive values first.
     chunks: [AtomicU32; 2 * CHUNKS],
     taken_zeros: AtomicU32,
     taken_seq: AtomicU64,
     taken_sum: Sum,
-    taken_endings: [AtomicU64; 3],
+    taken_endings: [AtomicU64; MISHAPS],
 }
 
 /// A sum of doubles and what rounding has left out of it: without that, one value of 1e100 would swallow every smaller

@@ -2,8 +2,9 @@
 //! lane, a load of the site's place in it, and the addition; everything else is cold.
 
 use super::arena::{Arena, Resident};
-use super::cell::{CounterCell, GaugeCell, HistogramCell};
+use super::cell::{CounterCell, GaugeCell, HistogramCell, MISHAPS};
 use super::lane::{self, Lane};
+use super::outcome::{Ending, How};
 use super::{Label, Site, losses, on, registry, series};
 use crate::clock::{self, Ticks};
 use crate::model::{Signal, is_valid_value};
@@ -77,13 +78,30 @@ fn observe_cell(arena: Arena, site: &Site, cell: &HistogramCell, value: f64) {
 
 /// How a call ended, if not well: the place in the cell where such endings are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum Mishap {
     /// It returned an error.
     Error = 0,
     /// It panicked.
     Panic = 1,
     /// Its future was dropped before it was done.
     Cancelled = 2,
+    /// It returned an error that is the caller's own.
+    ClientError = 3,
+}
+
+impl Mishap {
+    /// Each of them, in the order of its number.
+    pub(crate) const ALL: [Mishap; MISHAPS] =
+        [Mishap::Error, Mishap::Panic, Mishap::Cancelled, Mishap::ClientError];
+
+    #[inline]
+    fn of(how: How) -> Option<Mishap> {
+        match how {
+            How::Ok => None,
+            How::Error => Some(Mishap::Error),
+            How::ClientError => Some(Mishap::ClientError),
+        }
+    }
 }
 
 /// A call in progress. Dropped before it is [`Call::done`], it is one that panicked, or was cancelled.
@@ -104,9 +122,9 @@ pub fn enter(site: &'static Site) -> Call {
 impl Call {
     /// Ends the call: reads the clock and counts.
     #[inline]
-    pub fn done(mut self, is_error: bool) {
+    pub fn done(mut self, ending: Ending) {
         if let Some(start) = self.start.take() {
-            finish(self.site, start, is_error.then_some(Ending::Error));
+            finish(self.site, start, Mishap::of(ending.how()), ending.label());
         }
     }
 }
@@ -122,20 +140,25 @@ impl Drop for Call {
 
 #[cold]
 fn abandoned(site: &'static Site, start: Ticks) {
-    let ending = if std::thread::panicking() { Ending::Panic } else { Ending::Cancelled };
-    finish(site, start, Some(ending));
+    let mishap = if std::thread::panicking() { Mishap::Panic } else { Mishap::Cancelled };
+    finish(site, start, Some(mishap), None);
 }
 
 #[inline]
-fn finish(site: &'static Site, start: Ticks, ending: Option<Ending>) {
+fn finish(site: &'static Site, start: Ticks, mishap: Option<Mishap>, label: Option<&'static str>) {
     #[allow(clippy::cast_precision_loss)] // exact up to 104 days
     let milliseconds = clock::nanos(start, clock::ticks()) as f64 * 1e-6;
-    with_cell(site, |arena, cell: &HistogramCell| {
-        if let Some(ending) = ending {
-            cell.ended(ending as usize);
+    let count = |arena: Arena, cell: &HistogramCell| {
+        if let Some(mishap) = mishap {
+            cell.ended(mishap as usize);
         }
         observe_cell(arena, site, cell, milliseconds);
-    });
+    };
+    match label {
+        None => with_cell(site, count),
+        // One value more than the site has keys: the reader knows it for the label.
+        Some(label) => with_cell_by(site, &[Label::Str(label)], count),
+    }
 }
 
 /// Runs `f` with this thread's cell of a site without dimensions.
@@ -214,7 +237,8 @@ fn found_or_made<T: Resident>(
     if let Some(cell) = series::find(arena, lane, slot, labels, hash) {
         return Some(cell);
     }
-    if labels.is_empty() || series::admit(lane, slot) {
+    // Without keys there can only be the label of an outcome, of which there are as many as the program has words for.
+    if site.keys.is_empty() || series::admit(lane, slot) {
         return arena.at(series::make(arena, lane, site, slot, labels, hash)?);
     }
     let overflow = &[Label::Str(series::OVERFLOW); DIMENSIONS_MAX][..labels.len().min(DIMENSIONS_MAX)];

@@ -32,7 +32,10 @@ pub use self::event::event;
 pub(crate) use self::frame::Frame;
 pub(crate) use self::lane::{mute, set_ring_bytes};
 pub use self::metric::{Call, count, count_by, enter, observe, observe_by, set, set_by};
-pub use self::outcome::{AnyOutcome, Probe, Returning, once, probe, returning};
+pub use self::outcome::{
+    AnyOutcome, AskedOutcome, Ending, Outcome, Probe, Returning, once, probe, returning,
+};
+pub use self::outcome::{err_if, none_is, ok_if};
 pub(crate) use self::overflow::set_bytes_max as set_overflow_bytes_max;
 pub(crate) use self::reader::{Reader, Taken, pending_events};
 #[cfg(test)]

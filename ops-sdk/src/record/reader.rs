@@ -7,7 +7,7 @@ use super::arena::Arena;
 use super::cell::{CellHead, CounterCell, GaugeCell, GaugeDelta, HistogramCell};
 use super::frame::Frame;
 use super::lane::{self, Lane};
-use super::metric::Ending;
+use super::metric::Mishap;
 use super::{Kind, Site, overflow, registry, series};
 use crate::model::{Distribution, Resolution};
 
@@ -20,8 +20,9 @@ pub(crate) enum Taken {
     Gauge(GaugeDelta),
     /// Values were observed.
     Histogram(Distribution),
-    /// Calls ended: their durations, how many returned an error, panicked, were cancelled.
-    Calls { durations: Distribution, errors: u64, panics: u64, cancelled: u64 },
+    /// Calls ended: their durations, how many returned an error, panicked, were cancelled, or failed by the fault of
+    /// whoever called.
+    Calls { durations: Distribution, errors: u64, panics: u64, cancelled: u64, client_errors: u64 },
 }
 
 /// Takes out of the arena. There is one, because what is taken is gone.
@@ -129,9 +130,9 @@ fn take_cell(arena: Arena, kind: Kind, offset: u32, epoch: u32) -> Option<Taken>
         Kind::Call => {
             let cell = arena.at::<HistogramCell>(offset)?;
             let durations = cell.take(arena, epoch)?;
-            let [errors, panics, cancelled] = [Ending::Error, Ending::Panic, Ending::Cancelled]
-                .map(|ending| cell.take_ending(ending as usize));
-            Some(Taken::Calls { durations, errors, panics, cancelled })
+            let [errors, panics, cancelled, client_errors] =
+                Mishap::ALL.map(|mishap| cell.take_ending(mishap as usize));
+            Some(Taken::Calls { durations, errors, panics, cancelled, client_errors })
         }
     }
 }

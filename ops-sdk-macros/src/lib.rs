@@ -231,6 +231,38 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// | `skip` | a method of an annotated block | leaves it as it is |
 /// | `ok_if = condition`, `err_if = condition` | a function or method | a closure or the path of a function that looks at what is returned: a success (or an error) if it says `true`, else the other |
 /// | `none = ok`, `= error`, `= client` | a function or method that returns an `Option` | what `None` is |
+/// | `dims("Key" => value, ..)` | a function or method | more dimensions of all its metrics but `in_flight`: up to 28, by the rules of [`counter!`](macro@counter) |
+/// | `in_flight` | a function or method | the gauge `in_flight` by `Function`: how many calls are in progress |
+/// | `unit = Seconds`, `Milliseconds`, `Microseconds` | a function or method | the unit of `duration`, which is milliseconds if nothing is said |
+/// | `resolution = high` or `standard` | a function or method | whether CloudWatch keeps its metrics by the second or by the minute |
+/// | `sample = 16` | a function or method | all calls are counted, and one in 16 is timed |
+///
+/// **Dimensions.** The values are taken when the call begins, before the body can move the arguments, and only while
+/// something records. Every combination of values is a series of its own, so keep their number small. The metrics have
+/// no series without them.
+///
+/// **Calls in progress** are exact over all threads: a call that panics has ended, and so has a future that was
+/// dropped. In each window the gauge has three samples: the fewest, the most, and the last number; so its `Maximum` is
+/// the peak. Threads share the number, so it costs more than a count when many are in the same function.
+///
+/// **Sampling.** Which calls are timed is left to chance, so that percentiles and the average of `duration` are
+/// unbiased; its sample count and sum are those of the timed calls. A call that is not timed does not read the clock,
+/// which is most of what measuring costs. `calls`, `errors` and all other counts stay exact.
+///
+/// ```
+/// # use ops_sdk::instrumented;
+/// # struct Order { region: String, lines: Vec<u64> }
+/// #[instrumented(in_flight, dims("Region" => order.region, "Big" => order.lines.len() > 100))]
+/// fn settle(order: Order) -> u64 {
+///     order.lines.into_iter().sum()
+/// }
+///
+/// #[instrumented(sample = 16, unit = Microseconds)]
+/// fn hash(n: u64) -> u64 {
+///     n.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+/// }
+/// # assert_eq!(settle(Order { region: "eu".to_owned(), lines: vec![hash(0)] }), 0);
+/// ```
 ///
 /// **Futures.** An async function is measured from its first poll until it is done or dropped. So is the block of a
 /// function that ends in `async move { .. }` or `Box::pin(async move { .. })`, as `async_trait` writes it. Any other

@@ -2,7 +2,7 @@
 //! it was written nor what it becomes; every part keeps the span of the token it came from, for the errors.
 
 use proc_macro2::{Ident, Span};
-use syn::{Expr, Generics, LitStr};
+use syn::{Expr, Generics, LitInt, LitStr};
 
 /// Which of the three metric macros.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,9 +114,20 @@ pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     pub(crate) skip: bool,
     pub(crate) judge: Judge,
+    pub(crate) dimensions: Vec<Dimension>,
+    pub(crate) in_flight: bool,
+    pub(crate) unit: Option<Ident>,
+    pub(crate) resolution: Option<Ident>,
+    /// One call in so many is timed.
+    pub(crate) sample: Option<LitInt>,
 }
 
 impl Options {
+    /// Whether a call needs more than its number and its duration.
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.in_flight || self.sample.is_some() || !self.dimensions.is_empty()
+    }
+
     /// Where this argument was written, if it was.
     pub(crate) fn given(&self, name: &str) -> Option<&Ident> {
         self.given.iter().find(|given| *given == name)

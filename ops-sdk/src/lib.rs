@@ -79,9 +79,10 @@ pub use ops_sdk_macros::{Outcome, counter, debug, error, gauge, histogram, info,
 pub mod __private {
     pub use crate::model::{Level, Resolution, Unit};
     pub use crate::record::{
-        Amount, AnyOutcome, Arg, AskedOutcome, Call, DimensionValue, Ending, FieldValue, Kind, Label,
-        Measure, Outcome, Piece, Probe, Returning, Site, Source, count, count_by, enabled, enter, err_if,
-        event, none_is, observe, observe_by, ok_if, on, once, probe, returning, set, set_by,
+        Amount, AnyOutcome, Arg, AskedOutcome, Call, DimensionValue, Ending, FieldValue, InFlight, Kind,
+        Label, Measure, Measured, Outcome, Piece, Probe, Returning, Site, Source, Tracked, count, count_by,
+        enabled, enter, err_if, event, none_is, observe, observe_by, ok_if, on, once, probe, returning, set,
+        set_by, track, untracked,
     };
 }
 

@@ -163,3 +163,202 @@ fn conditions_and_options_decide_where_they_are_asked_to() {
         assert_eq!(found, (calls, errors, client_errors), "{function}");
     }
 }
+
+/// What a mutable state of the test stands at, as other threads see it.
+static GATE: std::sync::Barrier = std::sync::Barrier::new(4);
+
+#[instrumented(name = "in flight", in_flight, none = client)]
+fn together(fails: bool) -> Option<()> {
+    GATE.wait();
+    GATE.wait();
+    if fails { std::panic::resume_unwind(Box::new("on purpose")) } else { Some(()) }
+}
+
+#[instrumented(name = "pending", in_flight)]
+async fn pending(done: bool) {
+    if !done {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The last value, the smallest and the largest of the gauge's lines that came after the first `known`.
+fn levels(capture: &Capture, function: &str, known: usize) -> Option<(f64, f64, f64)> {
+    let lines = with(capture, "in_flight", &[("Function", function)]);
+    let number = |line: &Value, key: &str| line[key].as_f64().expect("a number");
+    let line = lines.get(known)?;
+    Some((number(line, "last"), number(line, "min"), number(line, "max")))
+}
+
+#[test]
+fn calls_in_progress_are_exact_over_threads_panics_and_dropped_futures() {
+    let _turn = turn();
+    let capture = Capture::new("in-flight");
+    let ops = start(&capture);
+    let threads: Vec<_> = (0..3).map(|n| std::thread::spawn(move || together(n == 0))).collect();
+    GATE.wait();
+    assert!(ops.flush(SOON).complete);
+    assert_eq!(levels(&capture, "in flight", 0), Some((3.0, 0.0, 3.0)));
+    // What goes on without a change is told again.
+    assert!(ops.flush(SOON).complete);
+    assert_eq!(levels(&capture, "in flight", 1), Some((3.0, 3.0, 3.0)));
+    GATE.wait();
+    let ended = threads.into_iter().map(|thread| thread.join().is_ok()).filter(|ok| *ok).count();
+    assert_eq!(ended, 2, "one of them panics");
+    assert!(ops.flush(SOON).complete);
+    assert_eq!(levels(&capture, "in flight", 2), Some((0.0, 0.0, 3.0)));
+    assert!(ops.flush(SOON).complete);
+    assert_eq!(levels(&capture, "in flight", 3), None, "and nothing is told of nothing");
+
+    let mut futures: Vec<_> = [false, false, true].map(|done| Box::pin(pending(done))).into();
+    assert_eq!(polled(&mut futures), 1);
+    assert!(ops.flush(SOON).complete);
+    assert_eq!(levels(&capture, "pending", 0), Some((2.0, 0.0, 3.0)));
+    // Dropped on a thread that never began one.
+    std::thread::spawn(move || drop(futures)).join().expect("a thread that ends");
+    assert!(ops.flush(SOON).complete);
+    assert_eq!(levels(&capture, "pending", 1), Some((0.0, 0.0, 2.0)));
+    assert_eq!(sum(&capture, "cancelled", &[("Function", "pending")]), 2.0);
+    assert_eq!(sum(&capture, "panics", &[("Function", "in flight")]), 1.0);
+}
+
+struct Order {
+    region: String,
+    lines: Vec<u8>,
+}
+
+#[instrumented(name = "by region", dims("Region" => order.region, "Big" => order.lines.len() > 2, "Ip" => %ip))]
+fn by_region(order: Order, ip: std::net::Ipv4Addr) -> Result<Vec<u8>, Refused> {
+    let Order { region, lines } = order;
+    drop(region);
+    match lines.len() {
+        0 => Err(Refused::Declined),
+        1 => Err(Refused::Bank),
+        _ => Ok(lines),
+    }
+}
+
+#[instrumented(name = "wandering", dims("Shard" => shard, "Tenant" => tenant))]
+async fn wandering(shard: u8, tenant: String) -> Result<usize, Refused> {
+    let mut first = true;
+    std::future::poll_fn(|_| {
+        if std::mem::take(&mut first) { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+    })
+    .await;
+    if shard == 9 { Err(Refused::Declined) } else { Ok(tenant.len()) }
+}
+
+#[test]
+fn dimensions_are_taken_before_the_arguments_move() {
+    let capture = recorded(|| {
+        for lines in 0..5u8 {
+            let order = Order { region: "eu".to_owned(), lines: (0..lines).collect() };
+            let _ = by_region(order, std::net::Ipv4Addr::LOCALHOST);
+        }
+    });
+    let of = |name, big, more: &[(&str, &str)]| {
+        let own = [("Function", "by region"), ("Region", "eu"), ("Big", big), ("Ip", "127.0.0.1")];
+        sum(&capture, name, &[&own[..], more].concat())
+    };
+    assert_eq!((of("calls", "false", &[]), of("calls", "true", &[])), (3.0, 2.0));
+    assert_eq!((of("errors", "false", &[]), of("client_errors", "false", &[])), (1.0, 1.0));
+    assert_eq!(of("outcomes", "false", &[("Outcome", "declined")]), 1.0);
+    assert_eq!(sum(&capture, "calls", &[]), 5.0, "there is no series without the dimensions");
+    let durations = with(&capture, "duration", &[("Region", "eu")]);
+    assert_eq!(durations.iter().filter_map(|line| line["count"].as_u64()).sum::<u64>(), 5);
+}
+
+/// Polls each once; how many are done.
+fn polled<F: Future>(futures: &mut [std::pin::Pin<Box<F>>]) -> usize {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    futures.iter_mut().map(|future| future.as_mut().poll(&mut context)).filter(|poll| poll.is_ready()).count()
+}
+
+#[test]
+fn a_future_that_ends_on_another_thread_counts_in_the_same_series() {
+    const FUTURES: usize = 300;
+    let capture = recorded(|| {
+        let future = |n: usize| Box::pin(wandering([1, 2, 9][n % 3], format!("t{}", n % 2)));
+        let mut futures: Vec<_> = (0..FUTURES).map(future).collect();
+        assert_eq!(polled(&mut futures), 0);
+        let ready = std::thread::spawn(move || polled(&mut futures)).join().expect("a thread that ends");
+        assert_eq!(ready, FUTURES);
+    });
+    for (shard, client_errors) in [("1", 0.0), ("2", 0.0), ("9", 50.0)] {
+        for tenant in ["t0", "t1"] {
+            let of = |name| sum(&capture, name, &[("Shard", shard), ("Tenant", tenant)]);
+            assert_eq!((of("calls"), of("client_errors")), (50.0, client_errors), "{shard} {tenant}");
+            assert_eq!(of("outcomes"), client_errors);
+        }
+    }
+}
+
+#[instrumented(name = "seconds", unit = Seconds, resolution = high)]
+fn seconds() {
+    std::thread::sleep(Duration::from_millis(20));
+}
+
+#[instrumented(name = "microseconds", unit = Microseconds)]
+fn microseconds() {
+    std::thread::sleep(Duration::from_millis(20));
+}
+
+#[instrumented(name = "milliseconds", unit = Milliseconds, resolution = standard, in_flight)]
+fn milliseconds() {
+    std::thread::sleep(Duration::from_millis(20));
+}
+
+#[test]
+fn durations_are_in_the_unit_and_windows_that_were_asked_for() {
+    let capture = recorded(|| {
+        seconds();
+        microseconds();
+        milliseconds();
+    });
+    let table = [
+        ("seconds", "Seconds", 1e-3, 1_000),
+        ("microseconds", "Microseconds", 1e3, 60_000),
+        ("milliseconds", "Milliseconds", 1.0, 60_000),
+    ];
+    for (function, unit, per_millisecond, window_ms) in table {
+        let lines = with(&capture, "duration", &[("Function", function)]);
+        assert_eq!(
+            (lines.len(), &lines[0]["unit"], &lines[0]["window_ms"]),
+            (1, &unit.into(), &window_ms.into())
+        );
+        // It slept 20 ms at least by another clock; nobody can say how long at most.
+        let milliseconds = lines[0]["sum"].as_f64().expect("a number") / per_millisecond;
+        assert!((19.0..60_000.0).contains(&milliseconds), "{function}: {milliseconds} ms");
+        assert_eq!(sum(&capture, "calls", &[("Function", function)]), 1.0);
+    }
+}
+
+#[instrumented(name = "sampled", sample = 16, err_if = |odd| *odd)]
+fn sampled(n: u64) -> bool {
+    n % 2 == 1
+}
+
+#[instrumented(name = "seldom", sample = 100_000_000, dims("Parity" => n % 2))]
+fn seldom(n: u64) -> u64 {
+    n
+}
+
+#[test]
+fn of_sampled_calls_all_are_counted_and_some_are_timed() {
+    const CALLS: u64 = 40_000;
+    let capture = recorded(|| {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..CALLS / 4).for_each(|n| _ = (sampled(n), seldom(n % 4))));
+            }
+        });
+    });
+    let of = |name| sum(&capture, name, &[("Function", "sampled")]);
+    assert_eq!((of("calls"), of("errors")), (40_000.0, 20_000.0));
+    let timed: u64 = with(&capture, "duration", &[("Function", "sampled")])
+        .iter()
+        .filter_map(|line| line["count"].as_u64())
+        .sum();
+    // 2,500 by chance, and ten standard deviations (48) to either side.
+    assert!((2_020..=2_980).contains(&timed), "{timed} of {CALLS} were timed");
+    assert_eq!(sum(&capture, "calls", &[("Function", "seldom"), ("Parity", "1")]), 20_000.0);
+}

@@ -12,6 +12,7 @@ pub(crate) fn function(signature: &Signature, options: &Options) -> Result<()> {
                        to record into; in an instrumented `impl` block opt out with `#[instrumented(skip)]`";
         return Err(Error::new_spanned(constness, message));
     }
+    metric::of_function(options)?;
     match &options.name {
         Some(name) => metric::value(&name.value()).map_err(|message| {
             Error::new(name.span(), format!("the name becomes the dimension `Function`, and {message}"))

@@ -7,7 +7,7 @@ use syn::{
     Attribute, Block, Error, Expr, Ident, ImplItem, Item, ItemImpl, Lit, Meta, Result, Signature, Stmt, Type,
 };
 
-use super::{future, hygienic, hygienic_at, outcome, returns, site};
+use super::{future, hygienic, hygienic_at, metric, outcome, returns, site};
 use crate::model::Options;
 use crate::{check, parse};
 
@@ -104,8 +104,23 @@ fn call_site(attributes: &[Attribute], ident: &Ident, options: &Options, prefix:
         }
     };
     let doc = first_paragraph(attributes);
-    let more = if doc.is_empty() { TokenStream::new() } else { quote_spanned!(hygienic()=> .doc(#doc)) };
-    site(&quote!(Call), &name, &line_of(ident.span()), &more)
+    let mut more = metric::more(options.unit.as_ref(), options.resolution.as_ref(), &options.dimensions);
+    if let Some(sample) = &options.sample {
+        more.extend(quote_spanned!(hygienic()=> .sample(#sample)));
+    }
+    if !doc.is_empty() {
+        more.extend(quote_spanned!(hygienic()=> .doc(#doc)));
+    }
+    if options.in_flight {
+        more.extend(quote_spanned!(hygienic()=> .in_flight(&__OPS_IN_FLIGHT)));
+    }
+    let in_flight = options.in_flight.then(|| {
+        quote_spanned! {hygienic()=>
+            static __OPS_IN_FLIGHT: ::ops_sdk::__private::InFlight = ::ops_sdk::__private::InFlight::new();
+        }
+    });
+    let site = site(&quote!(Call), &name, &line_of(ident.span()), &more);
+    quote!(#in_flight #site)
 }
 
 /// The line of the function's name: `line!()` would say that of the attribute, which for an `impl` block is the same
@@ -189,23 +204,40 @@ fn in_async_block(body: &Block, capture: &TokenStream, output: Option<Type>) -> 
     Inner::Returns(body, !matches!(output, Type::Infer(_)))
 }
 
+/// An expression that begins the call. Values of dimensions are taken here, before the body can move the arguments,
+/// and only while something records.
+fn begun(options: &Options) -> TokenStream {
+    if !options.is_tracked() {
+        return quote_spanned!(hygienic()=> ::ops_sdk::__private::enter(&__OPS_SITE));
+    }
+    let labels = options.dimensions.iter().map(metric::label);
+    quote_spanned! {hygienic()=>
+        if ::ops_sdk::__private::on() {
+            ::ops_sdk::__private::track(&__OPS_SITE, &[#(#labels),*])
+        } else {
+            ::ops_sdk::__private::untracked(&__OPS_SITE)
+        }
+    }
+}
+
 fn measured(options: &Options, site: &TokenStream, inner: &Inner) -> TokenStream {
+    let begun = begun(options);
     match inner {
         Inner::Opaque(body) => quote_spanned! {hygienic()=>
             #site
-            let __ops_call = ::ops_sdk::__private::returning(::ops_sdk::__private::enter(&__OPS_SITE));
+            let __ops_call = ::ops_sdk::__private::returning(#begun);
             #body
         },
         Inner::Diverges(body) => quote_spanned! {hygienic()=>
             #site
-            let __ops_call = ::ops_sdk::__private::enter(&__OPS_SITE);
+            let __ops_call = #begun;
             #body
         },
         Inner::Returns(body, readable) => {
             let ending = outcome::ending(&options.judge, *readable);
             quote_spanned! {hygienic()=>
                 #site
-                let __ops_call = ::ops_sdk::__private::enter(&__OPS_SITE);
+                let __ops_call = #begun;
                 let __ops_result = #body;
                 __ops_call.done(#ending);
                 __ops_result

@@ -1,10 +1,11 @@
 //! The arguments of `#[instrumented(..)]`: one table of names, each with what reads its value.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Group, Ident, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Attribute, Error, Expr, LitStr, Meta, Result, Token};
+use syn::{Attribute, Error, Expr, LitInt, LitStr, Meta, Result, Token, token};
 
+use super::metric;
 use super::outcome::how;
 use crate::check::suggestion;
 use crate::model::{Judge, Options};
@@ -17,6 +18,9 @@ struct Argument {
     /// Reads what follows the name.
     read: fn(&mut Options, &Ident, ParseStream<'_>) -> Result<()>,
 }
+
+const UNITS: &str = "`unit = Seconds`, `unit = Milliseconds` or `unit = Microseconds`";
+const RESOLUTIONS: &str = "`resolution = high` or `resolution = standard`";
 
 const ARGUMENTS: &[Argument] = &[
     Argument {
@@ -58,6 +62,50 @@ const ARGUMENTS: &[Argument] = &[
             equals(name, input, "`none = ok`, `none = error` or `none = client`")?;
             let how = how(input)?;
             judge(options, name, Judge::None(how, name.span()))
+        },
+    },
+    Argument {
+        name: "dims",
+        usage: "dims(\"Key\" => value, ..)",
+        read: |options, name, input| {
+            let inside = parenthesized(name, input, "dims(\"Key\" => value, ..)")?;
+            options.dimensions = metric::dimensions.parse2(inside)?;
+            Ok(())
+        },
+    },
+    Argument {
+        name: "in_flight",
+        usage: "in_flight",
+        read: |options, _, _| {
+            options.in_flight = true;
+            Ok(())
+        },
+    },
+    Argument {
+        name: "unit",
+        usage: "unit = Unit",
+        read: |options, name, input| {
+            equals(name, input, UNITS)?;
+            options.unit = Some(word(input, UNITS)?);
+            Ok(())
+        },
+    },
+    Argument {
+        name: "resolution",
+        usage: "resolution = high",
+        read: |options, name, input| {
+            equals(name, input, RESOLUTIONS)?;
+            options.resolution = Some(word(input, RESOLUTIONS)?);
+            Ok(())
+        },
+    },
+    Argument {
+        name: "sample",
+        usage: "sample = N",
+        read: |options, name, input| {
+            equals(name, input, "how many calls there are to one that is timed: `sample = 16`")?;
+            options.sample = Some(number(name, input)?);
+            Ok(())
         },
     },
 ];
@@ -133,6 +181,30 @@ fn judge(options: &mut Options, name: &Ident, judge: Judge) -> Result<()> {
     }
     options.judge = judge;
     Ok(())
+}
+
+/// `(..)` and something in it.
+fn parenthesized(name: &Ident, input: ParseStream<'_>, usage: &str) -> Result<TokenStream> {
+    let group = if input.peek(token::Paren) { Some(input.parse::<Group>()?) } else { None };
+    match group.filter(|group| !group.stream().is_empty()) {
+        Some(group) => Ok(group.stream()),
+        None => Err(Error::new(name.span(), format!("expected `{usage}`"))),
+    }
+}
+
+/// One word, and nothing behind it.
+fn word(input: ParseStream<'_>, expected: &str) -> Result<Ident> {
+    if !input.peek(Ident::peek_any) {
+        return Err(input.error(format!("expected {expected}")));
+    }
+    input.call(Ident::parse_any)
+}
+
+fn number(name: &Ident, input: ParseStream<'_>) -> Result<LitInt> {
+    if input.peek(LitInt) {
+        return input.parse();
+    }
+    Err(input.error(format!("`{name}` is a whole number, written out: `{name} = 16`")))
 }
 
 /// `= expression`.

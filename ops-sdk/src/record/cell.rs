@@ -65,6 +65,9 @@ pub(super) struct HistogramCell {
     extremes: [Extremes; 2],
     /// Calls that did not end well, each way of it counted by itself.
     pub(super) endings: [AtomicU64; MISHAPS],
+    /// Calls that were counted without their duration.
+    untimed: AtomicU64,
+    taken_untimed: AtomicU64,
     zeros: AtomicU32,
     /// Where the buckets of each power of two are, positive values first.
     chunks: [AtomicU32; 2 * CHUNKS],
@@ -310,6 +313,18 @@ impl HistogramCell {
     pub(super) fn take_ending(&self, ending: usize) -> u64 {
         let sum = self.endings[ending].load(Ordering::Relaxed);
         sum.wrapping_sub(self.taken_endings[ending].swap(sum, Ordering::Relaxed))
+    }
+
+    /// Counts a call without its duration.
+    #[inline]
+    pub(super) fn untimed(&self) {
+        add(&self.untimed, 1);
+    }
+
+    /// How many calls were counted without their duration since this was asked last.
+    pub(super) fn take_untimed(&self) -> u64 {
+        let sum = self.untimed.load(Ordering::Relaxed);
+        sum.wrapping_sub(self.taken_untimed.swap(sum, Ordering::Relaxed))
     }
 
     #[inline]

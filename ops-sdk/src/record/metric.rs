@@ -11,7 +11,7 @@ use crate::model::{Signal, is_valid_value};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Dimensions that CloudWatch takes (PutMetricData, `MetricDatum.Dimensions`), and so the macros.
-const DIMENSIONS_MAX: usize = 30;
+pub(super) const DIMENSIONS_MAX: usize = 30;
 
 /// Counts up by `n`.
 #[inline]
@@ -95,7 +95,7 @@ impl Mishap {
         [Mishap::Error, Mishap::Panic, Mishap::Cancelled, Mishap::ClientError];
 
     #[inline]
-    fn of(how: How) -> Option<Mishap> {
+    pub(super) fn of(how: How) -> Option<Mishap> {
         match how {
             How::Ok => None,
             How::Error => Some(Mishap::Error),
@@ -146,14 +146,8 @@ fn abandoned(site: &'static Site, start: Ticks) {
 
 #[inline]
 fn finish(site: &'static Site, start: Ticks, mishap: Option<Mishap>, label: Option<&'static str>) {
-    #[allow(clippy::cast_precision_loss)] // exact up to 104 days
-    let milliseconds = clock::nanos(start, clock::ticks()) as f64 * 1e-6;
-    let count = |arena: Arena, cell: &HistogramCell| {
-        if let Some(mishap) = mishap {
-            cell.ended(mishap as usize);
-        }
-        observe_cell(arena, site, cell, milliseconds);
-    };
+    let duration = duration(site, start);
+    let count = |arena: Arena, cell: &HistogramCell| count_call(arena, site, cell, mishap, Some(duration));
     match label {
         None => with_cell(site, count),
         // One value more than the site has keys: the reader knows it for the label.
@@ -161,9 +155,35 @@ fn finish(site: &'static Site, start: Ticks, mishap: Option<Mishap>, label: Opti
     }
 }
 
+/// The time since `start`, in the unit of the site.
+#[inline]
+pub(super) fn duration(site: &Site, start: Ticks) -> f64 {
+    #[allow(clippy::cast_precision_loss)] // exact up to 104 days
+    let nanoseconds = clock::nanos(start, clock::ticks()) as f64;
+    nanoseconds * site.per_nanosecond
+}
+
+/// Counts a call that has ended, with its duration where it was timed.
+#[inline]
+pub(super) fn count_call(
+    arena: Arena,
+    site: &Site,
+    cell: &HistogramCell,
+    mishap: Option<Mishap>,
+    duration: Option<f64>,
+) {
+    if let Some(mishap) = mishap {
+        cell.ended(mishap as usize);
+    }
+    match duration {
+        Some(duration) => observe_cell(arena, site, cell, duration),
+        None => cell.untimed(),
+    }
+}
+
 /// Runs `f` with this thread's cell of a site without dimensions.
 #[inline]
-fn with_cell<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &T)) {
+pub(super) fn with_cell<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &'static T)) {
     let warm = || {
         let (lane, arena) = (lane::current()?, Arena::get()?);
         let offset = lane.slots.get(site.slot() as usize)?.load(Relaxed);
@@ -177,7 +197,7 @@ fn with_cell<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &T)) {
 
 #[cold]
 #[inline(never)]
-fn with_cell_cold<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &T)) {
+fn with_cell_cold<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &'static T)) {
     let done = registry::number(site).and_then(|slot| {
         lane::with(|arena, lane| match lane.slots.get(slot as usize) {
             Some(place) => {
@@ -199,7 +219,11 @@ fn with_cell_cold<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &T)) {
 
 /// Runs `f` with this thread's cell of a site and the values of its dimensions.
 #[inline]
-fn with_cell_by<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnOnce(Arena, &T)) {
+pub(super) fn with_cell_by<T: Resident>(
+    site: &'static Site,
+    labels: &[Label<'_>],
+    f: impl FnOnce(Arena, &'static T),
+) {
     if labels.iter().any(|label| matches!(label, Label::Display(_))) {
         return with_text(site, labels, f);
     }
@@ -216,7 +240,11 @@ fn with_cell_by<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl 
 
 #[cold]
 #[inline(never)]
-fn with_cell_by_cold<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnOnce(Arena, &T)) {
+fn with_cell_by_cold<T: Resident>(
+    site: &'static Site,
+    labels: &[Label<'_>],
+    f: impl FnOnce(Arena, &'static T),
+) {
     let done = registry::number(site).and_then(|slot| {
         lane::with(|arena, lane| found_or_made(arena, lane, site, slot, labels).map(|cell| f(arena, cell)))
     });
@@ -251,7 +279,7 @@ fn found_or_made<T: Resident>(
 
 /// As [`with_cell_by`], for values that must be formatted first.
 #[inline(never)]
-fn with_text<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnOnce(Arena, &T)) {
+fn with_text<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnOnce(Arena, &'static T)) {
     let texts: Vec<Option<String>> = labels
         .iter()
         .map(|label| if let Label::Display(value) = label { Some(value.to_string()) } else { None })

@@ -4,7 +4,7 @@
 
 use std::marker::PhantomData;
 
-use super::Call;
+use super::{Call, Tracked};
 
 /// How a call ended, with a word for it where the numbers are to be told apart by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -185,23 +185,43 @@ pub fn once<R>(body: impl FnOnce() -> R) -> R {
     body()
 }
 
+/// A call in progress, of whichever kind.
+pub trait Measured: Sized {
+    /// Ends the call as a success.
+    fn ended_well(self);
+}
+
+impl Measured for Call {
+    #[inline]
+    fn ended_well(self) {
+        self.done(Ending::OK);
+    }
+}
+
+impl Measured for Tracked {
+    #[inline]
+    fn ended_well(self) {
+        self.done(Ending::OK);
+    }
+}
+
 /// Ends a call as a success when the function returns, by whichever way. For functions that return `impl Trait`: they
 /// cannot be seen to return a `Result`, and only where it stands does their body know what it has to be.
 #[must_use]
-pub struct Returning(Option<Call>);
+pub struct Returning<C: Measured>(Option<C>);
 
 /// Ends this call when the value is dropped.
 #[inline]
-pub fn returning(call: Call) -> Returning {
+pub fn returning<C: Measured>(call: C) -> Returning<C> {
     Returning(Some(call))
 }
 
-impl Drop for Returning {
+impl<C: Measured> Drop for Returning<C> {
     #[inline]
     fn drop(&mut self) {
         // A panic is for the call's own drop to tell.
         if let Some(call) = self.0.take().filter(|_| !std::thread::panicking()) {
-            call.done(Ending::OK);
+            call.ended_well();
         }
     }
 }

@@ -174,7 +174,7 @@ fn calls_count_errors_panics_and_cancellations_apart() {
     });
     assert!(panicked.is_err());
     let all = taken(&mut reader);
-    let [Taken::Calls { durations, errors, panics, cancelled, client_errors }] =
+    let [Taken::Calls { durations, errors, panics, cancelled, client_errors, .. }] =
         &all[&("call".to_owned(), vec![])][..]
     else {
         panic!("{all:?}")

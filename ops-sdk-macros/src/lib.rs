@@ -236,6 +236,9 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// | `unit = Seconds`, `Milliseconds`, `Microseconds` | a function or method | the unit of `duration`, which is milliseconds if nothing is said |
 /// | `resolution = high` or `standard` | a function or method | whether CloudWatch keeps its metrics by the second or by the minute |
 /// | `sample = 16` | a function or method | all calls are counted, and one in 16 is timed |
+/// | `log = "entry, exit, error"` | a function or method | which log lines it writes: one of these, or more with commas |
+/// | `level = debug` | a function or method that logs | the level of the lines but those of errors; `info` if nothing is said |
+/// | `fields(name = value, ..)` | a function or method that logs | up to 16 fields of its log lines, written as in [`info!`](macro@info) |
 ///
 /// **Dimensions.** The values are taken when the call begins, before the body can move the arguments, and only while
 /// something records. Every combination of values is a series of its own, so keep their number small. The metrics have
@@ -244,6 +247,23 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// **Calls in progress** are exact over all threads: a call that panics has ended, and so has a future that was
 /// dropped. In each window the gauge has three samples: the fewest, the most, and the last number; so its `Maximum` is
 /// the peak. Threads share the number, so it costs more than a count when many are in the same function.
+///
+/// **Log lines.** `entry` logs `settle began`; `exit` logs `settle ended` for every call, well or not; `error` logs
+/// `settle failed` at level `ERROR`, for calls that are errors or panic, which `exit` then does not log again. Behind
+/// the fields, the field `outcome` says how the call ended: its label, or `ok`, `error`, `client error`, `panic`,
+/// `cancelled`. No argument is logged that is not named in `fields`. They are taken once for the beginning and once for
+/// the end of the call, both before the body can move the arguments, and only while the level is on. Text of up to 46
+/// bytes is kept for the end without an allocation.
+///
+/// ```
+/// # use ops_sdk::instrumented;
+/// # struct Order { id: u64, card: String }
+/// #[instrumented(log = "error", fields(order.id = order.id))]
+/// fn pay(order: Order) -> Result<(), String> {
+///     if order.card.is_empty() { Err("no card".to_owned()) } else { Ok(()) }
+/// }
+/// # assert!(pay(Order { id: 7, card: String::new() }).is_err());
+/// ```
 ///
 /// **Sampling.** Which calls are timed is left to chance, so that percentiles and the average of `duration` are
 /// unbiased; its sample count and sum are those of the timed calls. A call that is not timed does not read the clock,

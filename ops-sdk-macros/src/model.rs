@@ -75,6 +75,7 @@ pub(crate) struct Event {
 }
 
 /// A key and its value.
+#[derive(Clone)]
 pub(crate) struct Field {
     pub(crate) key: Key,
     pub(crate) capture: Capture,
@@ -120,6 +121,9 @@ pub(crate) struct Options {
     pub(crate) resolution: Option<Ident>,
     /// One call in so many is timed.
     pub(crate) sample: Option<LitInt>,
+    pub(crate) log: Option<LogOn>,
+    pub(crate) level: Option<Level>,
+    pub(crate) fields: Vec<Field>,
 }
 
 impl Options {
@@ -132,6 +136,14 @@ impl Options {
     pub(crate) fn given(&self, name: &str) -> Option<&Ident> {
         self.given.iter().find(|given| *given == name)
     }
+}
+
+/// When a function is logged.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct LogOn {
+    pub(crate) entry: bool,
+    pub(crate) exit: bool,
+    pub(crate) error: bool,
 }
 
 /// Who says how a call ended.

@@ -79,10 +79,10 @@ pub use ops_sdk_macros::{Outcome, counter, debug, error, gauge, histogram, info,
 pub mod __private {
     pub use crate::model::{Level, Resolution, Unit};
     pub use crate::record::{
-        Amount, AnyOutcome, Arg, AskedOutcome, Call, DimensionValue, Ending, FieldValue, InFlight, Kind,
-        Label, Measure, Measured, Outcome, Piece, Probe, Returning, Site, Source, Tracked, count, count_by,
-        enabled, enter, err_if, event, none_is, observe, observe_by, ok_if, on, once, probe, returning, set,
-        set_by, track, untracked,
+        Amount, AnyOutcome, Arg, AskedOutcome, Call, DimensionValue, Ending, FieldValue, Held, InFlight,
+        Kind, Label, Logged, Measure, Measured, Outcome, Piece, Probe, Returning, Site, Source, Tracked,
+        count, count_by, enabled, enter, err_if, event, hold, logged, none_is, observe, observe_by, ok_if,
+        on, once, probe, returning, set, set_by, track, untracked,
     };
 }
 

@@ -13,7 +13,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 fn start(capture: &Capture) -> Ops {
     let builder = ops_sdk::init().environment(|_| None).linger(Duration::from_millis(5));
-    builder.backend(capture.clone()).start().expect("recording starts")
+    builder.level(ops_sdk::Level::Debug).backend(capture.clone()).start().expect("recording starts")
 }
 
 /// Runs `work` while a fake records, and gives back what arrived.
@@ -361,4 +361,78 @@ fn of_sampled_calls_all_are_counted_and_some_are_timed() {
     // 2,500 by chance, and ten standard deviations (48) to either side.
     assert!((2_020..=2_980).contains(&timed), "{timed} of {CALLS} were timed");
     assert_eq!(sum(&capture, "calls", &[("Function", "seldom"), ("Parity", "1")]), 20_000.0);
+}
+
+#[instrumented(name = "logged", log = "entry, exit, error", level = debug, fields(n, order.name = name, %ip))]
+fn logged(n: u8, name: String, ip: std::net::Ipv4Addr) -> Result<usize, Refused> {
+    let _ = ip;
+    match n {
+        0 => Err(Refused::Bank),
+        1 => Err(Refused::Declined),
+        2 => std::panic::resume_unwind(Box::new("on purpose")),
+        _ => Ok(name.len()),
+    }
+}
+
+#[instrumented(name = "failures", log = "error", fields(secret = n % 2))]
+async fn failures(n: u8, _secret: &str) -> Result<(), String> {
+    if n == 9 {
+        std::future::pending::<()>().await;
+    }
+    if n > 1 { Err("too large".to_owned()) } else { Ok(()) }
+}
+
+#[instrumented(name = "hidden", log = "exit", fields(text))]
+fn hidden(text: &str) -> impl Iterator<Item = char> {
+    text.chars()
+}
+
+#[test]
+fn a_function_logs_what_was_named_and_nothing_else_when_it_was_asked_to() {
+    let long = "a name that is too long to be kept in place, and so goes to the heap";
+    let capture = recorded(|| {
+        for (n, name) in [(0, "zero"), (1, long), (2, "two"), (3, "three")] {
+            let call = || logged(n, name.to_owned(), std::net::Ipv4Addr::LOCALHOST);
+            assert_eq!(std::panic::catch_unwind(call).is_err(), n == 2);
+        }
+        let mut futures: Vec<_> = [1, 2, 9].map(|n| Box::pin(failures(n, "never logged"))).into();
+        assert_eq!(polled(&mut futures), 2);
+        drop(futures);
+        assert_eq!(hidden("ab").count(), 2);
+    });
+    let told = |start| {
+        let lines = capture.messages(start);
+        let text = |line: &Value| {
+            let (level, message) = (line["level"].as_str(), line["message"].as_str());
+            let own = ["signal", "time", "level", "target", "message", "id", "file"];
+            let fields = line.as_object().expect("an object").iter();
+            let fields: serde_json::Map<_, _> = fields
+                .filter(|(key, _)| !own.contains(&key.as_str()))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect();
+            let fields = Value::from(fields);
+            format!("{} {}: {fields}", level.expect("a level"), message.expect("a message"))
+        };
+        lines.iter().map(text).collect::<Vec<_>>()
+    };
+    let line = |level: &str, what: &str, n: u8, name: &str, outcome: &str| {
+        let outcome = if outcome.is_empty() { String::new() } else { format!(r#","outcome":"{outcome}""#) };
+        format!(r#"{level} logged {what}: {{"ip":"127.0.0.1","n":{n},"order.name":"{name}"{outcome}}}"#)
+    };
+    let mut wanted = vec![
+        line("DEBUG", "began", 0, "zero", ""),
+        line("ERROR", "failed", 0, "zero", "bank"),
+        line("DEBUG", "began", 1, long, ""),
+        line("DEBUG", "ended", 1, long, "declined"),
+        line("DEBUG", "began", 2, "two", ""),
+        line("ERROR", "failed", 2, "two", "panic"),
+        line("DEBUG", "began", 3, "three", ""),
+        line("DEBUG", "ended", 3, "three", "ok"),
+    ];
+    let mut found = told("logged");
+    (wanted.sort(), found.sort());
+    assert_eq!(found, wanted);
+    assert_eq!(told("failures"), [r#"ERROR failures failed: {"outcome":"error","secret":0}"#]);
+    assert_eq!(told("hidden"), [r#"INFO hidden ended: {"outcome":"ok","text":"ab"}"#]);
+    assert_eq!(sum(&capture, "calls", &[("Function", "logged")]), 4.0);
 }

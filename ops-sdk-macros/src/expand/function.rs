@@ -7,6 +7,7 @@ use syn::{
     Attribute, Block, Error, Expr, Ident, ImplItem, Item, ItemImpl, Lit, Meta, Result, Signature, Stmt, Type,
 };
 
+use super::logs::{self, Logs};
 use super::{future, hygienic, hygienic_at, metric, outcome, returns, site};
 use crate::model::Options;
 use crate::{check, parse};
@@ -71,27 +72,36 @@ fn instrument(
 ) -> Result<()> {
     check::function(signature, options)?;
     let site = call_site(attributes, &signature.ident, options, prefix);
+    let logs = logs::logs(options, &signature.ident, prefix);
+    let around = Around { options, site, logs };
     if signature.asyncness.is_some() {
         let inner = in_async_block(body, &quote!(move), returns::of_body(&signature.output));
-        return replace(body, options, &site, &inner);
+        return replace(body, &around, &inner);
     }
     if let Some(block) = future::last_async_block(body) {
         let capture = &block.capture;
         let output = returns::of_future(&signature.output).unwrap_or_else(|| syn::parse_quote!(_));
         let inner = in_async_block(&block.block, &quote!(#capture), Some(output));
-        return replace(&mut block.block, options, &site, &inner);
+        return replace(&mut block.block, &around, &inner);
     }
     let inner = if returns::is_opaque(&signature.output) {
         Inner::Opaque(body.to_token_stream())
     } else {
         in_closure(body, returns::of_body(&signature.output))
     };
-    replace(body, options, &site, &inner)
+    replace(body, &around, &inner)
 }
 
-fn replace(body: &mut Block, options: &Options, site: &TokenStream, inner: &Inner) -> Result<()> {
-    check::looks_at_value(options, inner.why_hidden())?;
-    body.stmts = vec![Stmt::Expr(Expr::Verbatim(measured(options, site, inner)), None)];
+/// What stands around a body.
+struct Around<'a> {
+    options: &'a Options,
+    site: TokenStream,
+    logs: Logs,
+}
+
+fn replace(body: &mut Block, around: &Around<'_>, inner: &Inner) -> Result<()> {
+    check::looks_at_value(around.options, inner.why_hidden())?;
+    body.stmts = vec![Stmt::Expr(Expr::Verbatim(measured(around, inner)), None)];
     Ok(())
 }
 
@@ -220,26 +230,47 @@ fn begun(options: &Options) -> TokenStream {
     }
 }
 
-fn measured(options: &Options, site: &TokenStream, inner: &Inner) -> TokenStream {
+fn measured(Around { options, site, logs }: &Around<'_>, inner: &Inner) -> TokenStream {
     let begun = begun(options);
+    let Logs { entry, guard } = logs;
+    let log = |returning: bool| {
+        guard.as_ref().map(|guard| match returning {
+            true => quote_spanned!(hygienic()=> let __ops_log = ::ops_sdk::__private::returning(#guard);),
+            false => quote_spanned!(hygienic()=> let __ops_log = #guard;),
+        })
+    };
     match inner {
-        Inner::Opaque(body) => quote_spanned! {hygienic()=>
-            #site
-            let __ops_call = ::ops_sdk::__private::returning(#begun);
-            #body
-        },
-        Inner::Diverges(body) => quote_spanned! {hygienic()=>
-            #site
-            let __ops_call = #begun;
-            #body
-        },
-        Inner::Returns(body, readable) => {
-            let ending = outcome::ending(&options.judge, *readable);
+        Inner::Opaque(body) => {
+            let log = log(true);
             quote_spanned! {hygienic()=>
-                #site
+                #site #entry #log
+                let __ops_call = ::ops_sdk::__private::returning(#begun);
+                #body
+            }
+        }
+        Inner::Diverges(body) => {
+            let log = log(false);
+            quote_spanned! {hygienic()=>
+                #site #entry #log
+                let __ops_call = #begun;
+                #body
+            }
+        }
+        Inner::Returns(body, readable) => {
+            let (log, ending) = (log(false), outcome::ending(&options.judge, *readable));
+            let end = match guard {
+                None => quote_spanned!(hygienic()=> __ops_call.done(#ending);),
+                Some(_) => quote_spanned! {hygienic()=>
+                    let __ops_ending = #ending;
+                    __ops_call.done(__ops_ending);
+                    __ops_log.done(__ops_ending);
+                },
+            };
+            quote_spanned! {hygienic()=>
+                #site #entry #log
                 let __ops_call = #begun;
                 let __ops_result = #body;
-                __ops_call.done(#ending);
+                #end
                 __ops_result
             }
         }

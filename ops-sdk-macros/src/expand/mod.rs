@@ -5,6 +5,7 @@
 mod event;
 mod function;
 mod future;
+mod logs;
 mod metric;
 mod outcome;
 mod returns;

@@ -5,8 +5,8 @@ use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Attribute, Error, Expr, LitInt, LitStr, Meta, Result, Token, token};
 
-use super::metric;
 use super::outcome::how;
+use super::{event, logs, metric};
 use crate::check::suggestion;
 use crate::model::{Judge, Options};
 
@@ -105,6 +105,33 @@ const ARGUMENTS: &[Argument] = &[
         read: |options, name, input| {
             equals(name, input, "how many calls there are to one that is timed: `sample = 16`")?;
             options.sample = Some(number(name, input)?);
+            Ok(())
+        },
+    },
+    Argument {
+        name: "log",
+        usage: "log = \"entry, exit, error\"",
+        read: |options, name, input| {
+            equals(name, input, "`log = \"entry\"`, `log = \"exit\"`, `log = \"error\"`, or more of them")?;
+            options.log = Some(logs::moments(input)?);
+            Ok(())
+        },
+    },
+    Argument {
+        name: "level",
+        usage: "level = info",
+        read: |options, name, input| {
+            equals(name, input, "a level: `level = debug`")?;
+            options.level = Some(logs::level(input)?);
+            Ok(())
+        },
+    },
+    Argument {
+        name: "fields",
+        usage: "fields(name = value, ..)",
+        read: |options, name, input| {
+            let inside = parenthesized(name, input, "fields(name = value, ..)")?;
+            options.fields = event::fields.parse2(inside)?;
             Ok(())
         },
     },

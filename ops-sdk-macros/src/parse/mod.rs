@@ -4,6 +4,7 @@
 mod event;
 mod groups;
 mod instrumented;
+mod logs;
 mod metric;
 mod outcome;
 mod spec;

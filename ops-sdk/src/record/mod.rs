@@ -12,6 +12,7 @@ mod event;
 mod frame;
 mod in_flight;
 mod lane;
+mod logged;
 pub(crate) mod losses;
 mod metric;
 mod outcome;
@@ -35,6 +36,7 @@ pub(crate) use self::frame::Frame;
 pub use self::in_flight::InFlight;
 pub(crate) use self::in_flight::Levels;
 pub(crate) use self::lane::{mute, set_ring_bytes};
+pub use self::logged::{Held, Logged, hold, logged};
 pub use self::metric::{Call, count, count_by, enter, observe, observe_by, set, set_by};
 pub use self::outcome::{
     AnyOutcome, AskedOutcome, Ending, Measured, Outcome, Probe, Returning, once, probe, returning,

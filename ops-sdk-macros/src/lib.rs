@@ -202,7 +202,24 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// It goes on functions and methods, `async` or not, and on whole `impl` blocks, of types and of traits, where it
 /// measures every function that has a body.
 ///
-/// **Errors.** A call that returns `Err` is an error; so is one that panics. Whatever is not a `Result` is a success.
+/// **Endings.** A call that returns `Err` is an error; so is one that panics. Whatever is not a `Result` is a success.
+/// A type can say more: if what is returned, or the error of a `Result`, implements `ops_sdk::Outcome`, which can be
+/// derived, it is asked. An error of whoever called counts in `client_errors` and not in `errors`, and an ending with
+/// a label counts also in `outcomes`, by `Function` and `Outcome`. What the function itself says wins over the type:
+///
+/// ```
+/// # use ops_sdk::instrumented;
+/// #[instrumented(ok_if = |status| *status < 500)]
+/// fn forward(request: &str) -> u16 {
+///     if request.is_empty() { 400 } else { 200 }
+/// }
+///
+/// #[instrumented(none = client)]
+/// fn find(word: &str) -> Option<usize> {
+///     "a few words".find(word)
+/// }
+/// # assert_eq!((forward(""), find("few")), (400, Some(2)));
+/// ```
 ///
 /// **Name.** The calls are told apart by the dimension `Function`, which is the path of the function:
 /// `shop::charge`, and in an annotated block `shop::Order::settle`. A method that carries the attribute itself cannot
@@ -212,6 +229,60 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// |---|---|---|
 /// | `name = "..."` | a function or method | the whole value of `Function`, in place of the path: 1-1024 printable ASCII characters |
 /// | `skip` | a method of an annotated block | leaves it as it is |
+/// | `ok_if = condition`, `err_if = condition` | a function or method | a closure or the path of a function that looks at what is returned: a success (or an error) if it says `true`, else the other |
+/// | `none = ok`, `= error`, `= client` | a function or method that returns an `Option` | what `None` is |
+/// | `dims("Key" => value, ..)` | a function or method | more dimensions of all its metrics but `in_flight`: up to 28, by the rules of [`counter!`](macro@counter) |
+/// | `in_flight` | a function or method | the gauge `in_flight` by `Function`: how many calls are in progress |
+/// | `unit = Seconds`, `Milliseconds`, `Microseconds` | a function or method | the unit of `duration`, which is milliseconds if nothing is said |
+/// | `resolution = high` or `standard` | a function or method | whether CloudWatch keeps its metrics by the second or by the minute |
+/// | `sample = 16` | a function or method | all calls are counted, and one in 16 is timed |
+/// | `log = "entry, exit, error"` | a function or method | which log lines it writes: one of these, or more with commas |
+/// | `level = debug` | a function or method that logs | the level of the lines but those of errors; `info` if nothing is said |
+/// | `fields(name = value, ..)` | a function or method that logs | up to 16 fields of its log lines, written as in [`info!`](macro@info) |
+///
+/// **Dimensions.** The values are taken when the call begins, before the body can move the arguments, and only while
+/// something records. Every combination of values is a series of its own, so keep their number small. The metrics have
+/// no series without them.
+///
+/// **Calls in progress** are exact over all threads: a call that panics has ended, and so has a future that was
+/// dropped. In each window the gauge has three samples: the fewest, the most, and the last number; so its `Maximum` is
+/// the peak. Threads share the number, so it costs more than a count when many are in the same function.
+///
+/// **Log lines.** `entry` logs `settle began`; `exit` logs `settle ended` for every call, well or not; `error` logs
+/// `settle failed` at level `ERROR`, for calls that are errors or panic, which `exit` then does not log again. Behind
+/// the fields, the field `outcome` says how the call ended: its label, or `ok`, `error`, `client error`, `panic`,
+/// `cancelled`. No argument is logged that is not named in `fields`. They are taken once for the beginning and once for
+/// the end of the call, both before the body can move the arguments, and only while the level is on. Text of up to 46
+/// bytes is kept for the end without an allocation.
+///
+/// ```
+/// # use ops_sdk::instrumented;
+/// # struct Order { id: u64, card: String }
+/// #[instrumented(log = "error", fields(order.id = order.id))]
+/// fn pay(order: Order) -> Result<(), String> {
+///     if order.card.is_empty() { Err("no card".to_owned()) } else { Ok(()) }
+/// }
+/// # assert!(pay(Order { id: 7, card: String::new() }).is_err());
+/// ```
+///
+/// **Sampling.** Which calls are timed is left to chance, so that percentiles and the average of `duration` are
+/// unbiased; its sample count and sum are those of the timed calls. A call that is not timed does not read the clock,
+/// which is most of what measuring costs. `calls`, `errors` and all other counts stay exact.
+///
+/// ```
+/// # use ops_sdk::instrumented;
+/// # struct Order { region: String, lines: Vec<u64> }
+/// #[instrumented(in_flight, dims("Region" => order.region, "Big" => order.lines.len() > 100))]
+/// fn settle(order: Order) -> u64 {
+///     order.lines.into_iter().sum()
+/// }
+///
+/// #[instrumented(sample = 16, unit = Microseconds)]
+/// fn hash(n: u64) -> u64 {
+///     n.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+/// }
+/// # assert_eq!(settle(Order { region: "eu".to_owned(), lines: vec![hash(0)] }), 0);
+/// ```
 ///
 /// **Futures.** An async function is measured from its first poll until it is done or dropped. So is the block of a
 /// function that ends in `async move { .. }` or `Box::pin(async move { .. })`, as `async_trait` writes it. Any other
@@ -226,6 +297,44 @@ pub fn instrumented(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = parse::options(arguments.into())
         .and_then(|options| expand::item(&options, syn::parse2(item.clone())?));
     expanded.unwrap_or_else(|error| fallback::item(item, &error)).into()
+}
+
+/// Lets a type tell how a call ended that returned it, or returned it as the error of a `Result`.
+///
+/// ```
+/// use ops_sdk::prelude::*;
+///
+/// #[derive(Outcome)]
+/// enum ChargeError {
+///     #[outcome(client, label = "declined")]
+///     Declined { reason: String },
+///     #[outcome(client)]
+///     NoSuchOrder(u64),
+///     #[outcome(error, label = "bank unreachable")]
+///     Bank(std::io::Error),
+///     #[outcome(ok)]
+///     AlreadyCharged,
+/// }
+///
+/// #[instrumented]
+/// fn charge(order: u64) -> Result<u32, ChargeError> {
+///     Err(ChargeError::NoSuchOrder(order)) // counts in `calls` and in `client_errors`, not in `errors`
+/// }
+/// # assert!(charge(7).is_err());
+/// ```
+///
+/// It goes on enums and structs. `#[outcome(..)]` on a variant, or on the type for all variants that have none, says:
+///
+/// - **`ok`**, **`error`** or **`client`**: a success, an error, or an error of whoever called, which counts in the
+///   metric `client_errors` and not in `errors`.
+/// - **`label = "..."`**: counts such endings also in the metric `outcomes`, by the dimensions `Function` and
+///   `Outcome`. A label is a value of a dimension: 1-1024 printable ASCII characters.
+#[proc_macro_derive(Outcome, attributes(outcome))]
+pub fn outcome(input: TokenStream) -> TokenStream {
+    let outcomes = parse::outcomes(parse::visible(input.into()));
+    let expanded =
+        outcomes.and_then(|outcomes| check::outcomes(&outcomes).map(|()| expand::outcomes(&outcomes)));
+    expanded.unwrap_or_else(|error| fallback::expression(&error)).into()
 }
 
 fn metric(kind: MetricKind, input: TokenStream) -> TokenStream {

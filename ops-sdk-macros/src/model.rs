@@ -2,7 +2,7 @@
 //! it was written nor what it becomes; every part keeps the span of the token it came from, for the errors.
 
 use proc_macro2::{Ident, Span};
-use syn::{Expr, LitStr};
+use syn::{Expr, Generics, LitInt, LitStr};
 
 /// Which of the three metric macros.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,6 +75,7 @@ pub(crate) struct Event {
 }
 
 /// A key and its value.
+#[derive(Clone)]
 pub(crate) struct Field {
     pub(crate) key: Key,
     pub(crate) capture: Capture,
@@ -109,7 +110,88 @@ pub(crate) struct Formatted {
 /// The arguments of `#[instrumented]`.
 #[derive(Default)]
 pub(crate) struct Options {
+    /// The names of the arguments, as they were written.
+    pub(crate) given: Vec<Ident>,
     pub(crate) name: Option<LitStr>,
-    /// Where `skip` was written.
-    pub(crate) skip: Option<Span>,
+    pub(crate) skip: bool,
+    pub(crate) judge: Judge,
+    pub(crate) dimensions: Vec<Dimension>,
+    pub(crate) in_flight: bool,
+    pub(crate) unit: Option<Ident>,
+    pub(crate) resolution: Option<Ident>,
+    /// One call in so many is timed.
+    pub(crate) sample: Option<LitInt>,
+    pub(crate) log: Option<LogOn>,
+    pub(crate) level: Option<Level>,
+    pub(crate) fields: Vec<Field>,
+}
+
+impl Options {
+    /// Whether a call needs more than its number and its duration.
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.in_flight || self.sample.is_some() || !self.dimensions.is_empty()
+    }
+
+    /// Where this argument was written, if it was.
+    pub(crate) fn given(&self, name: &str) -> Option<&Ident> {
+        self.given.iter().find(|given| *given == name)
+    }
+}
+
+/// When a function is logged.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct LogOn {
+    pub(crate) entry: bool,
+    pub(crate) exit: bool,
+    pub(crate) error: bool,
+}
+
+/// Who says how a call ended.
+#[derive(Default)]
+pub(crate) enum Judge {
+    /// The type of what it returned.
+    #[default]
+    Type,
+    /// `ok_if = ..`: a condition on what it returned.
+    OkIf(Expr),
+    /// `err_if = ..`: the same, the other way round.
+    ErrIf(Expr),
+    /// `none = ..`: an `Option`, of which `None` is this; and where that was written.
+    None(How, Span),
+}
+
+/// What a call can end as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum How {
+    Ok,
+    Error,
+    Client,
+}
+
+impl How {
+    /// The constant of `ops_sdk::Ending`.
+    pub(crate) fn constant(self) -> &'static str {
+        match self {
+            How::Ok => "OK",
+            How::Error => "ERROR",
+            How::Client => "CLIENT_ERROR",
+        }
+    }
+}
+
+/// A type with `#[derive(Outcome)]`.
+pub(crate) struct Outcomes {
+    pub(crate) ident: Ident,
+    pub(crate) generics: Generics,
+    /// `None` for a struct, which has but one.
+    pub(crate) variants: Option<Vec<(Ident, Ending)>>,
+    /// How a call ends with the struct.
+    pub(crate) whole: Option<Ending>,
+}
+
+/// `#[outcome(client, label = "declined")]`.
+#[derive(Clone)]
+pub(crate) struct Ending {
+    pub(crate) how: How,
+    pub(crate) label: Option<LitStr>,
 }

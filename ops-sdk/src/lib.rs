@@ -69,24 +69,25 @@ pub mod store;
 pub use crate::chunk::parts;
 pub use crate::error::Error;
 pub use crate::model::{Level, Unit};
-pub use crate::record::{Amount, DimensionValue, FieldValue, Measure};
+pub use crate::record::{Amount, DimensionValue, Ending, FieldValue, Measure, Outcome};
 pub use crate::setup::{BackendReport, Builder, FlushReport, Ops, Stats, init};
 #[cfg(feature = "macros")]
-pub use ops_sdk_macros::{counter, debug, error, gauge, histogram, info, instrumented, trace, warn};
+pub use ops_sdk_macros::{Outcome, counter, debug, error, gauge, histogram, info, instrumented, trace, warn};
 
 /// What the macros expand to. Not for direct use: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::model::{Level, Resolution, Unit};
     pub use crate::record::{
-        Amount, AnyOutcome, Arg, Call, DimensionValue, FieldValue, Kind, Label, Measure, Piece, Probe,
-        Returning, Site, Source, count, count_by, enabled, enter, event, observe, observe_by, on, once,
-        probe, returning, set, set_by,
+        Amount, AnyOutcome, Arg, AskedOutcome, Call, DimensionValue, Ending, FieldValue, Held, InFlight,
+        Kind, Label, Logged, Measure, Measured, Outcome, Piece, Probe, Returning, Site, Source, Tracked,
+        count, count_by, enabled, enter, err_if, event, hold, logged, none_is, observe, observe_by, ok_if,
+        on, once, probe, returning, set, set_by, track, untracked,
     };
 }
 
 /// Everything that a program which records needs in scope.
 pub mod prelude {
     #[cfg(feature = "macros")]
-    pub use crate::{counter, debug, error, gauge, histogram, info, instrumented, trace, warn};
+    pub use crate::{Outcome, counter, debug, error, gauge, histogram, info, instrumented, trace, warn};
 }

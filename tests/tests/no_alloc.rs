@@ -41,9 +41,41 @@ fn plain(n: u64) -> u64 {
     n + 1
 }
 
+#[derive(Outcome)]
+enum Refused {
+    #[outcome(client, label = "declined")]
+    Declined,
+    #[outcome(error)]
+    Bank,
+}
+
+#[instrumented(in_flight, dims("Region" => region, "Code" => n % 4, "Even" => n % 2 == 0))]
+fn tracked(region: &str, n: u64) -> Result<usize, Refused> {
+    match n % 3 {
+        0 => Err(Refused::Declined),
+        1 => Err(Refused::Bank),
+        _ => Ok(region.len()),
+    }
+}
+
+#[instrumented(sample = 4, unit = Seconds, none = error)]
+fn sampled(n: u64) -> Option<u64> {
+    n.checked_sub(3)
+}
+
+#[instrumented(log = "entry, exit, error", fields(n, region, code = %n), err_if = |n| *n % 2 == 0)]
+fn logged(n: u64, region: String) -> usize {
+    region.len() + usize::try_from(n).unwrap_or(0)
+}
+
+#[instrumented(log = "entry, exit", level = debug, fields(region = region.to_owned()))]
+fn logged_off(region: &str) -> usize {
+    region.len()
+}
+
 /// How often this thread allocates in a thousand calls, after one call and one value of each kind.
 fn allocations(mut call: impl FnMut(u64)) -> u64 {
-    (0..8).for_each(&mut call);
+    (0..16).for_each(&mut call);
     let before = ALLOCATED.get();
     (0..1000).for_each(call);
     ALLOCATED.get() - before
@@ -70,6 +102,10 @@ fn a_warm_call_allocates_nothing() {
         ("histogram! by", allocations(|n| histogram!("a.histogram.by", n % 4, "Region" => region))),
         ("#[instrumented]", allocations(|n| assert!(plain(n) > n))),
         ("#[instrumented] Result", allocations(|n| assert_eq!(checked(n).is_err(), n.is_multiple_of(3)))),
+        ("#[instrumented] dims, in_flight, labels", allocations(|n| _ = tracked(&region, n))),
+        ("#[instrumented] sample", allocations(|n| _ = sampled(n))),
+        ("#[instrumented] log", allocations(|n| _ = logged(n % 8, String::new()))),
+        ("#[instrumented] log, off", allocations(|_| _ = logged_off(&region))),
         ("info!", allocations(|n| info!("typed {n}", n, region = region, some, ok = true, share = 0.5))),
         ("info! shown", allocations(|n| info!("shown {n}", n = %n, debug = ?some))),
         ("debug! off", allocations(|n| debug!("off {n}", n = %format!("{n}")))),

@@ -3,7 +3,7 @@
 
 use syn::{Error, Result};
 
-use crate::model::{Event, Field};
+use crate::model::{Event, Field, Options};
 
 /// More than any backend indexes; a bound, so that one event cannot be a table.
 const FIELDS_MAX: usize = 64;
@@ -20,6 +20,33 @@ pub(crate) fn event(event: &Event) -> Result<()> {
     }
     if let Some(over) = event.fields.get(FIELDS_MAX) {
         let message = format!("an event has at most {FIELDS_MAX} fields, this is one more");
+        return Err(Error::new(over.key.span, message));
+    }
+    Ok(())
+}
+
+/// Fields that a function may name: they are kept while a call is in progress.
+const FIELDS_OF_FUNCTION_MAX: usize = 16;
+
+/// Checks the arguments of a function that are about its log lines.
+pub(super) fn of_function(options: &Options) -> Result<()> {
+    if options.log.is_none()
+        && let Some(given) = options.given("fields").or(options.given("level"))
+    {
+        let message =
+            format!("`{given}` is for log lines: say which there are, as in `log = \"entry, error\"`");
+        return Err(Error::new(given.span(), message));
+    }
+    for (index, field) in options.fields.iter().enumerate() {
+        key(field)?;
+        unique(&options.fields[..index], field)?;
+        if field.key.text == "outcome" {
+            let message = "the field `outcome` says how the call ended: choose another key";
+            return Err(Error::new(field.key.span, message));
+        }
+    }
+    if let Some(over) = options.fields.get(FIELDS_OF_FUNCTION_MAX) {
+        let message = format!("a function has at most {FIELDS_OF_FUNCTION_MAX} fields, this is one more");
         return Err(Error::new(over.key.span, message));
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use syn::{Error, Result, Signature};
 
-use super::{is_printable, metric};
+use super::{event, is_printable, metric};
 use crate::model::Options;
 
 /// Checks a function that is to be measured.
@@ -12,6 +12,8 @@ pub(crate) fn function(signature: &Signature, options: &Options) -> Result<()> {
                        to record into; in an instrumented `impl` block opt out with `#[instrumented(skip)]`";
         return Err(Error::new_spanned(constness, message));
     }
+    metric::of_function(options)?;
+    event::of_function(options)?;
     match &options.name {
         Some(name) => metric::value(&name.value()).map_err(|message| {
             Error::new(name.span(), format!("the name becomes the dimension `Function`, and {message}"))
@@ -27,9 +29,9 @@ pub(crate) fn function(signature: &Signature, options: &Options) -> Result<()> {
 
 /// Checks the arguments of the attribute on a function that is not in an instrumented block.
 pub(crate) fn function_options(options: &Options) -> Result<()> {
-    match options.skip {
-        Some(span) => Err(Error::new(
-            span,
+    match options.given("skip") {
+        Some(skip) => Err(Error::new(
+            skip.span(),
             "`skip` is for a method of an instrumented `impl` block; here remove the attribute",
         )),
         None => Ok(()),
@@ -38,17 +40,27 @@ pub(crate) fn function_options(options: &Options) -> Result<()> {
 
 /// Checks the arguments of the attribute on a whole block.
 pub(crate) fn block_options(options: &Options) -> Result<()> {
-    if let Some(span) = options.skip {
+    function_options(options)?;
+    if let Some(name) = &options.name {
         return Err(Error::new(
-            span,
-            "`skip` is for a method of an instrumented `impl` block; here remove the attribute",
-        ));
-    }
-    match &options.name {
-        Some(name) => Err(Error::new(
             name.span(),
             "one `name` for all methods of the block would add them up: put `#[instrumented(name = \"...\")]` on a method",
+        ));
+    }
+    match options.given.first() {
+        Some(given) => Err(Error::new(
+            given.span(),
+            format!("`{given}` belongs to one function: put `#[instrumented({given} ..)]` on a method"),
         )),
         None => Ok(()),
     }
+}
+
+/// Checks what needs a value that can be looked at. `why` says of a function without one what is the matter with it.
+pub(crate) fn looks_at_value(options: &Options, why: Option<&str>) -> Result<()> {
+    let Some(why) = why else { return Ok(()) };
+    let given = ["ok_if", "err_if", "none"].into_iter().find_map(|name| options.given(name));
+    given.map_or(Ok(()), |given| {
+        Err(Error::new(given.span(), format!("`{given}` looks at what the function returns, and {why}")))
+    })
 }

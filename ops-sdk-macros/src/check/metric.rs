@@ -4,7 +4,7 @@
 use syn::{Error, Expr, Lit, LitStr, Result};
 
 use super::{is_printable, suggestion};
-use crate::model::{Capture, Dimension, Metric};
+use crate::model::{Capture, Dimension, Metric, Options};
 
 /// `MetricName` of PutMetricData.
 const NAME_CHARS_MAX: usize = 255;
@@ -57,7 +57,37 @@ pub(crate) fn metric(metric: &Metric) -> Result<()> {
     if let Some(resolution) = &metric.resolution {
         one_of("resolution", resolution, &RESOLUTIONS)?;
     }
-    dimensions(&metric.dimensions)
+    dimensions(&metric.dimensions, DIMENSIONS_MAX)
+}
+
+/// The units of a duration.
+const UNITS_OF_TIME: [&str; 3] = ["Seconds", "Milliseconds", "Microseconds"];
+/// The dimensions that the SDK gives to the metrics of a function.
+const KEYS_OF_FUNCTIONS: [&str; 2] = ["Function", "Outcome"];
+/// More than a duration needs to be told from another: one call a minute of a service with a million a second.
+const SAMPLE_MAX: u32 = 100_000_000;
+
+/// Checks the arguments of a function that are about its metrics.
+pub(super) fn of_function(options: &Options) -> Result<()> {
+    if let Some(unit) = &options.unit {
+        one_of("unit of time", unit, &UNITS_OF_TIME)?;
+    }
+    if let Some(resolution) = &options.resolution {
+        one_of("resolution", resolution, &RESOLUTIONS)?;
+    }
+    if let Some(sample) = &options.sample {
+        let allowed = sample.base10_parse::<u32>().is_ok_and(|n| (1..=SAMPLE_MAX).contains(&n));
+        if !allowed || !sample.suffix().is_empty() {
+            let message = format!("one call in 1 to {SAMPLE_MAX} is timed: `sample = 16`");
+            return Err(Error::new(sample.span(), message));
+        }
+    }
+    let taken = |dimension: &&Dimension| KEYS_OF_FUNCTIONS.contains(&dimension.key.value().as_str());
+    if let Some(dimension) = options.dimensions.iter().find(taken) {
+        let message = "the metrics of a function have `Function` and `Outcome` already: choose another key";
+        return Err(Error::new(dimension.key.span(), message));
+    }
+    dimensions(&options.dimensions, DIMENSIONS_MAX - KEYS_OF_FUNCTIONS.len())
 }
 
 fn at(literal: &LitStr, result: std::result::Result<(), String>) -> Result<()> {
@@ -114,7 +144,7 @@ fn ascii(what: &str, text: &str) -> std::result::Result<(), String> {
     Ok(())
 }
 
-fn dimensions(dimensions: &[Dimension]) -> Result<()> {
+fn dimensions(dimensions: &[Dimension], max: usize) -> Result<()> {
     for (at_index, dimension) in dimensions.iter().enumerate() {
         let text = dimension.key.value();
         at(&dimension.key, key(&text))?;
@@ -124,8 +154,12 @@ fn dimensions(dimensions: &[Dimension]) -> Result<()> {
         }
         literal_value(dimension)?;
     }
-    if let Some(over) = dimensions.get(DIMENSIONS_MAX) {
-        let message = format!("a metric has at most {DIMENSIONS_MAX} dimensions, this is one more");
+    if let Some(over) = dimensions.get(max) {
+        let message = if max == DIMENSIONS_MAX {
+            format!("a metric has at most {max} dimensions, this is one more")
+        } else {
+            format!("the metrics of a function have at most {max} dimensions of its own, this is one more")
+        };
         return Err(Error::new(over.key.span(), message));
     }
     Ok(())

@@ -4,11 +4,13 @@
 mod event;
 mod function;
 mod metric;
+mod outcome;
 mod suggest;
 
 pub(crate) use self::event::event;
-pub(crate) use self::function::{block_options, function, function_options};
+pub(crate) use self::function::{block_options, function, function_options, looks_at_value};
 pub(crate) use self::metric::metric;
+pub(crate) use self::outcome::outcomes;
 pub(crate) use self::suggest::suggestion;
 
 /// Whether all of it is ASCII that can be printed: no control characters.

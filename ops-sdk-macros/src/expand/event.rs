@@ -23,7 +23,7 @@ pub(crate) fn event(event: &Event) -> TokenStream {
     }
 }
 
-fn event_site(event: &Event, level: &Ident) -> TokenStream {
+pub(super) fn event_site(event: &Event, level: &Ident) -> TokenStream {
     let kind = quote_spanned!(hygienic()=> Event(::ops_sdk::__private::Level::#level));
     let template = &event.template;
     let mut more = TokenStream::new();
@@ -89,7 +89,7 @@ fn bound_name(index: usize, span: Span) -> Ident {
 }
 
 /// A field's value, given a reference to it.
-fn argument(field: &Field, reference: &TokenStream) -> TokenStream {
+pub(super) fn argument(field: &Field, reference: &TokenStream) -> TokenStream {
     let span = hygienic_at(&field.value);
     match field.capture {
         Capture::Typed => quote_spanned!(span=> ::ops_sdk::__private::FieldValue::field(#reference)),

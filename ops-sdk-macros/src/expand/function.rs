@@ -7,7 +7,8 @@ use syn::{
     Attribute, Block, Error, Expr, Ident, ImplItem, Item, ItemImpl, Lit, Meta, Result, Signature, Stmt, Type,
 };
 
-use super::{future, hygienic, hygienic_at, returns, site};
+use super::logs::{self, Logs};
+use super::{future, hygienic, hygienic_at, metric, outcome, returns, site};
 use crate::model::Options;
 use crate::{check, parse};
 
@@ -41,7 +42,7 @@ fn block(options: &Options, mut block: ItemImpl) -> Result<TokenStream> {
     for item in &mut block.items {
         if let ImplItem::Fn(method) = item {
             let options = parse::own_options(&mut method.attrs)?;
-            if options.skip.is_none() {
+            if !options.skip {
                 instrument(&method.attrs, &method.sig, &mut method.block, &options, &prefix)?;
             }
         }
@@ -71,25 +72,37 @@ fn instrument(
 ) -> Result<()> {
     check::function(signature, options)?;
     let site = call_site(attributes, &signature.ident, options, prefix);
+    let logs = logs::logs(options, &signature.ident, prefix);
+    let around = Around { options, site, logs };
     if signature.asyncness.is_some() {
         let inner = in_async_block(body, &quote!(move), returns::of_body(&signature.output));
-        replace(body, &measured(&site, &inner));
-    } else if let Some(block) = future::last_async_block(body) {
+        return replace(body, &around, &inner);
+    }
+    if let Some(block) = future::last_async_block(body) {
         let capture = &block.capture;
         let output = returns::of_future(&signature.output).unwrap_or_else(|| syn::parse_quote!(_));
         let inner = in_async_block(&block.block, &quote!(#capture), Some(output));
-        replace(&mut block.block, &measured(&site, &inner));
-    } else if returns::is_opaque(&signature.output) {
-        replace(body, &measured(&site, &Inner::Opaque(body.to_token_stream())));
-    } else {
-        let inner = in_closure(body, returns::of_body(&signature.output));
-        replace(body, &measured(&site, &inner));
+        return replace(&mut block.block, &around, &inner);
     }
-    Ok(())
+    let inner = if returns::is_opaque(&signature.output) {
+        Inner::Opaque(body.to_token_stream())
+    } else {
+        in_closure(body, returns::of_body(&signature.output))
+    };
+    replace(body, &around, &inner)
 }
 
-fn replace(body: &mut Block, tokens: &TokenStream) {
-    body.stmts = vec![Stmt::Expr(Expr::Verbatim(tokens.clone()), None)];
+/// What stands around a body.
+struct Around<'a> {
+    options: &'a Options,
+    site: TokenStream,
+    logs: Logs,
+}
+
+fn replace(body: &mut Block, around: &Around<'_>, inner: &Inner) -> Result<()> {
+    check::looks_at_value(around.options, inner.why_hidden())?;
+    body.stmts = vec![Stmt::Expr(Expr::Verbatim(measured(around, inner)), None)];
+    Ok(())
 }
 
 fn call_site(attributes: &[Attribute], ident: &Ident, options: &Options, prefix: &str) -> TokenStream {
@@ -101,8 +114,23 @@ fn call_site(attributes: &[Attribute], ident: &Ident, options: &Options, prefix:
         }
     };
     let doc = first_paragraph(attributes);
-    let more = if doc.is_empty() { TokenStream::new() } else { quote_spanned!(hygienic()=> .doc(#doc)) };
-    site(&quote!(Call), &name, &line_of(ident.span()), &more)
+    let mut more = metric::more(options.unit.as_ref(), options.resolution.as_ref(), &options.dimensions);
+    if let Some(sample) = &options.sample {
+        more.extend(quote_spanned!(hygienic()=> .sample(#sample)));
+    }
+    if !doc.is_empty() {
+        more.extend(quote_spanned!(hygienic()=> .doc(#doc)));
+    }
+    if options.in_flight {
+        more.extend(quote_spanned!(hygienic()=> .in_flight(&__OPS_IN_FLIGHT)));
+    }
+    let in_flight = options.in_flight.then(|| {
+        quote_spanned! {hygienic()=>
+            static __OPS_IN_FLIGHT: ::ops_sdk::__private::InFlight = ::ops_sdk::__private::InFlight::new();
+        }
+    });
+    let site = site(&quote!(Call), &name, &line_of(ident.span()), &more);
+    quote!(#in_flight #site)
 }
 
 /// The line of the function's name: `line!()` would say that of the attribute, which for an `impl` block is the same
@@ -135,8 +163,8 @@ fn doc_line(attribute: &Attribute) -> Option<String> {
 
 /// A body that runs inside the measuring.
 enum Inner {
-    /// An expression of the type that the function returns.
-    Returns(TokenStream),
+    /// An expression of the type that the function returns, and whether that type can be read.
+    Returns(TokenStream, bool),
     /// The body itself, where the function returns `impl Trait`: moved elsewhere, a closure in it would no longer know
     /// its signature.
     Opaque(TokenStream),
@@ -144,13 +172,25 @@ enum Inner {
     Diverges(TokenStream),
 }
 
+impl Inner {
+    /// Why nobody can look at what is returned, if so.
+    fn why_hidden(&self) -> Option<&'static str> {
+        match self {
+            Inner::Returns(..) => None,
+            Inner::Opaque(_) => Some("`impl Trait` cannot be looked at: name the type, or box it"),
+            Inner::Diverges(_) => Some("this one never returns"),
+        }
+    }
+}
+
 /// `body` as a closure that runs once. Given a type, its last expression and every `return` are coerced as in the
 /// function itself.
 fn in_closure(body: &Block, output: Option<Type>) -> Inner {
     match output {
-        Some(output) => Inner::Returns(quote_spanned! {hygienic()=>
-            ::ops_sdk::__private::once(move || -> #output #body)
-        }),
+        Some(output) => {
+            let body = quote_spanned!(hygienic()=> ::ops_sdk::__private::once(move || -> #output #body));
+            Inner::Returns(body, true)
+        }
         None => Inner::Diverges(body.to_token_stream()),
     }
 }
@@ -165,36 +205,74 @@ fn in_async_block(body: &Block, capture: &TokenStream, output: Option<Type>) -> 
             return __ops_never;
         }
     };
-    Inner::Returns(quote_spanned! {hygienic()=>
+    let body = quote_spanned! {hygienic()=>
         async #capture {
             #never
             #(#stmts)*
         }.await
-    })
+    };
+    Inner::Returns(body, !matches!(output, Type::Infer(_)))
 }
 
-fn measured(site: &TokenStream, inner: &Inner) -> TokenStream {
+/// An expression that begins the call. Values of dimensions are taken here, before the body can move the arguments,
+/// and only while something records.
+fn begun(options: &Options) -> TokenStream {
+    if !options.is_tracked() {
+        return quote_spanned!(hygienic()=> ::ops_sdk::__private::enter(&__OPS_SITE));
+    }
+    let labels = options.dimensions.iter().map(metric::label);
+    quote_spanned! {hygienic()=>
+        if ::ops_sdk::__private::on() {
+            ::ops_sdk::__private::track(&__OPS_SITE, &[#(#labels),*])
+        } else {
+            ::ops_sdk::__private::untracked(&__OPS_SITE)
+        }
+    }
+}
+
+fn measured(Around { options, site, logs }: &Around<'_>, inner: &Inner) -> TokenStream {
+    let begun = begun(options);
+    let Logs { entry, guard } = logs;
+    let log = |returning: bool| {
+        guard.as_ref().map(|guard| match returning {
+            true => quote_spanned!(hygienic()=> let __ops_log = ::ops_sdk::__private::returning(#guard);),
+            false => quote_spanned!(hygienic()=> let __ops_log = #guard;),
+        })
+    };
     match inner {
-        Inner::Opaque(body) => quote_spanned! {hygienic()=>
-            #site
-            let __ops_call = ::ops_sdk::__private::returning(::ops_sdk::__private::enter(&__OPS_SITE));
-            #body
-        },
-        Inner::Diverges(body) => quote_spanned! {hygienic()=>
-            #site
-            let __ops_call = ::ops_sdk::__private::enter(&__OPS_SITE);
-            #body
-        },
-        Inner::Returns(body) => quote_spanned! {hygienic()=>
-            #site
-            let __ops_call = ::ops_sdk::__private::enter(&__OPS_SITE);
-            let __ops_result = #body;
-            __ops_call.done({
-                #[allow(unused_imports)]
-                use ::ops_sdk::__private::AnyOutcome as _;
-                ::ops_sdk::__private::probe(&__ops_result).is_error()
-            });
-            __ops_result
-        },
+        Inner::Opaque(body) => {
+            let log = log(true);
+            quote_spanned! {hygienic()=>
+                #site #entry #log
+                let __ops_call = ::ops_sdk::__private::returning(#begun);
+                #body
+            }
+        }
+        Inner::Diverges(body) => {
+            let log = log(false);
+            quote_spanned! {hygienic()=>
+                #site #entry #log
+                let __ops_call = #begun;
+                #body
+            }
+        }
+        Inner::Returns(body, readable) => {
+            let (log, ending) = (log(false), outcome::ending(&options.judge, *readable));
+            let end = match guard {
+                None => quote_spanned!(hygienic()=> __ops_call.done(#ending);),
+                Some(_) => quote_spanned! {hygienic()=>
+                    let __ops_ending = #ending;
+                    __ops_call.done(__ops_ending);
+                    __ops_log.done(__ops_ending);
+                },
+            };
+            quote_spanned! {hygienic()=>
+                #site #entry #log
+                let __ops_call = #begun;
+                let __ops_result = #body;
+                #end
+                __ops_result
+            }
+        }
     }
 }

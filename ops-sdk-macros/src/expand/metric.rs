@@ -27,6 +27,26 @@ pub(crate) fn metric(metric: &Metric) -> TokenStream {
     }
 }
 
+/// What a site adds for the unit, resolution and dimensions of its metrics.
+pub(super) fn more(
+    unit: Option<&Ident>,
+    resolution: Option<&Ident>,
+    dimensions: &[Dimension],
+) -> TokenStream {
+    let mut more = TokenStream::new();
+    if let Some(unit) = unit {
+        more.extend(quote_spanned!(hygienic()=> .unit(::ops_sdk::__private::Unit::#unit)));
+    }
+    if resolution.is_some_and(|resolution| resolution == "high") {
+        more.extend(quote_spanned!(hygienic()=> .resolution(::ops_sdk::__private::Resolution::High)));
+    }
+    if !dimensions.is_empty() {
+        let keys = dimensions.iter().map(|dimension| &dimension.key);
+        more.extend(quote_spanned!(hygienic()=> .keys(&[#(#keys),*])));
+    }
+    more
+}
+
 fn metric_site(metric: &Metric) -> TokenStream {
     let kind = match metric.kind {
         MetricKind::Counter => quote!(Counter),
@@ -34,17 +54,7 @@ fn metric_site(metric: &Metric) -> TokenStream {
         MetricKind::Histogram => quote!(Histogram),
     };
     let name = &metric.name;
-    let mut more = TokenStream::new();
-    if let Some(unit) = &metric.unit {
-        more.extend(quote_spanned!(hygienic()=> .unit(::ops_sdk::__private::Unit::#unit)));
-    }
-    if metric.resolution.as_ref().is_some_and(|resolution| resolution == "high") {
-        more.extend(quote_spanned!(hygienic()=> .resolution(::ops_sdk::__private::Resolution::High)));
-    }
-    if !metric.dimensions.is_empty() {
-        let keys = metric.dimensions.iter().map(|dimension| &dimension.key);
-        more.extend(quote_spanned!(hygienic()=> .keys(&[#(#keys),*])));
-    }
+    let more = more(metric.unit.as_ref(), metric.resolution.as_ref(), &metric.dimensions);
     site(&kind, &quote!(#name), &this_line(), &more)
 }
 
@@ -70,7 +80,7 @@ fn value(metric: &Metric) -> TokenStream {
     }
 }
 
-fn label(dimension: &Dimension) -> TokenStream {
+pub(super) fn label(dimension: &Dimension) -> TokenStream {
     let value = reference(&dimension.value);
     match dimension.capture {
         Capture::Typed => {

@@ -5,12 +5,15 @@
 mod event;
 mod function;
 mod future;
+mod logs;
 mod metric;
+mod outcome;
 mod returns;
 
 pub(crate) use self::event::event;
 pub(crate) use self::function::item;
 pub(crate) use self::metric::metric;
+pub(crate) use self::outcome::outcomes;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;

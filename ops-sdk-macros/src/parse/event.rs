@@ -55,6 +55,18 @@ fn arguments(level: Level, input: ParseStream<'_>) -> Result<(LitStr, Vec<Field>
     Ok((template, fields))
 }
 
+/// `name = value, ..`: fields alone.
+pub(super) fn fields(input: ParseStream<'_>) -> Result<Vec<Field>> {
+    let mut fields = Vec::new();
+    while !input.is_empty() {
+        fields.push(field(input)?);
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
+    }
+    Ok(fields)
+}
+
 fn field(input: ParseStream<'_>) -> Result<Field> {
     let shorthand = sigil(input)?;
     let (key, variable) = key(input)?;

@@ -1,28 +1,31 @@
 //! The arguments of `#[instrumented(..)]`: one table of names, each with what reads its value.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Group, Ident, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Attribute, Error, LitStr, Meta, Result, Token};
+use syn::{Attribute, Error, Expr, LitInt, LitStr, Meta, Result, Token, token};
 
+use super::outcome::how;
+use super::{event, logs, metric};
 use crate::check::suggestion;
-use crate::model::Options;
+use crate::model::{Judge, Options};
 
 /// One argument of the attribute.
 struct Argument {
     name: &'static str,
     /// How it is written, for the errors.
     usage: &'static str,
-    is_given: fn(&Options) -> bool,
     /// Reads what follows the name.
     read: fn(&mut Options, &Ident, ParseStream<'_>) -> Result<()>,
 }
+
+const UNITS: &str = "`unit = Seconds`, `unit = Milliseconds` or `unit = Microseconds`";
+const RESOLUTIONS: &str = "`resolution = high` or `resolution = standard`";
 
 const ARGUMENTS: &[Argument] = &[
     Argument {
         name: "name",
         usage: "name = \"...\"",
-        is_given: |options| options.name.is_some(),
         read: |options, name, input| {
             options.name = Some(text(name, input)?);
             Ok(())
@@ -31,9 +34,104 @@ const ARGUMENTS: &[Argument] = &[
     Argument {
         name: "skip",
         usage: "skip",
-        is_given: |options| options.skip.is_some(),
-        read: |options, name, _| {
-            options.skip = Some(name.span());
+        read: |options, _, _| {
+            options.skip = true;
+            Ok(())
+        },
+    },
+    Argument {
+        name: "ok_if",
+        usage: "ok_if = condition",
+        read: |options, name, input| {
+            let condition = expression(name, input, "a closure or function over what is returned")?;
+            judge(options, name, Judge::OkIf(condition))
+        },
+    },
+    Argument {
+        name: "err_if",
+        usage: "err_if = condition",
+        read: |options, name, input| {
+            let condition = expression(name, input, "a closure or function over what is returned")?;
+            judge(options, name, Judge::ErrIf(condition))
+        },
+    },
+    Argument {
+        name: "none",
+        usage: "none = ok | error | client",
+        read: |options, name, input| {
+            equals(name, input, "`none = ok`, `none = error` or `none = client`")?;
+            let how = how(input)?;
+            judge(options, name, Judge::None(how, name.span()))
+        },
+    },
+    Argument {
+        name: "dims",
+        usage: "dims(\"Key\" => value, ..)",
+        read: |options, name, input| {
+            let inside = parenthesized(name, input, "dims(\"Key\" => value, ..)")?;
+            options.dimensions = metric::dimensions.parse2(inside)?;
+            Ok(())
+        },
+    },
+    Argument {
+        name: "in_flight",
+        usage: "in_flight",
+        read: |options, _, _| {
+            options.in_flight = true;
+            Ok(())
+        },
+    },
+    Argument {
+        name: "unit",
+        usage: "unit = Unit",
+        read: |options, name, input| {
+            equals(name, input, UNITS)?;
+            options.unit = Some(word(input, UNITS)?);
+            Ok(())
+        },
+    },
+    Argument {
+        name: "resolution",
+        usage: "resolution = high",
+        read: |options, name, input| {
+            equals(name, input, RESOLUTIONS)?;
+            options.resolution = Some(word(input, RESOLUTIONS)?);
+            Ok(())
+        },
+    },
+    Argument {
+        name: "sample",
+        usage: "sample = N",
+        read: |options, name, input| {
+            equals(name, input, "how many calls there are to one that is timed: `sample = 16`")?;
+            options.sample = Some(number(name, input)?);
+            Ok(())
+        },
+    },
+    Argument {
+        name: "log",
+        usage: "log = \"entry, exit, error\"",
+        read: |options, name, input| {
+            equals(name, input, "`log = \"entry\"`, `log = \"exit\"`, `log = \"error\"`, or more of them")?;
+            options.log = Some(logs::moments(input)?);
+            Ok(())
+        },
+    },
+    Argument {
+        name: "level",
+        usage: "level = info",
+        read: |options, name, input| {
+            equals(name, input, "a level: `level = debug`")?;
+            options.level = Some(logs::level(input)?);
+            Ok(())
+        },
+    },
+    Argument {
+        name: "fields",
+        usage: "fields(name = value, ..)",
+        read: |options, name, input| {
+            let inside = parenthesized(name, input, "fields(name = value, ..)")?;
+            options.fields = event::fields.parse2(inside)?;
             Ok(())
         },
     },
@@ -93,10 +191,62 @@ fn argument(options: &mut Options, input: ParseStream<'_>) -> Result<()> {
         let message = format!("unknown argument `{text}`{meant}; expected one of: {}", usages());
         return Err(Error::new(name.span(), message));
     };
-    if (argument.is_given)(options) {
+    if options.given(&text).is_some() {
         return Err(Error::new(name.span(), format!("`{text}` is given twice")));
     }
-    (argument.read)(options, &name, input)
+    (argument.read)(options, &name, input)?;
+    options.given.push(name);
+    Ok(())
+}
+
+/// One alone says how a call ended.
+fn judge(options: &mut Options, name: &Ident, judge: Judge) -> Result<()> {
+    let other = ["ok_if", "err_if", "none"].into_iter().find_map(|other| options.given(other));
+    if let Some(other) = other {
+        let message = format!("`{other}` already says how a call ended: keep one of them");
+        return Err(Error::new(name.span(), message));
+    }
+    options.judge = judge;
+    Ok(())
+}
+
+/// `(..)` and something in it.
+fn parenthesized(name: &Ident, input: ParseStream<'_>, usage: &str) -> Result<TokenStream> {
+    let group = if input.peek(token::Paren) { Some(input.parse::<Group>()?) } else { None };
+    match group.filter(|group| !group.stream().is_empty()) {
+        Some(group) => Ok(group.stream()),
+        None => Err(Error::new(name.span(), format!("expected `{usage}`"))),
+    }
+}
+
+/// One word, and nothing behind it.
+fn word(input: ParseStream<'_>, expected: &str) -> Result<Ident> {
+    if !input.peek(Ident::peek_any) {
+        return Err(input.error(format!("expected {expected}")));
+    }
+    input.call(Ident::parse_any)
+}
+
+fn number(name: &Ident, input: ParseStream<'_>) -> Result<LitInt> {
+    if input.peek(LitInt) {
+        return input.parse();
+    }
+    Err(input.error(format!("`{name}` is a whole number, written out: `{name} = 16`")))
+}
+
+/// `= expression`.
+fn expression(name: &Ident, input: ParseStream<'_>, what: &str) -> Result<Expr> {
+    equals(name, input, &format!("{what}: `{name} = ..`"))?;
+    input.parse()
+}
+
+/// `=`, and something behind it.
+fn equals(name: &Ident, input: ParseStream<'_>, what: &str) -> Result<()> {
+    let equals = input.parse::<Option<Token![=]>>()?;
+    if equals.is_none() || input.is_empty() || input.peek(Token![,]) {
+        return Err(Error::new(name.span(), format!("expected {what}")));
+    }
+    Ok(())
 }
 
 fn usages() -> String {

@@ -98,14 +98,33 @@ fn argument(metric: &mut Metric, input: ParseStream<'_>) -> Result<()> {
             "expected `unit = Unit`, `resolution = high` or `\"Key\" => value`",
         ));
     }
+    metric.dimensions.push(dimension(key, input)?);
+    Ok(())
+}
+
+/// `"Key" => value`, of which the key was read.
+fn dimension(key: Expr, input: ParseStream<'_>) -> Result<Dimension> {
     let key = literal_key(key)?;
     input.parse::<Token![=>]>()?;
-    if input.is_empty() {
+    if input.is_empty() || input.peek(Token![,]) {
         return Err(Error::new(key.span(), "a value is missing after `=>`"));
     }
     let (capture, value) = display_or_typed(input)?;
-    metric.dimensions.push(Dimension { key, capture, value });
-    Ok(())
+    Ok(Dimension { key, capture, value })
+}
+
+/// `"Key" => value, ..`: dimensions alone.
+pub(super) fn dimensions(input: ParseStream<'_>) -> Result<Vec<Dimension>> {
+    let mut dimensions = Vec::new();
+    while !input.is_empty() {
+        let key: Expr = input.parse()?;
+        if !input.peek(Token![=>]) {
+            return Err(Error::new_spanned(key, "expected `\"Key\" => value`"));
+        }
+        dimensions.push(dimension(key, input)?);
+        comma(input)?;
+    }
+    Ok(dimensions)
 }
 
 fn literal_key(key: Expr) -> Result<LitStr> {

@@ -4,7 +4,9 @@
 mod event;
 mod groups;
 mod instrumented;
+mod logs;
 mod metric;
+mod outcome;
 mod spec;
 mod template;
 
@@ -12,6 +14,7 @@ pub(crate) use self::event::event;
 pub(crate) use self::groups::visible;
 pub(crate) use self::instrumented::{is_instrumented, options, own_options};
 pub(crate) use self::metric::metric;
+pub(crate) use self::outcome::outcomes;
 
 use proc_macro2::Span;
 use syn::parse::ParseStream;

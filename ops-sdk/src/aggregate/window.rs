@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::Ticks;
 use crate::model::{Distribution, Metric, Points, Resolution, Unit};
-use crate::record::{Site, Taken};
+use crate::record::{Levels, Site, Taken};
 
 /// What tells one series from another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,7 +14,7 @@ struct Series {
     kind: Shape,
     unit: Unit,
     resolution: Resolution,
-    /// In order of name.
+    /// A site's own in order of name, before those that the SDK adds.
     dimensions: Vec<(&'static str, String)>,
 }
 
@@ -49,31 +49,64 @@ impl Window {
                 self.merge(series(site, site.name, labels), points, gauge.set_at);
             }
             Taken::Histogram(d) => self.merge(series(site, site.name, labels), Points::Histogram(d), 0),
-            Taken::Calls { durations, errors, panics, cancelled } => {
-                self.add_calls(site, durations, [errors, panics, cancelled]);
+            Taken::Calls { durations, untimed, errors, panics, cancelled, client_errors } => {
+                let calls = durations.count.saturating_add(untimed);
+                self.add_outcomes(site, &labels, calls);
+                self.add_calls(site, &labels, calls, [errors, panics, cancelled, client_errors]);
+                self.add_durations(site, &labels, durations);
             }
+            Taken::InFlight(levels) => self.add_in_flight(site, levels),
         }
     }
 
-    /// A function's calls are three series, and two more where there is something to tell. A panic is an error too.
+    /// Calls whose ending has a label are a series of their own, beside the others: the label is the value that stands
+    /// behind those of the site's dimensions.
+    fn add_outcomes(&mut self, site: &'static Site, labels: &[String], calls: u64) {
+        let Some(label) = labels.get(site.keys.len()) else { return };
+        let mut series = of_function(site, "outcomes", labels);
+        series.dimensions.push(("Outcome", label.clone()));
+        self.merge(series, Points::Counter { sum: calls }, 0);
+    }
+
+    /// A function's calls are three series, and more where there is something to tell. A panic is an error too; an
+    /// error of the caller is not.
     fn add_calls(
         &mut self,
         site: &'static Site,
-        durations: Distribution,
-        [errors, panics, cancelled]: [u64; 3],
+        labels: &[String],
+        calls: u64,
+        [errors, panics, cancelled, client_errors]: [u64; 4],
     ) {
-        self.count(site, "calls", durations.count);
-        self.count(site, "errors", errors.saturating_add(panics));
-        [("panics", panics), ("cancelled", cancelled)]
+        let mut count = |name, sum| self.merge(of_function(site, name, labels), Points::Counter { sum }, 0);
+        count("calls", calls);
+        count("errors", errors.saturating_add(panics));
+        [("panics", panics), ("cancelled", cancelled), ("client_errors", client_errors)]
             .into_iter()
             .filter(|(_, sum)| *sum > 0)
-            .for_each(|(name, sum)| self.count(site, name, sum));
-        let durations = Points::Histogram(durations);
-        self.merge(Series { unit: site.unit, ..of_function(site, "duration") }, durations, 0);
+            .for_each(|(name, sum)| count(name, sum));
     }
 
-    fn count(&mut self, site: &'static Site, name: &'static str, sum: u64) {
-        self.merge(of_function(site, name), Points::Counter { sum }, 0);
+    /// Of a function of which only some calls are timed, a window may have calls and no duration.
+    fn add_durations(&mut self, site: &'static Site, labels: &[String], durations: Distribution) {
+        if durations.count > 0 {
+            let series = Series { unit: site.unit, ..of_function(site, "duration", labels) };
+            self.merge(series, Points::Histogram(durations), 0);
+        }
+    }
+
+    /// Calls in progress are told as three samples: the fewest, the most, and those that there are now. Functions of
+    /// one name add up.
+    fn add_in_flight(&mut self, site: &'static Site, levels: Levels) {
+        #[allow(clippy::cast_precision_loss)] // calls in progress
+        let [l, n, h] = [levels.low, levels.now, levels.high].map(|level| level.max(0) as f64);
+        let series = Series { kind: Shape::Gauge, ..of_function(site, "in_flight", &[]) };
+        if let Some(Points::Gauge { last, min, max, sum, .. }) =
+            self.series.get_mut(&series).map(|sum| &mut sum.points)
+        {
+            (*last, *min, *max, *sum) = (*last + n, *min + l, *max + h, *sum + l + n + h);
+        } else {
+            self.merge(series, Points::Gauge { last: n, min: l, max: h, sum: l + n + h, count: 3 }, 0);
+        }
     }
 
     fn merge(&mut self, mut series: Series, points: Points, set_at: Ticks) {
@@ -142,9 +175,12 @@ fn series(site: &'static Site, name: &'static str, labels: Vec<String>) -> Serie
     Series { name, kind: Shape::Counter, unit: site.unit, resolution: site.resolution, dimensions }
 }
 
-fn of_function(site: &'static Site, name: &'static str) -> Series {
-    let dimensions = vec![("Function", site.name.to_owned())];
-    Series { unit: Unit::Count, dimensions, ..series(site, name, Vec::new()) }
+/// A series of a function: by its name, and by the dimensions that it was given.
+fn of_function(site: &'static Site, name: &'static str, labels: &[String]) -> Series {
+    let mut series = series(site, name, labels.to_vec());
+    series.unit = Unit::Count;
+    series.dimensions.push(("Function", site.name.to_owned()));
+    series
 }
 
 #[cfg(test)]
@@ -184,16 +220,55 @@ mod tests {
         let mut durations = Distribution::default();
         durations.observe(2.0, 4);
         let mut window = Window::default();
-        window.add(&SITE, vec![], Taken::Calls { durations, errors: 1, panics: 1, cancelled: 0 });
+        window.add(
+            &SITE,
+            vec![],
+            Taken::Calls { durations, errors: 1, panics: 1, cancelled: 0, client_errors: 0, untimed: 2 },
+        );
         let metrics = window.close(60_000, &[]);
         let told: Vec<_> = metrics.iter().map(|m| (m.name.as_ref(), m.unit, m.points.sum())).collect();
         let wanted = [
-            ("calls", Unit::Count, 4.0),
+            ("calls", Unit::Count, 6.0),
             ("duration", Unit::Milliseconds, 8.0),
             ("errors", Unit::Count, 2.0),
         ];
         assert_eq!(told, [wanted[0], wanted[1], wanted[2], ("panics", Unit::Count, 1.0)]);
         assert_eq!(metrics[0].dimensions, [("Function".into(), "shop::charge".into())]);
+    }
+
+    #[test]
+    fn calls_that_were_not_timed_have_no_duration_and_dimensions_stand_beside_the_function() {
+        static SITE: Site = Site::new(Kind::Call, "shop::charge", SOURCE).keys(&["Region"]);
+        let mut window = Window::default();
+        let durations = Distribution::default();
+        let taken = |errors| Taken::Calls {
+            durations: durations.clone(),
+            untimed: 3,
+            errors,
+            panics: 0,
+            cancelled: 0,
+            client_errors: 0,
+        };
+        window.add(&SITE, vec!["eu".into()], taken(0));
+        window.add(&SITE, vec!["eu".into(), "declined".into()], taken(1));
+        let metrics = window.close(60_000, &[]);
+        let told: Vec<_> = metrics.iter().map(|m| (m.name.as_ref(), m.points.sum())).collect();
+        assert_eq!(told, [("calls", 6.0), ("errors", 1.0), ("outcomes", 3.0)]);
+        let keys = |at: usize| metrics[at].dimensions.iter().map(|(key, _)| key.as_ref()).collect::<Vec<_>>();
+        assert_eq!(keys(0), ["Function", "Region"]);
+        assert_eq!(keys(2), ["Function", "Outcome", "Region"]);
+    }
+
+    #[test]
+    fn calls_in_progress_of_functions_with_one_name_add_up() {
+        static A: Site = Site::new(Kind::Call, "charge", SOURCE);
+        static B: Site = Site::new(Kind::Call, "charge", SOURCE);
+        let mut window = Window::default();
+        window.add(&A, vec![], Taken::InFlight(Levels { now: 2, low: 0, high: 3 }));
+        window.add(&B, vec![], Taken::InFlight(Levels { now: 1, low: 1, high: 1 }));
+        let metrics = window.close(60_000, &[]);
+        let wanted = Points::Gauge { last: 3.0, min: 1.0, max: 4.0, sum: 8.0, count: 3 };
+        assert_eq!((metrics.len(), metrics[0].name.as_ref(), &metrics[0].points), (1, "in_flight", &wanted));
     }
 
     #[test]

@@ -19,6 +19,9 @@ const CHUNK: usize = 128;
 /// Powers of two of one sign that have buckets; [`bucket_of`] numbers them from 1.
 const CHUNKS: usize = 96;
 
+/// Ways in which a call may not end well.
+pub(super) const MISHAPS: usize = 4;
+
 /// What every cell starts with.
 #[repr(C)]
 pub(super) struct CellHead {
@@ -60,15 +63,18 @@ pub(super) struct HistogramCell {
     seq: AtomicU64,
     sum: Sum,
     extremes: [Extremes; 2],
-    /// Calls that failed, panicked, or were dropped half way.
-    pub(super) endings: [AtomicU64; 3],
+    /// Calls that did not end well, each way of it counted by itself.
+    pub(super) endings: [AtomicU64; MISHAPS],
+    /// Calls that were counted without their duration.
+    untimed: AtomicU64,
+    taken_untimed: AtomicU64,
     zeros: AtomicU32,
     /// Where the buckets of each power of two are, positive values first.
     chunks: [AtomicU32; 2 * CHUNKS],
     taken_zeros: AtomicU32,
     taken_seq: AtomicU64,
     taken_sum: Sum,
-    taken_endings: [AtomicU64; 3],
+    taken_endings: [AtomicU64; MISHAPS],
 }
 
 /// A sum of doubles and what rounding has left out of it: without that, one value of 1e100 would swallow every smaller
@@ -307,6 +313,18 @@ impl HistogramCell {
     pub(super) fn take_ending(&self, ending: usize) -> u64 {
         let sum = self.endings[ending].load(Ordering::Relaxed);
         sum.wrapping_sub(self.taken_endings[ending].swap(sum, Ordering::Relaxed))
+    }
+
+    /// Counts a call without its duration.
+    #[inline]
+    pub(super) fn untimed(&self) {
+        add(&self.untimed, 1);
+    }
+
+    /// How many calls were counted without their duration since this was asked last.
+    pub(super) fn take_untimed(&self) -> u64 {
+        let sum = self.untimed.load(Ordering::Relaxed);
+        sum.wrapping_sub(self.taken_untimed.swap(sum, Ordering::Relaxed))
     }
 
     #[inline]

@@ -2,15 +2,16 @@
 //! lane, a load of the site's place in it, and the addition; everything else is cold.
 
 use super::arena::{Arena, Resident};
-use super::cell::{CounterCell, GaugeCell, HistogramCell};
+use super::cell::{CounterCell, GaugeCell, HistogramCell, MISHAPS};
 use super::lane::{self, Lane};
+use super::outcome::{Ending, How};
 use super::{Label, Site, losses, on, registry, series};
 use crate::clock::{self, Ticks};
 use crate::model::{Signal, is_valid_value};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Dimensions that CloudWatch takes (PutMetricData, `MetricDatum.Dimensions`), and so the macros.
-const DIMENSIONS_MAX: usize = 30;
+pub(super) const DIMENSIONS_MAX: usize = 30;
 
 /// Counts up by `n`.
 #[inline]
@@ -77,13 +78,30 @@ fn observe_cell(arena: Arena, site: &Site, cell: &HistogramCell, value: f64) {
 
 /// How a call ended, if not well: the place in the cell where such endings are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum Mishap {
     /// It returned an error.
     Error = 0,
     /// It panicked.
     Panic = 1,
     /// Its future was dropped before it was done.
     Cancelled = 2,
+    /// It returned an error that is the caller's own.
+    ClientError = 3,
+}
+
+impl Mishap {
+    /// Each of them, in the order of its number.
+    pub(crate) const ALL: [Mishap; MISHAPS] =
+        [Mishap::Error, Mishap::Panic, Mishap::Cancelled, Mishap::ClientError];
+
+    #[inline]
+    pub(super) fn of(how: How) -> Option<Mishap> {
+        match how {
+            How::Ok => None,
+            How::Error => Some(Mishap::Error),
+            How::ClientError => Some(Mishap::ClientError),
+        }
+    }
 }
 
 /// A call in progress. Dropped before it is [`Call::done`], it is one that panicked, or was cancelled.
@@ -104,9 +122,9 @@ pub fn enter(site: &'static Site) -> Call {
 impl Call {
     /// Ends the call: reads the clock and counts.
     #[inline]
-    pub fn done(mut self, is_error: bool) {
+    pub fn done(mut self, ending: Ending) {
         if let Some(start) = self.start.take() {
-            finish(self.site, start, is_error.then_some(Ending::Error));
+            finish(self.site, start, Mishap::of(ending.how()), ending.label());
         }
     }
 }
@@ -122,25 +140,50 @@ impl Drop for Call {
 
 #[cold]
 fn abandoned(site: &'static Site, start: Ticks) {
-    let ending = if std::thread::panicking() { Ending::Panic } else { Ending::Cancelled };
-    finish(site, start, Some(ending));
+    let mishap = if std::thread::panicking() { Mishap::Panic } else { Mishap::Cancelled };
+    finish(site, start, Some(mishap), None);
 }
 
 #[inline]
-fn finish(site: &'static Site, start: Ticks, ending: Option<Ending>) {
+fn finish(site: &'static Site, start: Ticks, mishap: Option<Mishap>, label: Option<&'static str>) {
+    let duration = duration(site, start);
+    let count = |arena: Arena, cell: &HistogramCell| count_call(arena, site, cell, mishap, Some(duration));
+    match label {
+        None => with_cell(site, count),
+        // One value more than the site has keys: the reader knows it for the label.
+        Some(label) => with_cell_by(site, &[Label::Str(label)], count),
+    }
+}
+
+/// The time since `start`, in the unit of the site.
+#[inline]
+pub(super) fn duration(site: &Site, start: Ticks) -> f64 {
     #[allow(clippy::cast_precision_loss)] // exact up to 104 days
-    let milliseconds = clock::nanos(start, clock::ticks()) as f64 * 1e-6;
-    with_cell(site, |arena, cell: &HistogramCell| {
-        if let Some(ending) = ending {
-            cell.ended(ending as usize);
-        }
-        observe_cell(arena, site, cell, milliseconds);
-    });
+    let nanoseconds = clock::nanos(start, clock::ticks()) as f64;
+    nanoseconds * site.per_nanosecond
+}
+
+/// Counts a call that has ended, with its duration where it was timed.
+#[inline]
+pub(super) fn count_call(
+    arena: Arena,
+    site: &Site,
+    cell: &HistogramCell,
+    mishap: Option<Mishap>,
+    duration: Option<f64>,
+) {
+    if let Some(mishap) = mishap {
+        cell.ended(mishap as usize);
+    }
+    match duration {
+        Some(duration) => observe_cell(arena, site, cell, duration),
+        None => cell.untimed(),
+    }
 }
 
 /// Runs `f` with this thread's cell of a site without dimensions.
 #[inline]
-fn with_cell<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &T)) {
+pub(super) fn with_cell<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &'static T)) {
     let warm = || {
         let (lane, arena) = (lane::current()?, Arena::get()?);
         let offset = lane.slots.get(site.slot() as usize)?.load(Relaxed);
@@ -154,7 +197,7 @@ fn with_cell<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &T)) {
 
 #[cold]
 #[inline(never)]
-fn with_cell_cold<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &T)) {
+fn with_cell_cold<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &'static T)) {
     let done = registry::number(site).and_then(|slot| {
         lane::with(|arena, lane| match lane.slots.get(slot as usize) {
             Some(place) => {
@@ -176,7 +219,11 @@ fn with_cell_cold<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &T)) {
 
 /// Runs `f` with this thread's cell of a site and the values of its dimensions.
 #[inline]
-fn with_cell_by<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnOnce(Arena, &T)) {
+pub(super) fn with_cell_by<T: Resident>(
+    site: &'static Site,
+    labels: &[Label<'_>],
+    f: impl FnOnce(Arena, &'static T),
+) {
     if labels.iter().any(|label| matches!(label, Label::Display(_))) {
         return with_text(site, labels, f);
     }
@@ -193,7 +240,11 @@ fn with_cell_by<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl 
 
 #[cold]
 #[inline(never)]
-fn with_cell_by_cold<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnOnce(Arena, &T)) {
+fn with_cell_by_cold<T: Resident>(
+    site: &'static Site,
+    labels: &[Label<'_>],
+    f: impl FnOnce(Arena, &'static T),
+) {
     let done = registry::number(site).and_then(|slot| {
         lane::with(|arena, lane| found_or_made(arena, lane, site, slot, labels).map(|cell| f(arena, cell)))
     });
@@ -214,7 +265,8 @@ fn found_or_made<T: Resident>(
     if let Some(cell) = series::find(arena, lane, slot, labels, hash) {
         return Some(cell);
     }
-    if labels.is_empty() || series::admit(lane, slot) {
+    // Without keys there can only be the label of an outcome, of which there are as many as the program has words for.
+    if site.keys.is_empty() || series::admit(lane, slot) {
         return arena.at(series::make(arena, lane, site, slot, labels, hash)?);
     }
     let overflow = &[Label::Str(series::OVERFLOW); DIMENSIONS_MAX][..labels.len().min(DIMENSIONS_MAX)];
@@ -227,7 +279,7 @@ fn found_or_made<T: Resident>(
 
 /// As [`with_cell_by`], for values that must be formatted first.
 #[inline(never)]
-fn with_text<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnOnce(Arena, &T)) {
+fn with_text<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnOnce(Arena, &'static T)) {
     let texts: Vec<Option<String>> = labels
         .iter()
         .map(|label| if let Label::Display(value) = label { Some(value.to_string()) } else { None })

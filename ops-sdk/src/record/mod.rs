@@ -10,7 +10,9 @@ mod arg;
 mod cell;
 mod event;
 mod frame;
+mod in_flight;
 mod lane;
+mod logged;
 pub(crate) mod losses;
 mod metric;
 mod outcome;
@@ -23,6 +25,7 @@ mod site;
 mod switch;
 #[cfg(test)]
 mod tests;
+mod tracked;
 
 pub(crate) use self::arena::Arena;
 pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
@@ -30,9 +33,15 @@ pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
 pub(crate) use self::cell::GaugeDelta;
 pub use self::event::event;
 pub(crate) use self::frame::Frame;
+pub use self::in_flight::InFlight;
+pub(crate) use self::in_flight::Levels;
 pub(crate) use self::lane::{mute, set_ring_bytes};
+pub use self::logged::{Held, Logged, hold, logged};
 pub use self::metric::{Call, count, count_by, enter, observe, observe_by, set, set_by};
-pub use self::outcome::{AnyOutcome, Probe, Returning, once, probe, returning};
+pub use self::outcome::{
+    AnyOutcome, AskedOutcome, Ending, Measured, Outcome, Probe, Returning, once, probe, returning,
+};
+pub use self::outcome::{err_if, none_is, ok_if};
 pub(crate) use self::overflow::set_bytes_max as set_overflow_bytes_max;
 pub(crate) use self::reader::{Reader, Taken, pending_events};
 #[cfg(test)]
@@ -41,3 +50,4 @@ pub(crate) use self::series::set_series_max;
 pub use self::site::{Kind, Piece, Site, Source};
 pub use self::switch::{enabled, on};
 pub(crate) use self::switch::{turn_off, turn_on};
+pub use self::tracked::{Tracked, track, untracked};

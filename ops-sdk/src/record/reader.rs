@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use super::arena::Arena;
 use super::cell::{CellHead, CounterCell, GaugeCell, GaugeDelta, HistogramCell};
 use super::frame::Frame;
+use super::in_flight::Levels;
 use super::lane::{self, Lane};
-use super::metric::Ending;
-use super::{Kind, Site, overflow, registry, series};
+use super::metric::Mishap;
+use super::{InFlight, Kind, Site, overflow, registry, series};
 use crate::model::{Distribution, Resolution};
 
 /// What one cell holds that was not taken before.
@@ -20,8 +21,19 @@ pub(crate) enum Taken {
     Gauge(GaugeDelta),
     /// Values were observed.
     Histogram(Distribution),
-    /// Calls ended: their durations, how many returned an error, panicked, were cancelled.
-    Calls { durations: Distribution, errors: u64, panics: u64, cancelled: u64 },
+    /// Calls ended: their durations, how many returned an error, panicked, were cancelled, or failed by the fault of
+    /// whoever called.
+    Calls {
+        durations: Distribution,
+        /// Calls that have no duration.
+        untimed: u64,
+        errors: u64,
+        panics: u64,
+        cancelled: u64,
+        client_errors: u64,
+    },
+    /// Calls are, or were, in progress.
+    InFlight(Levels),
 }
 
 /// Takes out of the arena. There is one, because what is taken is gone.
@@ -83,6 +95,11 @@ impl Reader {
                 }
             }
         }
+        for site in registry::all().filter(|site| site.resolution == resolution) {
+            if let Some(levels) = site.in_flight.and_then(InFlight::take) {
+                each(site, Vec::new(), Taken::InFlight(levels));
+            }
+        }
     }
 }
 
@@ -128,10 +145,14 @@ fn take_cell(arena: Arena, kind: Kind, offset: u32, epoch: u32) -> Option<Taken>
         }
         Kind::Call => {
             let cell = arena.at::<HistogramCell>(offset)?;
-            let durations = cell.take(arena, epoch)?;
-            let [errors, panics, cancelled] = [Ending::Error, Ending::Panic, Ending::Cancelled]
-                .map(|ending| cell.take_ending(ending as usize));
-            Some(Taken::Calls { durations, errors, panics, cancelled })
+            let (durations, untimed) = (cell.take(arena, epoch), cell.take_untimed());
+            if durations.is_none() && untimed == 0 {
+                return None;
+            }
+            let durations = durations.unwrap_or_default();
+            let [errors, panics, cancelled, client_errors] =
+                Mishap::ALL.map(|mishap| cell.take_ending(mishap as usize));
+            Some(Taken::Calls { durations, untimed, errors, panics, cancelled, client_errors })
         }
     }
 }

@@ -35,6 +35,12 @@ pub(super) fn number(site: &'static Site) -> Option<u32> {
     }
 }
 
+/// Every site that has a number, once.
+pub(super) fn all() -> impl Iterator<Item = &'static Site> {
+    let numbered = 1..=NUMBERED.load(Ordering::Relaxed);
+    numbered.filter_map(|number| site(number).filter(|site| site.slot() == number))
+}
+
 /// The site of this number.
 pub(super) fn site(number: u32) -> Option<&'static Site> {
     let place = SITES.get((number as usize).checked_sub(1)?)?;

@@ -116,22 +116,34 @@ pub(super) fn admit(lane: &Lane, slot: u32) -> bool {
 
 /// The values of a cell's dimensions, as text.
 pub(super) fn labels(arena: Arena, head: &CellHead) -> Vec<String> {
-    let mut rest = key(arena, head);
-    std::iter::from_fn(|| read_label(&mut rest)).collect()
+    let text = |label| match label {
+        Label::U64(n) => n.to_string(),
+        Label::I64(n) => n.to_string(),
+        Label::Bool(b) => b.to_string(),
+        Label::Str(text) => text.to_owned(),
+        Label::Display(value) => value.to_string(),
+    };
+    values(arena, head).map(text).collect()
 }
 
-fn read_label(rest: &mut &[u8]) -> Option<String> {
+/// The values of a cell's dimensions, as they lie in the arena.
+pub(super) fn values(arena: Arena, head: &CellHead) -> impl Iterator<Item = Label<'static>> {
+    let mut rest = key(arena, head);
+    std::iter::from_fn(move || read_label(&mut rest))
+}
+
+fn read_label<'a>(rest: &mut &'a [u8]) -> Option<Label<'a>> {
     let (tag, after) = rest.split_first()?;
     let (word, after) = after.split_first_chunk().map(|(word, after)| (u64::from_le_bytes(*word), after))?;
     *rest = after;
     Some(match tag {
-        b'u' => word.to_string(),
-        b'i' => word.cast_signed().to_string(),
-        b'b' => (word != 0).to_string(),
+        b'u' => Label::U64(word),
+        b'i' => Label::I64(word.cast_signed()),
+        b'b' => Label::Bool(word != 0),
         _ => {
             let (text, after) = rest.split_at_checked(usize::try_from(word).ok()?)?;
             *rest = after;
-            String::from_utf8_lossy(text).into_owned()
+            Label::Str(str::from_utf8(text).unwrap_or_default()) // it was a `str` when it was written
         }
     })
 }

@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::InFlight;
 use crate::model::{Level, Resolution, Unit};
 
 /// What a site records.
@@ -63,6 +64,12 @@ pub struct Site {
     pub pieces: &'static [Piece],
     /// The doc comment of the annotated function; empty where there is none.
     pub doc: &'static str,
+    /// Of how many calls one is timed, at random; all are counted.
+    pub sample: u32,
+    /// Where calls in progress are counted, if they are.
+    pub(super) in_flight: Option<&'static InFlight>,
+    /// A nanosecond in the site's unit.
+    pub(super) per_nanosecond: f64,
     /// Its number in the registry, from 1; 0 until it is first used.
     pub(super) slot: AtomicU32,
 }
@@ -86,6 +93,9 @@ impl Site {
             cardinality: &[],
             pieces: &[],
             doc: "",
+            sample: 1,
+            in_flight: None,
+            per_nanosecond: per_nanosecond(unit),
             slot: AtomicU32::new(0),
         }
     }
@@ -94,6 +104,7 @@ impl Site {
     #[must_use]
     pub const fn unit(mut self, unit: Unit) -> Site {
         self.unit = unit;
+        self.per_nanosecond = per_nanosecond(unit);
         self
     }
 
@@ -132,9 +143,32 @@ impl Site {
         self
     }
 
+    /// With one call in `n` timed.
+    #[must_use]
+    pub const fn sample(mut self, n: u32) -> Site {
+        self.sample = n;
+        self
+    }
+
+    /// With its calls in progress counted here.
+    #[must_use]
+    pub const fn in_flight(mut self, in_flight: &'static InFlight) -> Site {
+        self.in_flight = Some(in_flight);
+        self
+    }
+
     /// Its number in the registry; 0 until it is first used. Who has the number finds the site in the registry.
     #[inline]
     pub(super) fn slot(&self) -> u32 {
         self.slot.load(Ordering::Acquire)
+    }
+}
+
+/// A nanosecond in a unit of time; in any other, as a `Duration` is measured, in seconds.
+const fn per_nanosecond(unit: Unit) -> f64 {
+    match unit {
+        Unit::Milliseconds => 1e-6,
+        Unit::Microseconds => 1e-3,
+        _ => 1e-9,
     }
 }

@@ -163,8 +163,10 @@ fn a_value_that_is_no_number_is_refused_and_counted() {
 fn calls_count_errors_panics_and_cancellations_apart() {
     let (_turn, mut reader) = turn();
     let site = site!(Kind::Call, "call");
-    enter(site).done(false);
-    enter(site).done(true);
+    enter(site).done(Ending::OK);
+    enter(site).done(Ending::ERROR);
+    enter(site).done(Ending::CLIENT_ERROR);
+    enter(site).done(Ending::ERROR.labelled("bank"));
     drop(enter(site));
     let panicked = std::panic::catch_unwind(|| {
         let _call = enter(site);
@@ -172,11 +174,15 @@ fn calls_count_errors_panics_and_cancellations_apart() {
     });
     assert!(panicked.is_err());
     let all = taken(&mut reader);
-    let [Taken::Calls { durations, errors, panics, cancelled }] = &all[&("call".to_owned(), vec![])][..]
+    let [Taken::Calls { durations, errors, panics, cancelled, client_errors, .. }] =
+        &all[&("call".to_owned(), vec![])][..]
     else {
         panic!("{all:?}")
     };
-    assert_eq!((durations.count, *errors, *panics, *cancelled), (4, 1, 1, 1));
+    assert_eq!((durations.count, *errors, *panics, *cancelled, *client_errors), (5, 1, 1, 1, 1));
+    // Behind the values of the site's dimensions, of which there are none.
+    let labelled = &all[&("call".to_owned(), vec!["bank".to_owned()])][..];
+    assert!(matches!(labelled, [Taken::Calls { errors: 1, .. }]), "{labelled:?}");
     assert!(durations.min >= 0.0 && durations.max < 60_000.0);
 }
 
@@ -186,7 +192,7 @@ fn while_recording_is_off_a_call_reads_no_clock_and_is_not_counted() {
     let site = site!(Kind::Call, "off");
     turn_off();
     assert!(!on() && !enabled(Level::Error));
-    enter(site).done(true);
+    enter(site).done(Ending::ERROR);
     turn_on(None);
     assert!(on() && !enabled(Level::Error));
     assert!(taken(&mut reader).is_empty());

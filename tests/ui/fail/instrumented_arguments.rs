@@ -4,7 +4,7 @@ use ops_sdk::instrumented;
 #[instrumented(nane = "x")]
 fn misspelt() {}
 
-#[instrumented(level = "debug")]
+#[instrumented(colour = "red")]
 fn unknown() {}
 
 #[instrumented("name")]

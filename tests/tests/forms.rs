@@ -430,7 +430,8 @@ fn a_function_logs_what_was_named_and_nothing_else_when_it_was_asked_to() {
         line("DEBUG", "ended", 3, "three", "ok"),
     ];
     let mut found = told("logged");
-    (wanted.sort(), found.sort());
+    wanted.sort();
+    found.sort();
     assert_eq!(found, wanted);
     assert_eq!(told("failures"), [r#"ERROR failures failed: {"outcome":"error","secret":0}"#]);
     assert_eq!(told("hidden"), [r#"INFO hidden ended: {"outcome":"ok","text":"ab"}"#]);

@@ -49,7 +49,7 @@ enum Refused {
     Bank,
 }
 
-#[instrumented(in_flight, dims("Region" => region, "Code" => n % 4, "Even" => n % 2 == 0))]
+#[instrumented(in_flight, dims("Region" => region, "Code" => n % 4, "Even" => n.is_multiple_of(2)))]
 fn tracked(region: &str, n: u64) -> Result<usize, Refused> {
     match n % 3 {
         0 => Err(Refused::Declined),
@@ -63,7 +63,7 @@ fn sampled(n: u64) -> Option<u64> {
     n.checked_sub(3)
 }
 
-#[instrumented(log = "entry, exit, error", fields(n, region, code = %n), err_if = |n| *n % 2 == 0)]
+#[instrumented(log = "entry, exit, error", fields(n, region, code = %n), err_if = |n| n.is_multiple_of(2))]
 fn logged(n: u64, region: String) -> usize {
     region.len() + usize::try_from(n).unwrap_or(0)
 }

@@ -63,8 +63,11 @@ impl Reader {
     pub(crate) fn take_events(&mut self, mut each: impl FnMut(&'static Site, &Frame<'_>)) -> u64 {
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.clear();
+        // The queue first: a thread goes there while its ring is full, so what stands in the ring is older than what
+        // goes to the queue from here on, and comes with this round.
+        let spilled = overflow::drain(&mut bytes);
         let published: u64 = lane::all(self.arena).map(|lane| take_lane(self.arena, lane, &mut bytes)).sum();
-        let published = published + overflow::drain(&mut bytes);
+        let published = published + spilled;
         let mut frames = split(&bytes);
         frames.sort_by_key(|frame| frame.ticks);
         for frame in &frames {

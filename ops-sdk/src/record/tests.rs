@@ -342,3 +342,20 @@ fn a_reader_that_races_with_writers_takes_every_sample_once() {
     let values = |frame: &Frame<'_>| frame.values() == [Value::Null];
     assert_eq!(reader.take_events(|_, frame| assert!(values(frame))), 0);
 }
+
+#[test]
+fn a_thread_that_fills_its_ring_while_the_reader_reads_keeps_its_order() {
+    let (_turn, mut reader) = turn();
+    let site = site!(Kind::Event(Level::Error), "order");
+    let text = "x".repeat(1000);
+    let writer =
+        std::thread::spawn(move || (0..4_000).for_each(|n| event(site, &[Arg::U64(n), Arg::Str(&text)])));
+    let (mut numbers, mut ended) = (Vec::new(), false);
+    while !ended {
+        ended = writer.is_finished();
+        let number = |value: &Value<'_>| if let Value::U64(n) = value { Some(*n) } else { None };
+        reader.take_events(|_, frame| numbers.extend(frame.values().first().and_then(number)));
+    }
+    assert!(losses::take().is_empty());
+    assert!(numbers.is_sorted() && numbers.len() == 4_000, "{} of 4,000, or in disorder", numbers.len());
+}

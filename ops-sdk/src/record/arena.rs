@@ -83,16 +83,22 @@ impl Arena {
             return Some(arena);
         }
         let bytes = bytes.clamp(1 << 20, UNIT << 31) & !(LINE - 1);
-        let layout = Layout::from_size_align(bytes, 4096).ok()?;
-        // SAFETY: the layout's size is not zero.
-        let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        let arena = Arena { base, bytes };
+        let arena = Arena { base: zeroed(bytes)?, bytes };
         arena.head().magic.store(MAGIC, Ordering::Relaxed);
         arena.head().used.store(size_of::<Head>() as u64, Ordering::Relaxed);
         arena.head().epochs.iter().for_each(|epoch| epoch.store(1, Ordering::Relaxed));
         BYTES.store(bytes as u64, Ordering::Relaxed);
-        BASE.store(base.as_ptr(), Ordering::Release);
+        BASE.store(arena.base.as_ptr(), Ordering::Release);
         Some(arena)
+    }
+
+    /// The arena of this process, asked by who holds something that lies in it.
+    #[inline(always)]
+    pub(super) fn of(_resident: &impl Resident) -> Arena {
+        // SAFETY: what is resident lies in the arena, so there is one.
+        let base = unsafe { NonNull::new_unchecked(BASE.load(Ordering::Relaxed)) };
+        #[allow(clippy::cast_possible_truncation)] // it was a usize when it was stored
+        Arena { base, bytes: BYTES.load(Ordering::Relaxed) as usize }
     }
 
     /// What lies at the start.
@@ -160,4 +166,14 @@ impl Arena {
     pub(crate) fn used_bytes(&self) -> u64 {
         self.head().used.load(Ordering::Relaxed)
     }
+}
+
+/// `bytes` zero bytes, aligned to a line, of which the system has given none yet. Asked for an alignment, the allocator
+/// would write the zeros itself and so occupy them all; the room that aligning takes is asked for instead.
+fn zeroed(bytes: usize) -> Option<NonNull<u8>> {
+    let layout = Layout::from_size_align(bytes + LINE, 1).ok()?;
+    // SAFETY: the layout's size is not zero.
+    let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+    // SAFETY: fewer than `LINE` bytes on, which were asked for beyond the region.
+    Some(unsafe { start.add(start.align_offset(LINE)) })
 }

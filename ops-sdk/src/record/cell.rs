@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use super::arena::{Arena, Resident};
 use crate::clock::Ticks;
-use crate::model::{Distribution, Resolution, bucket_of, lower_bound};
+use crate::model::{Distribution, Resolution, bucket_of, index_of_positive, is_valid_value, lower_bound};
 
 /// Buckets that are reserved together: one power of two.
 const CHUNK: usize = 128;
@@ -67,6 +67,8 @@ pub(super) struct HistogramCell {
     pub(super) endings: [AtomicU64; MISHAPS],
     /// Calls that were counted without their duration.
     untimed: AtomicU64,
+    /// One more than the calls that pass until the next one is timed; 0 while that is not drawn.
+    until_timed: AtomicU32,
     taken_untimed: AtomicU64,
     zeros: AtomicU32,
     /// Where the buckets of each power of two are, positive values first.
@@ -131,7 +133,7 @@ fn add(cell: &AtomicU64, n: u64) {
 
 impl Sum {
     /// Adds a value (Knuth's sum of two: exact, whichever is larger).
-    #[inline]
+    #[inline(always)]
     fn add(&self, value: f64) {
         let (high, low) = self.get();
         let sum = high + value;
@@ -158,7 +160,7 @@ fn gained(now: (f64, f64), before: (f64, f64)) -> f64 {
 }
 
 /// Runs `write` between two steps of the sequence number.
-#[inline]
+#[inline(always)]
 fn written<R>(seq: &AtomicU64, write: impl FnOnce() -> R) -> R {
     let before = seq.load(Ordering::Relaxed);
     seq.store(before.wrapping_add(1), Ordering::Relaxed);
@@ -199,20 +201,24 @@ impl CounterCell {
 }
 
 impl Extremes {
-    #[inline]
+    #[inline(always)]
     fn note(&self, epoch: u32, value: f64) {
-        if self.epoch.load(Ordering::Relaxed) == epoch {
-            if value < f64::from_bits(self.min.load(Ordering::Relaxed)) {
-                self.min.store(value.to_bits(), Ordering::Relaxed);
-            }
-            if value > f64::from_bits(self.max.load(Ordering::Relaxed)) {
-                self.max.store(value.to_bits(), Ordering::Relaxed);
-            }
-        } else {
-            self.epoch.store(epoch, Ordering::Relaxed);
+        if self.epoch.load(Ordering::Relaxed) != epoch {
+            self.begin(epoch, value);
+        } else if value < f64::from_bits(self.min.load(Ordering::Relaxed)) {
             self.min.store(value.to_bits(), Ordering::Relaxed);
+        } else if value > f64::from_bits(self.max.load(Ordering::Relaxed)) {
             self.max.store(value.to_bits(), Ordering::Relaxed);
         }
+    }
+
+    /// The first value of a window.
+    #[cold]
+    #[inline(never)]
+    fn begin(&self, epoch: u32, value: f64) {
+        self.epoch.store(epoch, Ordering::Relaxed);
+        self.min.store(value.to_bits(), Ordering::Relaxed);
+        self.max.store(value.to_bits(), Ordering::Relaxed);
     }
 
     /// Widens `(min, max)` by this place if it belongs to a window from `epoch` on.
@@ -289,18 +295,47 @@ impl GaugeDelta {
     }
 }
 
+/// What became of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Observed {
+    Yes,
+    /// It is none that can be told: not finite, or beyond what CloudWatch takes.
+    Invalid,
+    /// The arena has no room for its bucket.
+    NoRoom,
+}
+
 impl HistogramCell {
-    /// Observes a value. Says false if the arena has no room for its bucket; the value is then not observed.
-    #[inline]
-    pub(super) fn observe(&self, arena: Arena, value: f64, epoch: u32) -> bool {
-        let Some(bucket) = self.bucket(arena, value) else { return false };
+    /// Observes a value. Nearly all values are positive, of a common size, and fall where others fell before: those
+    /// take the short road, and that they are valid follows from their bucket.
+    #[inline(always)]
+    pub(super) fn observe(&self, arena: Arena, value: f64, epoch: u32) -> Observed {
+        let Some(index) = index_of_positive(value) else { return self.observe_rare(arena, value, epoch) };
+        let chunk = self.chunks[index / CHUNK].load(Ordering::Relaxed);
+        let Some(chunk) = arena.at::<Chunk>(chunk) else { return self.observe_rare(arena, value, epoch) };
+        self.note(&chunk.counts[index % CHUNK], value, epoch);
+        Observed::Yes
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn observe_rare(&self, arena: Arena, value: f64, epoch: u32) -> Observed {
+        if !is_valid_value(value) {
+            return Observed::Invalid;
+        }
+        let Some(bucket) = self.bucket(arena, value) else { return Observed::NoRoom };
+        self.note(bucket, value, epoch);
+        Observed::Yes
+    }
+
+    #[inline(always)]
+    fn note(&self, bucket: &AtomicU32, value: f64, epoch: u32) {
         written(&self.seq, || {
             self.sum.add(value);
             // The count comes last, so that a sum which is read after it is never behind.
             bucket.store(bucket.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
             place(&self.extremes, epoch).note(epoch, value);
         });
-        true
     }
 
     /// Counts a call that did not end well.
@@ -315,8 +350,34 @@ impl HistogramCell {
         sum.wrapping_sub(self.taken_endings[ending].swap(sum, Ordering::Relaxed))
     }
 
+    /// Counts down to the next call that is timed, and then draws how many pass until the one after it. Whether this is
+    /// the one.
+    #[inline(always)]
+    pub(super) fn counts_down(&self, draw: impl Fn() -> u32) -> bool {
+        let left = self.until_timed.load(Ordering::Relaxed);
+        if left > 1 {
+            self.until_timed.store(left - 1, Ordering::Relaxed);
+            return false;
+        }
+        self.draw(left == 1, draw)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn draw(&self, is_timed: bool, draw: impl Fn() -> u32) -> bool {
+        // The first call of all is chosen with the same chance as any other.
+        let is_timed = is_timed || draw() == 0;
+        self.until_timed.store(draw() + 1, Ordering::Relaxed);
+        is_timed
+    }
+
+    #[cfg(test)]
+    pub(super) fn forget_gap(&self) {
+        self.until_timed.store(0, Ordering::Relaxed);
+    }
+
     /// Counts a call without its duration.
-    #[inline]
+    #[inline(always)]
     pub(super) fn untimed(&self) {
         add(&self.untimed, 1);
     }
@@ -327,7 +388,6 @@ impl HistogramCell {
         sum.wrapping_sub(self.taken_untimed.swap(sum, Ordering::Relaxed))
     }
 
-    #[inline]
     fn bucket(&self, arena: Arena, value: f64) -> Option<&AtomicU32> {
         let number = bucket_of(value);
         if number == 0 {

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::arena::Arena;
 use super::frame::{Sink, Writer};
 use super::lane::{self, IDLE, Lane, MUTE, SPILLING, WRITING};
-use super::{Arg, Kind, Site, losses, overflow, registry};
-use crate::clock;
+use super::{Arg, Kind, Site, losses, overflow, registry, stamp};
+use crate::clock::Ticks;
 use crate::model::{Level, Signal};
 
 /// Records an event.
@@ -31,7 +31,7 @@ fn event_cold(site: &'static Site, values: &[Arg<'_>]) {
 /// Writes the frame to the ring; to the overflow queue if it is too large, if the ring is full, or if an event of
 /// this thread is being written right now, whose `Display` this one comes from.
 fn write(arena: Arena, lane: &Lane, site: &Site, slot: u32, values: &[Arg<'_>]) {
-    let ticks = clock::ticks();
+    let ticks = stamp::ticks();
     let before = lane.busy.load(Relaxed);
     if before != IDLE {
         return write_within(lane, before, site, slot, ticks, values);
@@ -45,7 +45,7 @@ fn write(arena: Arena, lane: &Lane, site: &Site, slot: u32, values: &[Arg<'_>]) 
 
 /// Records an event that came while another of the same thread was being written.
 #[cold]
-fn write_within(lane: &Lane, before: u32, site: &Site, slot: u32, ticks: clock::Ticks, values: &[Arg<'_>]) {
+fn write_within(lane: &Lane, before: u32, site: &Site, slot: u32, ticks: Ticks, values: &[Arg<'_>]) {
     match before {
         MUTE => {}
         // The heap and the queue's lock are in use, by the very code that this comes from.

@@ -2,11 +2,11 @@
 //! lane, a load of the site's place in it, and the addition; everything else is cold.
 
 use super::arena::{Arena, Resident};
-use super::cell::{CounterCell, GaugeCell, HistogramCell, MISHAPS};
+use super::cell::{CounterCell, GaugeCell, HistogramCell, MISHAPS, Observed};
 use super::lane::{self, Lane};
 use super::outcome::{Ending, How};
-use super::{Label, Site, losses, on, registry, series};
-use crate::clock::{self, Ticks};
+use super::{Label, Site, losses, on, registry, sample, series, stamp};
+use crate::clock::Ticks;
 use crate::model::{Signal, is_valid_value};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -26,7 +26,7 @@ pub fn count_by(site: &'static Site, n: u64, labels: &[Label<'_>]) {
 }
 
 /// Sets a gauge.
-#[inline]
+#[inline(never)]
 pub fn set(site: &'static Site, value: f64) {
     if is_valid_value(value) {
         with_cell(site, |arena, cell| set_cell(arena, site, cell, value));
@@ -46,33 +46,27 @@ pub fn set_by(site: &'static Site, value: f64, labels: &[Label<'_>]) {
 }
 
 /// Observes a value.
-#[inline]
+#[inline(never)]
 pub fn observe(site: &'static Site, value: f64) {
-    if is_valid_value(value) {
-        with_cell(site, |arena, cell| observe_cell(arena, site, cell, value));
-    } else {
-        losses::not_finite();
-    }
+    with_cell(site, |arena, cell| observe_cell(arena, site, cell, value));
 }
 
 /// Observes a value in the series of these values.
 #[inline]
 pub fn observe_by(site: &'static Site, value: f64, labels: &[Label<'_>]) {
-    if is_valid_value(value) {
-        with_cell_by(site, labels, |arena, cell| observe_cell(arena, site, cell, value));
-    } else {
-        losses::not_finite();
-    }
+    with_cell_by(site, labels, |arena, cell| observe_cell(arena, site, cell, value));
 }
 
 fn set_cell(arena: Arena, site: &Site, cell: &GaugeCell, value: f64) {
-    cell.set(value, clock::ticks(), arena.epoch(site.resolution).load(Relaxed));
+    cell.set(value, stamp::ticks(), arena.epoch(site.resolution).load(Relaxed));
 }
 
-#[inline]
+#[inline(always)]
 fn observe_cell(arena: Arena, site: &Site, cell: &HistogramCell, value: f64) {
-    if !cell.observe(arena, value, arena.epoch(site.resolution).load(Relaxed)) {
-        losses::no_room(Signal::Metric);
+    match cell.observe(arena, value, arena.epoch(site.resolution).load(Relaxed)) {
+        Observed::Yes => {}
+        Observed::Invalid => losses::not_finite(),
+        Observed::NoRoom => losses::no_room(Signal::Metric),
     }
 }
 
@@ -109,62 +103,81 @@ impl Mishap {
 #[derive(Debug)]
 pub struct Call {
     site: &'static Site,
-    /// When it began; `None` if recording was off.
-    start: Option<Ticks>,
+    /// One word, so that a function keeps it in a register: when the call began, or one of the two below.
+    start: Ticks,
 }
 
-/// Begins a call: reads the clock, unless recording is off.
-#[inline]
+/// Recording was off when the call began, or it has ended.
+pub(super) const OFF: Ticks = 0;
+/// The call is counted and not timed.
+pub(super) const UNTIMED: Ticks = 1;
+
+/// Begins a call: reads the clock, unless recording is off or this call is not to be timed.
+#[inline(always)]
 pub fn enter(site: &'static Site) -> Call {
-    Call { site, start: on().then(clock::ticks) }
+    let start = if !on() {
+        OFF
+    } else if site.timed_every() <= 1 || sample::is_timed(site) {
+        stamp::ticks()
+    } else {
+        UNTIMED
+    };
+    Call { site, start }
 }
 
 impl Call {
     /// Ends the call: reads the clock and counts.
-    #[inline]
+    #[inline(always)]
     pub fn done(mut self, ending: Ending) {
-        if let Some(start) = self.start.take() {
-            finish(self.site, start, Mishap::of(ending.how()), ending.label());
+        let start = std::mem::replace(&mut self.start, OFF);
+        if start != OFF {
+            match ending.label() {
+                None => finish(self.site, start, Mishap::of(ending.how())),
+                Some(label) => finish_labelled(self.site, start, Mishap::of(ending.how()), label),
+            }
         }
     }
 }
 
 impl Drop for Call {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        if let Some(start) = self.start.take() {
-            abandoned(self.site, start);
+        if self.start != OFF {
+            abandoned(self.site, self.start);
         }
     }
 }
 
 #[cold]
+#[inline(never)]
 fn abandoned(site: &'static Site, start: Ticks) {
     let mishap = if std::thread::panicking() { Mishap::Panic } else { Mishap::Cancelled };
-    finish(site, start, Some(mishap), None);
+    finish(site, start, Some(mishap));
 }
 
-#[inline]
-fn finish(site: &'static Site, start: Ticks, mishap: Option<Mishap>, label: Option<&'static str>) {
+/// Not inlined: what is measured keeps its registers, and its size.
+#[inline(never)]
+fn finish(site: &'static Site, start: Ticks, mishap: Option<Mishap>) {
     let duration = duration(site, start);
-    let count = |arena: Arena, cell: &HistogramCell| count_call(arena, site, cell, mishap, Some(duration));
-    match label {
-        None => with_cell(site, count),
-        // One value more than the site has keys: the reader knows it for the label.
-        Some(label) => with_cell_by(site, &[Label::Str(label)], count),
-    }
+    with_cell(site, |arena, cell| count_call(arena, site, cell, mishap, duration));
 }
 
-/// The time since `start`, in the unit of the site.
-#[inline]
-pub(super) fn duration(site: &Site, start: Ticks) -> f64 {
-    #[allow(clippy::cast_precision_loss)] // exact up to 104 days
-    let nanoseconds = clock::nanos(start, clock::ticks()) as f64;
-    nanoseconds * site.per_nanosecond
+/// One value more than the site has keys: the reader knows it for the label.
+#[inline(never)]
+fn finish_labelled(site: &'static Site, start: Ticks, mishap: Option<Mishap>, label: &'static str) {
+    let duration = duration(site, start);
+    let count = |arena: Arena, cell: &HistogramCell| count_call(arena, site, cell, mishap, duration);
+    with_cell_by(site, &[Label::Str(label)], count);
+}
+
+/// The time since `start`, in the unit of the site, if the call was timed.
+#[inline(always)]
+pub(super) fn duration(site: &Site, start: Ticks) -> Option<f64> {
+    (start != UNTIMED).then(|| stamp::nanoseconds(start, stamp::ticks()) * site.per_nanosecond)
 }
 
 /// Counts a call that has ended, with its duration where it was timed.
-#[inline]
+#[inline(always)]
 pub(super) fn count_call(
     arena: Arena,
     site: &Site,
@@ -181,15 +194,19 @@ pub(super) fn count_call(
     }
 }
 
+/// This thread's cell of a site without dimensions, once there is one.
+#[inline(always)]
+pub(super) fn warm_cell<T: Resident>(site: &'static Site) -> Option<(Arena, &'static T)> {
+    let lane = lane::current()?;
+    let arena = Arena::of(lane);
+    let offset = lane.slots.get(site.slot() as usize)?.load(Relaxed);
+    Some((arena, arena.at::<T>(offset)?))
+}
+
 /// Runs `f` with this thread's cell of a site without dimensions.
-#[inline]
+#[inline(always)]
 pub(super) fn with_cell<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &'static T)) {
-    let warm = || {
-        let (lane, arena) = (lane::current()?, Arena::get()?);
-        let offset = lane.slots.get(site.slot() as usize)?.load(Relaxed);
-        Some((arena, arena.at::<T>(offset)?))
-    };
-    match warm() {
+    match warm_cell(site) {
         Some((arena, cell)) => f(arena, cell),
         None => with_cell_cold(site, f),
     }

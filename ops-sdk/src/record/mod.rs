@@ -20,8 +20,10 @@ mod overflow;
 mod reader;
 mod registry;
 mod ring;
+mod sample;
 mod series;
 mod site;
+pub(crate) mod stamp;
 mod switch;
 #[cfg(test)]
 mod tests;

@@ -72,6 +72,8 @@ pub struct Site {
     pub(super) per_nanosecond: f64,
     /// Its number in the registry, from 1; 0 until it is first used.
     pub(super) slot: AtomicU32,
+    /// Of how many calls one is timed just now: at first as many as `sample` says.
+    timed_every: AtomicU32,
 }
 
 impl Site {
@@ -97,6 +99,7 @@ impl Site {
             in_flight: None,
             per_nanosecond: per_nanosecond(unit),
             slot: AtomicU32::new(0),
+            timed_every: AtomicU32::new(1),
         }
     }
 
@@ -147,6 +150,7 @@ impl Site {
     #[must_use]
     pub const fn sample(mut self, n: u32) -> Site {
         self.sample = n;
+        self.timed_every = AtomicU32::new(n);
         self
     }
 
@@ -155,6 +159,12 @@ impl Site {
     pub const fn in_flight(mut self, in_flight: &'static InFlight) -> Site {
         self.in_flight = Some(in_flight);
         self
+    }
+
+    /// Of how many calls one is timed just now.
+    #[inline(always)]
+    pub(super) fn timed_every(&self) -> u32 {
+        self.timed_every.load(Ordering::Relaxed)
     }
 
     /// Its number in the registry; 0 until it is first used. Who has the number finds the site in the registry.

@@ -3,7 +3,7 @@
 use super::*;
 
 fn arena() -> Arena {
-    crate::clock::warm();
+    crate::record::stamp::warm();
     Arena::get_or_reserve(64 << 20).expect("64 MiB of address space")
 }
 
@@ -21,7 +21,7 @@ fn gauge() -> &'static GaugeCell {
 fn what_a_writer_has_finished_is_taken_while_it_stands_still_within_another_write() {
     let (sizes, level) = (histogram(), gauge());
     for n in 1..=5 {
-        assert!(sizes.observe(arena(), f64::from(n), 1));
+        assert_eq!(sizes.observe(arena(), f64::from(n), 1), Observed::Yes);
         level.set(f64::from(n), 7, 1);
     }
     sizes.seq.fetch_add(1, Ordering::Relaxed); // half way
@@ -40,7 +40,7 @@ fn a_thread_that_never_pauses_is_read_all_the_same_and_exactly() {
     let sizes = histogram();
     let rounds = 400_000u32;
     let writer = std::thread::spawn(move || {
-        (0..rounds).for_each(|n| assert!(sizes.observe(arena(), f64::from(n % 7), 1)));
+        (0..rounds).for_each(|n| assert_eq!(sizes.observe(arena(), f64::from(n % 7), 1), Observed::Yes));
     });
     let (mut count, mut sum) = (0, 0.0);
     let mut take = |last: bool| {
@@ -65,7 +65,7 @@ fn one_huge_value_does_not_swallow_those_that_come_after_it() {
     for (value, wanted) in [(1e100, 1e100), (1.0, 1000.0), (-1e100, -1e100), (0.5, 500.0)] {
         let times = if f64::abs(value) > 1.0 { 1 } else { 1000 };
         for _ in 0..times {
-            assert!(sizes.observe(arena(), value, 1));
+            assert_eq!(sizes.observe(arena(), value, 1), Observed::Yes);
             level.set(value, 1, 1);
         }
         assert_eq!(sizes.take(arena(), 1).map(|told| told.sum), Some(wanted));
@@ -76,9 +76,9 @@ fn one_huge_value_does_not_swallow_those_that_come_after_it() {
 #[test]
 fn a_sum_beyond_two_to_the_53_still_counts_every_byte() {
     let sizes = histogram();
-    assert!(sizes.observe(arena(), 2f64.powi(60), 1));
+    assert_eq!(sizes.observe(arena(), 2f64.powi(60), 1), Observed::Yes);
     let _ = sizes.take(arena(), 1);
-    (0..1001).for_each(|_| assert!(sizes.observe(arena(), 3.0, 1)));
+    (0..1001).for_each(|_| assert_eq!(sizes.observe(arena(), 3.0, 1), Observed::Yes));
     assert_eq!(sizes.take(arena(), 1).map(|told| told.sum), Some(3003.0));
 }
 

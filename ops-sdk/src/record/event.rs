@@ -12,8 +12,8 @@ use crate::model::{Level, Signal};
 /// Records an event.
 #[inline]
 pub fn event(site: &'static Site, values: &[Arg<'_>]) {
-    match (lane::current(), Arena::get(), site.slot()) {
-        (Some(lane), Some(arena), slot) if slot != 0 => write(arena, lane, site, slot, values),
+    match (lane::current(), site.slot()) {
+        (Some(lane), slot) if slot != 0 => write(Arena::of(lane), lane, site, slot, values),
         _ => event_cold(site, values),
     }
 }

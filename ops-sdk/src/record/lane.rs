@@ -4,9 +4,10 @@
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::arena::{Arena, Offset, Resident};
+use super::cell::CellHead;
 use super::ring::{Ends, Ring};
 
 /// Sites with a place of their own in a lane. Those numbered higher are found through the lane's table.
@@ -45,18 +46,21 @@ pub(super) struct Lane {
     ends: Ends,
     /// The last event that the flush thread took.
     pub(super) seq_taken: AtomicU64,
-    /// By site: the cell of a site without dimensions; of one with dimensions, how many series it has here.
-    pub(super) slots: [AtomicU32; SITES_MAX],
+    /// By site: the address of the cell of a site without dimensions, for this lane's thread alone. Whoever reads finds
+    /// cells by their place in the arena.
+    pub(super) cells_at: [AtomicPtr<CellHead>; SITES_MAX],
+    /// By site with dimensions: how many series it has here.
+    pub(super) series: [AtomicU32; SITES_MAX],
 }
 
-// SAFETY: atomics and rings' ends (atomics and padding) only; zero is valid for each; alignment 64.
+// SAFETY: atomics (of addresses, too) and rings' ends (atomics and padding) only; zero is valid; alignment 64.
 unsafe impl Resident for Lane {}
 
 static RING_BYTES: AtomicUsize = AtomicUsize::new(1 << 20);
 
 thread_local! {
-    /// This thread's lane; null until it has one, and again once it has given it back.
-    static LANE: Cell<*const Lane> = const { Cell::new(ptr::null()) };
+    /// This thread's lane; `None` until it has one, and again once it has given it back.
+    static LANE: Cell<Option<&'static Lane>> = const { Cell::new(None) };
     static EXIT: Exit = const { Exit };
 }
 
@@ -65,8 +69,7 @@ struct Exit;
 
 impl Drop for Exit {
     fn drop(&mut self) {
-        if let Some(lane) = current() {
-            LANE.set(ptr::null());
+        if let Some(lane) = LANE.take() {
             lane.give_back();
         }
     }
@@ -78,10 +81,9 @@ pub(crate) fn set_ring_bytes(bytes: usize) {
 }
 
 /// This thread's lane, if it has one.
-#[inline]
+#[inline(always)]
 pub(super) fn current() -> Option<&'static Lane> {
-    // SAFETY: what is stored is null or a lane in the arena, which is never freed.
-    unsafe { LANE.get().as_ref() }
+    LANE.get()
 }
 
 /// Runs `f` with this thread's lane, found or made if need be; `None` if the arena is full or there is none.
@@ -92,7 +94,7 @@ pub(super) fn with<R>(f: impl FnOnce(Arena, &'static Lane) -> R) -> Option<R> {
         return Some(f(arena, lane));
     }
     let lane = all(arena).find(|lane| lane.try_take()).or_else(|| make(arena))?;
-    LANE.set(lane); // at once, for whatever records while the rest is done
+    LANE.set(Some(lane)); // at once, for whatever records while the rest is done
     // Where the thread is ending and its `Exit` has run, the lane is lent for this one call.
     let _lent = EXIT.try_with(|_| ()).is_err().then(|| Exit);
     Some(f(arena, lane))
@@ -123,6 +125,21 @@ fn make(arena: Arena) -> Option<&'static Lane> {
 }
 
 impl Lane {
+    /// The cell of a site without dimensions, by its place; `None` until it is made. Only the lane's thread may ask.
+    #[inline(always)]
+    pub(super) fn cell<T: Resident>(&self, place: usize) -> Option<&'static T> {
+        // SAFETY: what is stored is null or the address of a cell, which stays; its kind is that of the site, and who
+        // asks for a cell of the site asks for that kind.
+        unsafe { self.cells_at[place % SITES_MAX].load(Ordering::Relaxed).cast::<T>().as_ref() }
+    }
+
+    /// Keeps where the cell of a site is. Place 0 is that of all sites that have none.
+    pub(super) fn keep_cell<T: Resident>(&self, place: usize, cell: &'static T) {
+        if place != 0 {
+            self.cells_at[place % SITES_MAX].store(ptr::from_ref(cell).cast_mut().cast(), Ordering::Relaxed);
+        }
+    }
+
     fn try_take(&self) -> bool {
         self.state.compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }

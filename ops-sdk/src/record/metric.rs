@@ -8,7 +8,6 @@ use super::outcome::{Ending, How};
 use super::{Label, Site, losses, on, registry, sample, series, stamp};
 use crate::clock::Ticks;
 use crate::model::{Signal, is_valid_value};
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Dimensions that CloudWatch takes (PutMetricData, `MetricDatum.Dimensions`), and so the macros.
 pub(super) const DIMENSIONS_MAX: usize = 30;
@@ -16,20 +15,20 @@ pub(super) const DIMENSIONS_MAX: usize = 30;
 /// Counts up by `n`.
 #[inline]
 pub fn count(site: &'static Site, n: u64) {
-    with_cell(site, |_, cell: &CounterCell| cell.add(n));
+    with_cell(site, |cell: &CounterCell| cell.add(n));
 }
 
 /// Counts up by `n` in the series of these values.
 #[inline]
 pub fn count_by(site: &'static Site, n: u64, labels: &[Label<'_>]) {
-    with_cell_by(site, labels, |_, cell: &CounterCell| cell.add(n));
+    with_cell_by(site, labels, |cell: &CounterCell| cell.add(n));
 }
 
 /// Sets a gauge.
 #[inline(never)]
 pub fn set(site: &'static Site, value: f64) {
     if is_valid_value(value) {
-        with_cell(site, |arena, cell| set_cell(arena, site, cell, value));
+        with_cell(site, |cell: &GaugeCell| cell.set(value, stamp::ticks()));
     } else {
         losses::not_finite();
     }
@@ -39,7 +38,7 @@ pub fn set(site: &'static Site, value: f64) {
 #[inline]
 pub fn set_by(site: &'static Site, value: f64, labels: &[Label<'_>]) {
     if is_valid_value(value) {
-        with_cell_by(site, labels, |arena, cell| set_cell(arena, site, cell, value));
+        with_cell_by(site, labels, |cell: &GaugeCell| cell.set(value, stamp::ticks()));
     } else {
         losses::not_finite();
     }
@@ -48,22 +47,35 @@ pub fn set_by(site: &'static Site, value: f64, labels: &[Label<'_>]) {
 /// Observes a value.
 #[inline(never)]
 pub fn observe(site: &'static Site, value: f64) {
-    with_cell(site, |arena, cell| observe_cell(arena, site, cell, value));
+    match warm_cell(site) {
+        Some(cell) => observe_cell(cell, value),
+        None => observe_cold(site, value),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn observe_cold(site: &'static Site, value: f64) {
+    with_cell_cold(site, |cell| observe_cell(cell, value));
 }
 
 /// Observes a value in the series of these values.
 #[inline]
 pub fn observe_by(site: &'static Site, value: f64, labels: &[Label<'_>]) {
-    with_cell_by(site, labels, |arena, cell| observe_cell(arena, site, cell, value));
-}
-
-fn set_cell(arena: Arena, site: &Site, cell: &GaugeCell, value: f64) {
-    cell.set(value, stamp::ticks(), arena.epoch(site.resolution).load(Relaxed));
+    with_cell_by(site, labels, |cell| observe_cell(cell, value));
 }
 
 #[inline(always)]
-fn observe_cell(arena: Arena, site: &Site, cell: &HistogramCell, value: f64) {
-    match cell.observe(arena, value, arena.epoch(site.resolution).load(Relaxed)) {
+fn observe_cell(cell: &'static HistogramCell, value: f64) {
+    if !cell.observe_again(Arena::of(cell), value) {
+        observe_rare(cell, value);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn observe_rare(cell: &'static HistogramCell, value: f64) {
+    match cell.observe(Arena::of(cell), value) {
         Observed::Yes => {}
         Observed::Invalid => losses::not_finite(),
         Observed::NoRoom => losses::no_room(Signal::Metric),
@@ -109,7 +121,7 @@ pub struct Call {
 
 /// Recording was off when the call began, or it has ended.
 pub(super) const OFF: Ticks = 0;
-/// The call is counted and not timed.
+/// The call was counted when it began, and is not timed.
 pub(super) const UNTIMED: Ticks = 1;
 
 /// Begins a call: reads the clock, unless recording is off or this call is not to be timed.
@@ -117,7 +129,7 @@ pub(super) const UNTIMED: Ticks = 1;
 pub fn enter(site: &'static Site) -> Call {
     let start = if !on() {
         OFF
-    } else if site.timed_every() <= 1 || sample::is_timed(site) {
+    } else if site.timed_every() <= 1 || is_timed(site) {
         stamp::ticks()
     } else {
         UNTIMED
@@ -125,16 +137,33 @@ pub fn enter(site: &'static Site) -> Call {
     Call { site, start }
 }
 
+/// Whether this call is one to be timed; if not, it is counted.
+#[inline(always)]
+pub(super) fn is_timed(site: &'static Site) -> bool {
+    match warm_cell(site) {
+        Some(cell) => sample::is_timed(cell, site.timed_every()),
+        None => is_timed_cold(site),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn is_timed_cold(site: &'static Site) -> bool {
+    let mut timed = false;
+    with_cell_cold(site, |cell: &HistogramCell| timed = sample::is_timed(cell, site.timed_every()));
+    timed
+}
+
 impl Call {
     /// Ends the call: reads the clock and counts.
     #[inline(always)]
     pub fn done(mut self, ending: Ending) {
         let start = std::mem::replace(&mut self.start, OFF);
-        if start != OFF {
-            match ending.label() {
-                None => finish(self.site, start, Mishap::of(ending.how())),
-                Some(label) => finish_labelled(self.site, start, Mishap::of(ending.how()), label),
-            }
+        match (ending.label(), Mishap::of(ending.how())) {
+            (None, None) if start <= UNTIMED => {}
+            (None, None) => finish(self.site, start),
+            (label, mishap) if start != OFF => finish_otherwise(self.site, start, mishap, label),
+            _ => {}
         }
     }
 }
@@ -152,81 +181,110 @@ impl Drop for Call {
 #[inline(never)]
 fn abandoned(site: &'static Site, start: Ticks) {
     let mishap = if std::thread::panicking() { Mishap::Panic } else { Mishap::Cancelled };
-    finish(site, start, Some(mishap));
+    finish_otherwise(site, start, Some(mishap), None);
 }
 
-/// Not inlined: what is measured keeps its registers, and its size.
+/// Ends a call that was timed and went well. Not inlined: what is measured keeps its registers, and its size.
 #[inline(never)]
-fn finish(site: &'static Site, start: Ticks, mishap: Option<Mishap>) {
-    let duration = duration(site, start);
-    with_cell(site, |arena, cell| count_call(arena, site, cell, mishap, duration));
+fn finish(site: &'static Site, start: Ticks) {
+    let ticks = stamp::between(start, stamp::ticks());
+    match warm_cell(site) {
+        Some(cell) => observe_cell(cell, in_units(site, ticks)),
+        None => finish_cold(site, ticks),
+    }
 }
 
-/// One value more than the site has keys: the reader knows it for the label.
+#[cold]
 #[inline(never)]
-fn finish_labelled(site: &'static Site, start: Ticks, mishap: Option<Mishap>, label: &'static str) {
-    let duration = duration(site, start);
-    let count = |arena: Arena, cell: &HistogramCell| count_call(arena, site, cell, mishap, duration);
-    with_cell_by(site, &[Label::Str(label)], count);
+fn finish_cold(site: &'static Site, ticks: u64) {
+    with_cell_cold(site, |cell| observe_cell(cell, in_units(site, ticks)));
 }
 
-/// The time since `start`, in the unit of the site, if the call was timed.
+/// Ends a call of any kind.
+#[inline(never)]
+fn finish_otherwise(
+    site: &'static Site,
+    start: Ticks,
+    mishap: Option<Mishap>,
+    label: Option<&'static str>,
+) {
+    let ticks = elapsed(start);
+    match label {
+        None => with_cell(site, |cell| count_call(site, cell, mishap, ticks)),
+        // One value more than the site has keys: the reader knows it for the label.
+        Some(label) => {
+            with_cell_by(site, &[Label::Str(label)], |cell| count_labelled(site, cell, mishap, ticks));
+        }
+    }
+}
+
+/// The ticks since `start`, if the call was timed.
 #[inline(always)]
-pub(super) fn duration(site: &Site, start: Ticks) -> Option<f64> {
-    (start != UNTIMED).then(|| stamp::nanoseconds(start, stamp::ticks()) * site.per_nanosecond)
+pub(super) fn elapsed(start: Ticks) -> Option<u64> {
+    (start != UNTIMED).then(|| stamp::between(start, stamp::ticks()))
 }
 
-/// Counts a call that has ended, with its duration where it was timed.
+/// A duration in the site's unit.
+#[inline(always)]
+#[allow(clippy::cast_precision_loss)] // exact up to a month
+fn in_units(site: &Site, ticks: u64) -> f64 {
+    ticks.cast_signed() as f64 * site.per_tick()
+}
+
+/// Counts a call that has ended, where it was timed; else it was counted when it began, and only how it ended is new.
 #[inline(always)]
 pub(super) fn count_call(
-    arena: Arena,
     site: &Site,
-    cell: &HistogramCell,
+    cell: &'static HistogramCell,
     mishap: Option<Mishap>,
-    duration: Option<f64>,
+    ticks: Option<u64>,
 ) {
     if let Some(mishap) = mishap {
         cell.ended(mishap as usize);
     }
-    match duration {
-        Some(duration) => observe_cell(arena, site, cell, duration),
-        None => cell.untimed(),
+    if let Some(ticks) = ticks {
+        observe_cell(cell, in_units(site, ticks));
+    }
+}
+
+/// Counts a call in the cell of its label.
+pub(super) fn count_labelled(
+    site: &Site,
+    cell: &'static HistogramCell,
+    mishap: Option<Mishap>,
+    ticks: Option<u64>,
+) {
+    count_call(site, cell, mishap, ticks);
+    if ticks.is_none() {
+        cell.untimed();
     }
 }
 
 /// This thread's cell of a site without dimensions, once there is one.
 #[inline(always)]
-pub(super) fn warm_cell<T: Resident>(site: &'static Site) -> Option<(Arena, &'static T)> {
-    let lane = lane::current()?;
-    let arena = Arena::of(lane);
-    let offset = lane.slots.get(site.slot() as usize)?.load(Relaxed);
-    Some((arena, arena.at::<T>(offset)?))
+pub(super) fn warm_cell<T: Resident>(site: &'static Site) -> Option<&'static T> {
+    lane::current()?.cell(site.place())
 }
 
 /// Runs `f` with this thread's cell of a site without dimensions.
 #[inline(always)]
-pub(super) fn with_cell<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &'static T)) {
+pub(super) fn with_cell<T: Resident>(site: &'static Site, f: impl FnOnce(&'static T)) {
     match warm_cell(site) {
-        Some((arena, cell)) => f(arena, cell),
+        Some(cell) => f(cell),
         None => with_cell_cold(site, f),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn with_cell_cold<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &'static T)) {
+fn with_cell_cold<T: Resident>(site: &'static Site, f: impl FnOnce(&'static T)) {
     let done = registry::number(site).and_then(|slot| {
-        lane::with(|arena, lane| match lane.slots.get(slot as usize) {
-            Some(place) => {
-                // The lane may be that of a thread before, and have a cell already.
-                if place.load(Relaxed) == 0 {
-                    place
-                        .store(series::make(arena, lane, site, slot, &[], series::hash(slot, &[]))?, Relaxed);
-                }
-                arena.at(place.load(Relaxed)).map(|cell| f(arena, cell))
-            }
-            // More sites than places: found as the series without values.
-            None => found_or_made(arena, lane, site, slot, &[]).map(|cell| f(arena, cell)),
+        lane::with(|arena, lane| {
+            // The lane may be that of a thread before, and have a cell already.
+            let cell = found_or_made(arena, lane, site, slot, &[])?;
+            lane.keep_cell(site.place(), cell);
+            f(cell);
+            Some(())
         })
     });
     if done.flatten().is_none() && Arena::get().is_some() {
@@ -239,18 +297,18 @@ fn with_cell_cold<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &'stat
 pub(super) fn with_cell_by<T: Resident>(
     site: &'static Site,
     labels: &[Label<'_>],
-    f: impl FnOnce(Arena, &'static T),
+    f: impl FnOnce(&'static T),
 ) {
     if labels.iter().any(|label| matches!(label, Label::Display(_))) {
         return with_text(site, labels, f);
     }
     let warm = || {
-        let (lane, arena) = (lane::current()?, Arena::get()?);
+        let lane = lane::current()?;
         let hash = series::hash(site.slot(), labels);
-        Some((arena, series::find::<T>(arena, lane, site.slot(), labels, hash)?))
+        series::find::<T>(Arena::of(lane), lane, site.slot(), labels, hash)
     };
     match warm() {
-        Some((arena, cell)) => f(arena, cell),
+        Some(cell) => f(cell),
         None => with_cell_by_cold(site, labels, f),
     }
 }
@@ -260,10 +318,10 @@ pub(super) fn with_cell_by<T: Resident>(
 fn with_cell_by_cold<T: Resident>(
     site: &'static Site,
     labels: &[Label<'_>],
-    f: impl FnOnce(Arena, &'static T),
+    f: impl FnOnce(&'static T),
 ) {
     let done = registry::number(site).and_then(|slot| {
-        lane::with(|arena, lane| found_or_made(arena, lane, site, slot, labels).map(|cell| f(arena, cell)))
+        lane::with(|arena, lane| found_or_made(arena, lane, site, slot, labels).map(|cell| f(cell)))
     });
     if done.flatten().is_none() && Arena::get().is_some() {
         losses::no_room(Signal::Metric);
@@ -296,7 +354,7 @@ fn found_or_made<T: Resident>(
 
 /// As [`with_cell_by`], for values that must be formatted first.
 #[inline(never)]
-fn with_text<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnOnce(Arena, &'static T)) {
+fn with_text<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnOnce(&'static T)) {
     let texts: Vec<Option<String>> = labels
         .iter()
         .map(|label| if let Label::Display(value) = label { Some(value.to_string()) } else { None })

@@ -1,41 +1,31 @@
 //! Which calls of a function are timed, where not all of them are. Each call is chosen with the same chance, whatever
 //! was chosen before, so that no pattern in the calls can fall in with one in the choice. What is drawn is how many
-//! calls pass until the next one, and that only once for each that is timed: all others just count down.
+//! calls pass until the next one, and that only once for each that is timed: all others just count down, and are
+//! counted by that.
 
 use std::cell::Cell;
 use std::ptr;
 
 use super::cell::HistogramCell;
-use super::{Site, metric, stamp};
+use super::stamp;
 
-/// Whether this call is to be timed.
-#[inline(never)]
-pub(super) fn is_timed(site: &'static Site) -> bool {
-    match metric::warm_cell::<HistogramCell>(site) {
-        Some((_, cell)) => is_timed_in(cell, site.timed_every()),
-        None => one_in(site.timed_every()),
-    }
-}
-
-/// Whether this call, which is counted in `cell`, is to be the one in `n` that is timed.
+/// Whether this call, which is counted in `cell`, is to be the one in `n` that is timed. If not, it is counted.
 #[inline(always)]
-pub(super) fn is_timed_in(cell: &HistogramCell, n: u32) -> bool {
-    n <= 1 || cell.counts_down(|| gap(n))
+pub(super) fn is_timed(cell: &HistogramCell, n: u32) -> bool {
+    cell.is_timed(|| gap(n))
 }
 
 /// How many calls pass until the next one in `n`: as often 0 as such a call follows at once, and so on.
 #[cold]
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // bounded; the quotient of two logarithms below 1
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // bounded; the logarithm is at most 0
 fn gap(n: u32) -> u32 {
-    let chance = (f64::from(thrown()) + 1.0) / 4_294_967_296.0;
-    let calls = chance.ln() / (-1.0 / f64::from(n)).ln_1p();
-    calls.min(f64::from(u32::MAX / 2)) as u32
-}
-
-/// True once in `n` times.
-#[cold]
-fn one_in(n: u32) -> bool {
-    n <= 1 || (u64::from(thrown()) * u64::from(n)) >> 32 == 0
+    if n <= 1 {
+        return 0;
+    }
+    let (chance, n) = ((f64::from(thrown()) + 1.0) / 4_294_967_296.0, f64::from(n));
+    // -1 / ln(1 - 1/n) to the third term of its series: for n = 2 a hundredth off, for more far less.
+    let mean = n - 0.5 - 1.0 / (12.0 * n);
+    (-chance.ln() * mean).min(f64::from(u32::MAX)) as u32
 }
 
 thread_local! {
@@ -74,11 +64,11 @@ mod tests {
 
     #[test]
     fn one_in_n_is_chosen_without_a_pattern() {
-        assert!((0..100).all(|_| is_timed_in(cell(), 1) && is_timed_in(cell(), 0) && one_in(1)));
+        assert!((0..100).all(|_| is_timed(cell(), 1) && is_timed(cell(), 0)));
         const CALLS: usize = 1 << 20;
         for n in [2u32, 3, 16, 1000] {
             let cell = cell();
-            let chosen: Vec<bool> = (0..CALLS).map(|_| is_timed_in(cell, n)).collect();
+            let chosen: Vec<bool> = (0..CALLS).map(|_| is_timed(cell, n)).collect();
             // Ten standard deviations of a fair choice; of each residue of the calls' numbers, too.
             for of in [1usize, 2, 16] {
                 for rest in 0..of {
@@ -94,7 +84,7 @@ mod tests {
 
     #[test]
     fn the_first_calls_are_chosen_as_often_as_later_ones() {
-        let first = (0..20_000).filter(|_| is_timed_in(cell_again(), 16)).count();
+        let first = (0..20_000).filter(|_| is_timed(cell_again(), 16)).count();
         // 1,250 of them, within ten standard deviations.
         assert!((900..1_600).contains(&first), "{first}");
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::arena::{Arena, Offset, Resident};
 use super::cell::{CellHead, CounterCell, GaugeCell, HistogramCell};
-use super::lane::{Lane, SITES_MAX};
+use super::lane::Lane;
 use super::{Kind, Label, Site};
 
 /// The value that every dimension of the overflow series has.
@@ -106,9 +106,7 @@ pub(super) fn make(
 /// Whether one more series of this site may be made on this lane; counts it if so.
 #[cold]
 pub(super) fn admit(lane: &Lane, slot: u32) -> bool {
-    let Some(count) = lane.slots.get(slot as usize).filter(|_| (slot as usize) < SITES_MAX) else {
-        return true;
-    };
+    let Some(count) = lane.series.get(slot as usize) else { return true };
     let series = count.load(Relaxed);
     count.store(series.saturating_add(1), Relaxed);
     series < SERIES_MAX.load(Relaxed)

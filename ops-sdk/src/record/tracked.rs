@@ -68,22 +68,19 @@ impl Tracked {
 
     #[inline(never)]
     fn finish(&self, start: Ticks, mishap: Option<Mishap>, label: Option<&'static str>) {
-        let duration = metric::duration(self.site, start);
-        let count = |arena: Arena, cell: &HistogramCell| {
-            metric::count_call(arena, self.site, cell, mishap, duration);
+        let (site, ticks) = (self.site, metric::elapsed(start));
+        let count = |cell| match label {
+            None => metric::count_call(site, cell, mishap, ticks),
+            Some(_) => metric::count_labelled(site, cell, mishap, ticks),
         };
         match (self.cell, label) {
-            (Place::Site, None) => metric::with_cell(self.site, count),
-            (Place::Site, Some(label)) => metric::with_cell_by(self.site, &[Label::Str(label)], count),
-            (Place::Dimensions(lane, cell), None) if is_ours(lane) => {
-                if let Some(arena) = Arena::get() {
-                    count(arena, cell);
-                }
-            }
-            (Place::Dimensions(_, cell), label) => look_up_again(self.site, cell, label, count),
+            (Place::Site, None) => metric::with_cell(site, count),
+            (Place::Site, Some(label)) => metric::with_cell_by(site, &[Label::Str(label)], count),
+            (Place::Dimensions(lane, cell), None) if is_ours(lane) => count(cell),
+            (Place::Dimensions(_, cell), label) => look_up_again(site, cell, label, count),
             (Place::Nowhere, _) => {}
         }
-        if let Some(in_flight) = self.site.in_flight {
+        if let Some(in_flight) = site.in_flight {
             InFlight::end(in_flight);
         }
     }
@@ -104,7 +101,7 @@ impl Drop for Tracked {
 #[inline]
 fn place(site: &'static Site, labels: &[Label<'_>]) -> Place {
     let mut place = Place::Nowhere;
-    metric::with_cell_by(site, labels, |_, cell| {
+    metric::with_cell_by(site, labels, |cell| {
         if let Some(lane) = lane::current() {
             place = Place::Dimensions(lane, cell);
         }
@@ -112,14 +109,14 @@ fn place(site: &'static Site, labels: &[Label<'_>]) -> Place {
     place
 }
 
-/// Whether this call is one of those that are timed.
+/// Whether this call is to be timed; if not, it is counted.
 #[inline]
 fn is_timed(site: &'static Site, place: Place) -> bool {
-    let n = site.timed_every();
-    n <= 1
+    site.timed_every() <= 1
         || match place {
-            Place::Dimensions(_, cell) => sample::is_timed_in(cell, n),
-            Place::Site | Place::Nowhere => sample::is_timed(site),
+            Place::Dimensions(_, cell) => sample::is_timed(cell, site.timed_every()),
+            Place::Site => metric::is_timed(site),
+            Place::Nowhere => false,
         }
 }
 
@@ -132,13 +129,12 @@ fn is_ours(lane: &Lane) -> bool {
 #[inline(never)]
 fn look_up_again(
     site: &'static Site,
-    other: &HistogramCell,
+    other: &'static HistogramCell,
     label: Option<&'static str>,
-    count: impl FnOnce(Arena, &'static HistogramCell),
+    count: impl FnOnce(&'static HistogramCell),
 ) {
-    let Some(arena) = Arena::get() else { return };
     let mut values = [Label::Bool(false); DIMENSIONS_MAX];
-    let known = series::values(arena, &other.head).chain(label.map(Label::Str));
+    let known = series::values(Arena::of(other), &other.head).chain(label.map(Label::Str));
     let len = values.iter_mut().zip(known).map(|(place, value)| *place = value).count();
     metric::with_cell_by(site, &values[..len], count);
 }

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 /// A place in the arena, in units of 8 bytes from its start. 0 is nowhere: the head lies there.
 pub(super) type Offset = u32;
 
-const UNIT: usize = 8;
+pub(super) const UNIT: usize = 8;
 /// Lanes and cells start on cache lines of their own, so that two threads never write to the same one.
 const LINE: usize = 64;
 const MAGIC: u64 = u64::from_le_bytes(*b"opsarena");

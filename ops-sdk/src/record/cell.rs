@@ -18,11 +18,10 @@ use self::tally::Tally;
 pub(super) struct CellHead {
     /// The cell of this lane that was made before.
     pub(super) next: AtomicU32,
-    /// The site's number.
-    pub(super) site: AtomicU32,
-    /// Where the values of the dimensions are written, and their length in bytes.
+    /// Where the values of the dimensions are written.
     pub(super) key: AtomicU32,
-    pub(super) key_bytes: AtomicU32,
+    /// The site's number, and how many values there are.
+    pub(super) id: AtomicU64,
     pub(super) hash: AtomicU64,
 }
 

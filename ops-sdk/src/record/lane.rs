@@ -3,10 +3,11 @@
 //! memory is bounded by how many threads record at the same time.
 
 use std::cell::Cell;
+use std::mem::offset_of;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use super::arena::{Arena, Offset, Resident};
+use super::arena::{Arena, Offset, Resident, UNIT};
 use super::cell::CellHead;
 use super::ring::{Ends, Ring};
 
@@ -33,14 +34,16 @@ pub(super) struct Lane {
     state: AtomicU32,
     /// The cell that was made last; each knows the one before.
     pub(super) cells: AtomicU32,
-    /// The table that finds cells by the values of their dimensions: where, how long, how full.
+    /// The table that finds cells by the values of their dimensions: where, one less than how long, how full.
     pub(super) table: AtomicU32,
-    pub(super) table_len: AtomicU32,
+    pub(super) table_mask: AtomicU32,
     pub(super) table_used: AtomicU32,
     ring: AtomicU32,
     ring_bytes: AtomicU32,
     /// What the thread is doing with events: [`IDLE`] … [`MUTE`].
     pub(super) busy: AtomicU32,
+    /// The first table, of one entry that stays empty.
+    no_cell: AtomicU64,
     /// Events published so far.
     pub(super) seq: AtomicU64,
     ends: Ends,
@@ -55,6 +58,12 @@ pub(super) struct Lane {
 
 // SAFETY: atomics (of addresses, too) and rings' ends (atomics and padding) only; zero is valid; alignment 64.
 unsafe impl Resident for Lane {}
+
+/// Where in a lane its first table is, in the arena's units.
+const NO_CELL_AT: Offset = {
+    assert!(offset_of!(Lane, no_cell).is_multiple_of(UNIT));
+    (offset_of!(Lane, no_cell) / UNIT) as Offset
+};
 
 static RING_BYTES: AtomicUsize = AtomicUsize::new(1 << 20);
 
@@ -118,6 +127,7 @@ fn make(arena: Arena) -> Option<&'static Lane> {
     let offset = arena.reserve(size_of::<Lane>() + ring_bytes)?;
     let lane: &Lane = arena.at(offset)?;
     lane.ring.store(arena.behind::<Lane>(offset), Ordering::Relaxed);
+    lane.table.store(offset + NO_CELL_AT, Ordering::Relaxed);
     lane.ring_bytes.store(u32::try_from(ring_bytes).ok()?, Ordering::Relaxed);
     lane.state.store(TAKEN, Ordering::Relaxed);
     arena.push(&arena.head().lanes, offset, &lane.next);

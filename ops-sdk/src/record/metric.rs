@@ -5,6 +5,8 @@ use super::arena::{Arena, Resident};
 use super::cell::{CounterCell, GaugeCell, HistogramCell, MISHAPS, Observed};
 use super::lane::{self, Lane};
 use super::outcome::{Ending, How};
+use super::label::{self, Words};
+use super::series::Key;
 use super::{Label, Site, losses, on, registry, sample, series, stamp};
 use crate::clock::Ticks;
 use crate::model::{Signal, is_valid_value};
@@ -19,8 +21,8 @@ pub fn count(site: &'static Site, n: u64) {
 }
 
 /// Counts up by `n` in the series of these values.
-#[inline]
-pub fn count_by(site: &'static Site, n: u64, labels: &[Label<'_>]) {
+#[inline(always)]
+pub fn count_by<const N: usize>(site: &'static Site, n: u64, labels: &[Label<'_>; N]) {
     with_cell_by(site, labels, |cell: &CounterCell| cell.add(n));
 }
 
@@ -35,8 +37,8 @@ pub fn set(site: &'static Site, value: f64) {
 }
 
 /// Sets the gauge of these values.
-#[inline]
-pub fn set_by(site: &'static Site, value: f64, labels: &[Label<'_>]) {
+#[inline(always)]
+pub fn set_by<const N: usize>(site: &'static Site, value: f64, labels: &[Label<'_>; N]) {
     if is_valid_value(value) {
         with_cell_by(site, labels, |cell: &GaugeCell| cell.set(value, stamp::ticks()));
     } else {
@@ -60,8 +62,8 @@ fn observe_cold(site: &'static Site, value: f64) {
 }
 
 /// Observes a value in the series of these values.
-#[inline]
-pub fn observe_by(site: &'static Site, value: f64, labels: &[Label<'_>]) {
+#[inline(always)]
+pub fn observe_by<const N: usize>(site: &'static Site, value: f64, labels: &[Label<'_>; N]) {
     with_cell_by(site, labels, |cell| observe_cell(cell, value));
 }
 
@@ -293,19 +295,57 @@ fn with_cell_cold<T: Resident>(site: &'static Site, f: impl FnOnce(&'static T)) 
 }
 
 /// Runs `f` with this thread's cell of a site and the values of its dimensions.
-#[inline]
-pub(super) fn with_cell_by<T: Resident>(
+#[inline(always)]
+pub(super) fn with_cell_by<T: Resident, const N: usize>(
+    site: &'static Site,
+    labels: &[Label<'_>; N],
+    f: impl FnOnce(&'static T),
+) {
+    // Not by `map`: only a plain loop is seen to be one that can be unrolled, and the kinds of the values with it.
+    let mut words = [Words::NONE; N];
+    let mut at = 0;
+    while at < N {
+        words[at] = Words::of(&labels[at]);
+        at += 1;
+    }
+    match cell_by(site, labels, &words) {
+        Some(cell) => f(cell),
+        None => with_cell_by_cold(site, labels, f),
+    }
+}
+
+/// This thread's cell of a site and values, once there is one. Not inlined: one for each number of values.
+#[inline(never)]
+fn cell_by<T: Resident, const N: usize>(
+    site: &'static Site,
+    labels: &[Label<'_>; N],
+    words: &[Words; N],
+) -> Option<&'static T> {
+    let (lane, slot) = (lane::current()?, site.slot());
+    let hash = label::hash(slot, words);
+    match series::find_at_once(lane, slot, words, hash) {
+        Some(cell) => Some(cell),
+        None => find(lane, slot, Key { labels, words, hash }),
+    }
+}
+
+/// The same, where another cell may stand in the way, or a text is long.
+#[inline(never)]
+fn find<T: Resident>(lane: &'static Lane, slot: u32, key: Key<'_>) -> Option<&'static T> {
+    series::find(Arena::of(lane), lane, slot, key)
+}
+
+/// As [`with_cell_by`], for any number of values.
+pub(super) fn with_cell_by_some<T: Resident>(
     site: &'static Site,
     labels: &[Label<'_>],
     f: impl FnOnce(&'static T),
 ) {
-    if labels.iter().any(|label| matches!(label, Label::Display(_))) {
-        return with_text(site, labels, f);
-    }
+    let mut words = [Words::NONE; DIMENSIONS_MAX + 1];
+    let words = words_of(labels, &mut words);
     let warm = || {
         let lane = lane::current()?;
-        let hash = series::hash(site.slot(), labels);
-        series::find::<T>(Arena::of(lane), lane, site.slot(), labels, hash)
+        series::find(Arena::of(lane), lane, site.slot(), Key::new(site.slot(), labels, words))
     };
     match warm() {
         Some(cell) => f(cell),
@@ -313,13 +353,18 @@ pub(super) fn with_cell_by<T: Resident>(
     }
 }
 
+/// The words of up to [`DIMENSIONS_MAX`] values and a label of the outcome.
+fn words_of<'w>(labels: &[Label<'_>], words: &'w mut [Words; DIMENSIONS_MAX + 1]) -> &'w [Words] {
+    words.iter_mut().zip(labels).for_each(|(words, label)| *words = Words::of(label));
+    &words[..labels.len().min(DIMENSIONS_MAX + 1)]
+}
+
 #[cold]
 #[inline(never)]
-fn with_cell_by_cold<T: Resident>(
-    site: &'static Site,
-    labels: &[Label<'_>],
-    f: impl FnOnce(&'static T),
-) {
+fn with_cell_by_cold<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnOnce(&'static T)) {
+    if labels.iter().any(|label| matches!(label, Label::Display(_))) {
+        return with_text(site, labels, f);
+    }
     let done = registry::number(site).and_then(|slot| {
         lane::with(|arena, lane| found_or_made(arena, lane, site, slot, labels).map(|cell| f(cell)))
     });
@@ -336,19 +381,20 @@ fn found_or_made<T: Resident>(
     slot: u32,
     labels: &[Label<'_>],
 ) -> Option<&'static T> {
-    let hash = series::hash(slot, labels);
-    if let Some(cell) = series::find(arena, lane, slot, labels, hash) {
+    let mut words = [Words::NONE; DIMENSIONS_MAX + 1];
+    let key = Key::new(slot, labels, words_of(labels, &mut words));
+    if let Some(cell) = series::find(arena, lane, slot, key) {
         return Some(cell);
     }
     // Without keys there can only be the label of an outcome, of which there are as many as the program has words for.
     if site.keys.is_empty() || series::admit(lane, slot) {
-        return arena.at(series::make(arena, lane, site, slot, labels, hash)?);
+        return arena.at(series::make(arena, lane, site, slot, key)?);
     }
     let overflow = &[Label::Str(series::OVERFLOW); DIMENSIONS_MAX][..labels.len().min(DIMENSIONS_MAX)];
-    let hash = series::hash(slot, overflow);
-    match series::find(arena, lane, slot, overflow, hash) {
+    let key = Key::new(slot, overflow, words_of(overflow, &mut words));
+    match series::find(arena, lane, slot, key) {
         Some(cell) => Some(cell),
-        None => arena.at(series::make(arena, lane, site, slot, overflow, hash)?),
+        None => arena.at(series::make(arena, lane, site, slot, key)?),
     }
 }
 
@@ -361,5 +407,5 @@ fn with_text<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnO
         .collect();
     let labels: Vec<Label<'_>> =
         labels.iter().zip(&texts).map(|(label, text)| text.as_deref().map_or(*label, Label::Str)).collect();
-    with_cell_by(site, &labels, f);
+    with_cell_by_some(site, &labels, f);
 }

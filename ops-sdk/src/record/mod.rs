@@ -11,6 +11,7 @@ mod cell;
 mod event;
 mod frame;
 mod in_flight;
+mod label;
 mod lane;
 mod logged;
 pub(crate) mod losses;

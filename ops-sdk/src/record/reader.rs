@@ -91,7 +91,7 @@ impl Reader {
     ) {
         for lane in lane::all(self.arena) {
             for head in cells(self.arena, lane) {
-                let Some(site) = registry::site(head.0.site.load(Relaxed)) else { continue };
+                let Some(site) = registry::site(series::site(head.0)) else { continue };
                 if site.resolution == resolution
                     && let Some(taken) = take_cell(self.arena, site.kind, head.1)
                 {

@@ -77,8 +77,8 @@ mod tests {
     #[test]
     fn ticks_are_those_of_the_clock_and_run_as_fast() {
         warm();
-        let (before, between, after) = (clock::ticks(), ticks(), clock::ticks());
-        assert!(before <= between && between <= after, "{before} {between} {after}");
+        let (before, here, after) = (clock::ticks(), ticks(), clock::ticks());
+        assert!(before <= here && here <= after, "{before} {here} {after}");
         for ticks in [0u64, 1, 1_000_000, 1 << 40] {
             #[allow(clippy::cast_precision_loss)]
             let exact = clock::nanos(0, ticks) as f64;

@@ -101,7 +101,7 @@ impl Drop for Tracked {
 #[inline]
 fn place(site: &'static Site, labels: &[Label<'_>]) -> Place {
     let mut place = Place::Nowhere;
-    metric::with_cell_by(site, labels, |cell| {
+    metric::with_cell_by_some(site, labels, |cell| {
         if let Some(lane) = lane::current() {
             place = Place::Dimensions(lane, cell);
         }
@@ -133,8 +133,8 @@ fn look_up_again(
     label: Option<&'static str>,
     count: impl FnOnce(&'static HistogramCell),
 ) {
-    let mut values = [Label::Bool(false); DIMENSIONS_MAX];
+    let mut values = [Label::Bool(false); DIMENSIONS_MAX + 1];
     let known = series::values(Arena::of(other), &other.head).chain(label.map(Label::Str));
     let len = values.iter_mut().zip(known).map(|(place, value)| *place = value).count();
-    metric::with_cell_by(site, &values[..len], count);
+    metric::with_cell_by_some(site, &values[..len], count);
 }

@@ -223,7 +223,15 @@ mod tests {
         window.add(
             &SITE,
             vec![],
-            Taken::Calls { durations, errors: 1, panics: 1, cancelled: 0, client_errors: 0, untimed: 2, labelled: 0 },
+            Taken::Calls {
+                durations,
+                errors: 1,
+                panics: 1,
+                cancelled: 0,
+                client_errors: 0,
+                untimed: 2,
+                labelled: 0,
+            },
         );
         let metrics = window.close(60_000, &[]);
         let told: Vec<_> = metrics.iter().map(|m| (m.name.as_ref(), m.unit, m.points.sum())).collect();

@@ -34,7 +34,8 @@ pub fn bucket_of(value: f64) -> i16 {
 #[inline(always)]
 pub(crate) fn index_of_positive(value: f64) -> Option<usize> {
     const BUCKETS: usize = (EXPONENTS as usize) << MANTISSA_BITS;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 19 bits; a sign makes it larger than any
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    // 19 bits; a sign makes it larger than any
     let index = ((value.to_bits() >> (52 - MANTISSA_BITS)) as usize).wrapping_sub(FIRST as usize);
     (index < BUCKETS).then_some(index)
 }

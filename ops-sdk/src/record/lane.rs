@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::mem::offset_of;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence};
 
 use super::arena::{Arena, Offset, Resident, UNIT};
 use super::cell::CellHead;
@@ -23,6 +23,9 @@ pub(super) const IDLE: u32 = 0;
 pub(super) const WRITING: u32 = 1;
 /// One is on its way to the overflow queue: another that comes meanwhile (from the allocator) is counted as dropped.
 pub(super) const SPILLING: u32 = 2;
+/// One of known size is being written to the ring, which runs no code of anyone else: another that comes meanwhile is
+/// from a signal handler, and is counted as dropped.
+pub(super) const STAMPING: u32 = 4;
 /// This is a thread of the SDK: what is logged here is not recorded, or shipping an event would make new ones.
 pub(super) const MUTE: u32 = 3;
 
@@ -159,8 +162,17 @@ impl Lane {
         self.state.store(FREE, Ordering::Release);
     }
 
+    /// Shows the event that was written to a reserved place to the reader.
+    #[inline(always)]
+    pub(super) fn publish(&self) {
+        self.seq.store(self.seq.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.ends.publish();
+        compiler_fence(Ordering::SeqCst);
+        self.busy.store(IDLE, Ordering::Relaxed);
+    }
+
     /// The lane's ring.
-    #[inline]
+    #[inline(always)]
     pub(super) fn ring(&self, arena: Arena) -> Ring<'_> {
         let bytes: Offset = self.ring.load(Ordering::Relaxed);
         Ring::new(&self.ends, arena, bytes, u64::from(self.ring_bytes.load(Ordering::Relaxed)))

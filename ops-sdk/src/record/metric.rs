@@ -3,9 +3,9 @@
 
 use super::arena::{Arena, Resident};
 use super::cell::{CounterCell, GaugeCell, HistogramCell, MISHAPS, Observed};
+use super::label::{self, Words};
 use super::lane::{self, Lane};
 use super::outcome::{Ending, How};
-use super::label::{self, Words};
 use super::series::Key;
 use super::{Label, Site, losses, on, registry, sample, series, stamp};
 use crate::clock::Ticks;
@@ -204,12 +204,7 @@ fn finish_cold(site: &'static Site, ticks: u64) {
 
 /// Ends a call of any kind.
 #[inline(never)]
-fn finish_otherwise(
-    site: &'static Site,
-    start: Ticks,
-    mishap: Option<Mishap>,
-    label: Option<&'static str>,
-) {
+fn finish_otherwise(site: &'static Site, start: Ticks, mishap: Option<Mishap>, label: Option<&'static str>) {
     let ticks = elapsed(start);
     match label {
         None => with_cell(site, |cell| count_call(site, cell, mishap, ticks)),

@@ -9,6 +9,7 @@ mod arena;
 mod arg;
 mod cell;
 mod event;
+mod fields;
 mod frame;
 mod in_flight;
 mod label;
@@ -34,7 +35,7 @@ pub(crate) use self::arena::Arena;
 pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
 #[cfg(test)]
 pub(crate) use self::cell::GaugeDelta;
-pub use self::event::event;
+pub use self::event::{event, event_of};
 pub(crate) use self::frame::Frame;
 pub use self::in_flight::InFlight;
 pub(crate) use self::in_flight::Levels;

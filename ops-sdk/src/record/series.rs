@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::arena::{Arena, Offset, Resident};
 use super::cell::{CellHead, CounterCell, GaugeCell, HistogramCell};
-use super::lane::Lane;
 use super::label::{self, Words};
+use super::lane::Lane;
 use super::{Kind, Label, Site};
 
 /// The value that every dimension of the overflow series has.
@@ -175,9 +175,7 @@ fn texts_are(arena: Arena, head: &CellHead, key: Key<'_>) -> bool {
 fn words(arena: Arena, head: &CellHead, len: usize) -> &'static [Words] {
     // SAFETY: the place was reserved for so many words, written before the cell was published, and never again. Of no
     // words it is the start of the arena, where none are read.
-    unsafe {
-        std::slice::from_raw_parts(arena.address(head.key.load(Relaxed)).cast::<Words>().as_ptr(), len)
-    }
+    unsafe { std::slice::from_raw_parts(arena.address(head.key.load(Relaxed)).cast::<Words>().as_ptr(), len) }
 }
 
 /// How many values a cell's key has.

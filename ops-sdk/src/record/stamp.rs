@@ -82,7 +82,10 @@ mod tests {
         for ticks in [0u64, 1, 1_000_000, 1 << 40] {
             #[allow(clippy::cast_precision_loss)]
             let exact = clock::nanos(0, ticks) as f64;
-            assert!((between(0, ticks) as f64 * nanoseconds() - exact).abs() <= 1.0 + exact * 1e-11, "{ticks}");
+            assert!(
+                (between(0, ticks) as f64 * nanoseconds() - exact).abs() <= 1.0 + exact * 1e-11,
+                "{ticks}"
+            );
         }
         assert_eq!(between(5, 4), 0);
     }

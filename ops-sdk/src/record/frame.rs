@@ -185,14 +185,14 @@ impl<'a> Frame<'a> {
 }
 
 fn read_value<'a>(rest: &mut &'a [u8]) -> Option<Value<'a>> {
-    let (tag, after) = rest.split_first()?;
+    let (&tag, after) = rest.split_first()?;
     *rest = after;
     Some(match tag {
-        &NULL => Value::Null,
-        &(FALSE | TRUE) => Value::Bool(*tag == TRUE),
-        &I64 => Value::I64(i64::from_le_bytes(take(rest)?)),
-        &U64 => Value::U64(u64::from_le_bytes(take(rest)?)),
-        &F64 => Value::F64(f64::from_le_bytes(take(rest)?)),
+        NULL => Value::Null,
+        FALSE | TRUE => Value::Bool(tag == TRUE),
+        I64 => Value::I64(i64::from_le_bytes(take(rest)?)),
+        U64 => Value::U64(u64::from_le_bytes(take(rest)?)),
+        F64 => Value::F64(f64::from_le_bytes(take(rest)?)),
         _ => {
             let len = u32::from_le_bytes(take(rest)?) as usize;
             let (text, after) = rest.split_at_checked(len)?;

@@ -7,6 +7,7 @@
 
 mod arena;
 mod arg;
+mod call;
 mod cell;
 mod event;
 mod fields;
@@ -33,6 +34,7 @@ mod tracked;
 
 pub(crate) use self::arena::Arena;
 pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
+pub use self::call::{Call, enter};
 #[cfg(test)]
 pub(crate) use self::cell::GaugeDelta;
 pub use self::event::{event, event_of};
@@ -41,7 +43,7 @@ pub use self::in_flight::InFlight;
 pub(crate) use self::in_flight::Levels;
 pub(crate) use self::lane::{mute, set_ring_bytes};
 pub use self::logged::{Held, Logged, hold, logged};
-pub use self::metric::{Call, count, count_by, enter, observe, observe_by, set, set_by};
+pub use self::metric::{count, count_by, observe, observe_by, set, set_by};
 pub use self::outcome::{
     AnyOutcome, AskedOutcome, Ending, Measured, Outcome, Probe, Returning, once, probe, returning,
 };

@@ -4,11 +4,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use super::arena::Arena;
+use super::call::Mishap;
 use super::cell::{CellHead, CounterCell, GaugeCell, GaugeDelta, HistogramCell};
 use super::frame::Frame;
 use super::in_flight::Levels;
 use super::lane::{self, Lane};
-use super::metric::Mishap;
 use super::{InFlight, Kind, Site, overflow, registry, series};
 use crate::model::{Distribution, Resolution};
 

@@ -7,9 +7,10 @@
 use std::ptr;
 
 use super::arena::Arena;
+use super::call::{self, Mishap, OFF, UNTIMED};
 use super::cell::HistogramCell;
 use super::lane::{self, Lane};
-use super::metric::{self, DIMENSIONS_MAX, Mishap, OFF, UNTIMED};
+use super::metric::{self, DIMENSIONS_MAX};
 use super::outcome::Ending;
 use super::{InFlight, Label, Site, registry, sample, series, stamp};
 use crate::clock::Ticks;
@@ -68,10 +69,10 @@ impl Tracked {
 
     #[inline(never)]
     fn finish(&self, start: Ticks, mishap: Option<Mishap>, label: Option<&'static str>) {
-        let (site, ticks) = (self.site, metric::elapsed(start));
+        let (site, ticks) = (self.site, call::elapsed(start));
         let count = |cell| match label {
-            None => metric::count_call(site, cell, mishap, ticks),
-            Some(_) => metric::count_labelled(site, cell, mishap, ticks),
+            None => call::count_call(site, cell, mishap, ticks),
+            Some(_) => call::count_labelled(site, cell, mishap, ticks),
         };
         match (self.cell, label) {
             (Place::Site, None) => metric::with_cell(site, count),
@@ -115,7 +116,7 @@ fn is_timed(site: &'static Site, place: Place) -> bool {
     site.timed_every() <= 1
         || match place {
             Place::Dimensions(_, cell) => sample::is_timed(cell, site.timed_every()),
-            Place::Site => metric::is_timed(site),
+            Place::Site => call::is_timed(site),
             Place::Nowhere => false,
         }
 }

@@ -1,14 +1,14 @@
 //! What `trace!` … `error!` run: the values go into the thread's ring as they are, behind one reading of the clock.
 
 use std::ptr::NonNull;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::compiler_fence;
 
 use super::arena::Arena;
 use super::fields::Fields;
 use super::frame::{HEAD_BYTES, Sink, Writer, head};
 use super::lane::{self, IDLE, Lane, MUTE, SPILLING, STAMPING, WRITING};
 use super::ring::ALIGN;
+use super::sync::Ordering::{Relaxed, SeqCst};
+use super::sync::compiler_fence;
 use super::{Arg, Kind, Site, losses, overflow, registry, stamp};
 use crate::clock::Ticks;
 use crate::model::{Level, Signal};

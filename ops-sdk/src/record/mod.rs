@@ -28,6 +28,10 @@ mod series;
 mod site;
 pub(crate) mod stamp;
 mod switch;
+#[cfg(not(ops_model))]
+mod sync;
+#[cfg(ops_model)]
+use crate::sync;
 #[cfg(test)]
 mod tests;
 mod tracked;

@@ -4,9 +4,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use parking_lot::Mutex;
-
 use super::losses;
+use super::sync::Mutex;
 use crate::model::Level;
 
 /// Frames in the order they came, and their bytes.

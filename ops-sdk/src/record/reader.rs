@@ -1,14 +1,13 @@
 //! The flush thread's side of the arena: takes events out of the rings, and what was counted out of the cells.
 
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-
 use super::arena::Arena;
 use super::call::Mishap;
 use super::cell::{CellHead, CounterCell, GaugeCell, GaugeDelta, HistogramCell};
 use super::frame::Frame;
 use super::in_flight::Levels;
 use super::lane::{self, Lane};
+use super::sync::AtomicBool;
+use super::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use super::{InFlight, Kind, Site, overflow, registry, series};
 use crate::model::{Distribution, Resolution};
 

@@ -7,9 +7,9 @@
 //! there is always room for that.
 
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::arena::{Arena, Offset};
+use super::sync::{self, AtomicU64, Ordering};
 
 /// Frames begin at multiples of this many bytes.
 pub(super) const ALIGN: usize = 8;
@@ -67,10 +67,10 @@ impl<'a> Ring<'a> {
     /// there is no room for it. Only the lane's thread may.
     #[inline(always)]
     pub(super) fn reserve(self, bytes: usize) -> Option<NonNull<u8>> {
-        let bytes = (bytes as u64).next_multiple_of(ALIGN as u64);
+        let room = (bytes as u64).next_multiple_of(ALIGN as u64);
         let head = self.ends.head.load(Ordering::Relaxed);
-        let start = self.start_of(head, bytes);
-        let end = start + bytes;
+        let start = self.start_of(head, room);
+        let end = start + room;
         if end > self.ends.limit.load(Ordering::Relaxed) && end > self.look() {
             return None;
         }
@@ -78,6 +78,7 @@ impl<'a> Ring<'a> {
             self.leave(head);
         }
         self.ends.next.store(end, Ordering::Relaxed);
+        sync::writes(self.at(start), bytes);
         Some(self.at(start))
     }
 
@@ -134,6 +135,7 @@ impl<'a> Ring<'a> {
         debug_assert!((from & (self.len - 1)) + count <= self.len);
         #[allow(clippy::cast_possible_truncation)] // at most the ring's length
         let count = count as usize;
+        sync::reads(self.at(from), count);
         // SAFETY: the piece lies within the ring's bytes; it is published, so the writer leaves it alone until the tail
         // passes it, which only this thread moves; or it is the writer's own.
         out.extend_from_slice(unsafe { std::slice::from_raw_parts(self.at(from).as_ptr(), count) });
@@ -150,6 +152,7 @@ impl<'a> Ring<'a> {
 
     fn write(self, position: u64, bytes: &[u8]) {
         debug_assert!((position & (self.len - 1)) + bytes.len() as u64 <= self.len);
+        sync::writes(self.at(position), bytes.len());
         // SAFETY: the piece lies within the ring's bytes, and in its free part, as the caller has checked; only this
         // thread writes there and the reader does not look there before it is published.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(position).as_ptr(), bytes.len()) }
@@ -161,6 +164,7 @@ impl Ring<'_> {
     fn copy_within(self, from: u64, to: u64, count: u64) {
         #[allow(clippy::cast_possible_truncation)] // at most the ring's length
         let count = count as usize;
+        sync::writes(self.at(to), count);
         // SAFETY: both pieces lie within the ring's bytes and in its free part, as the caller has checked; only this
         // thread touches them before they are published.
         unsafe { ptr::copy(self.at(from).as_ptr(), self.at(to).as_ptr(), count) }

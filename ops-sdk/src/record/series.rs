@@ -2,12 +2,11 @@
 //! ever touched by the thread that has the lane; the values are compared where they are, and copied only when a
 //! series is new.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-
 use super::arena::{Arena, Offset, Resident};
 use super::cell::{CellHead, CounterCell, GaugeCell, HistogramCell};
 use super::label::{self, Words};
 use super::lane::Lane;
+use super::sync::{self, AtomicU32, AtomicU64, Ordering::Relaxed};
 use super::{Kind, Label, Site};
 
 /// The value that every dimension of the overflow series has.
@@ -137,6 +136,7 @@ fn write_key(arena: Arena, key: Key<'_>) -> Option<Offset> {
     let texts: usize = key.words.iter().map(|value| value.text_bytes()).sum();
     let offset = arena.reserve(size_of_val(key.words) + texts)?;
     let start = arena.address(offset);
+    sync::writes(start, size_of_val(key.words) + texts);
     // SAFETY: the place was just reserved for these words and so many bytes behind them, aligned to 64; nobody else
     // knows of it yet.
     let (words, mut rest) = unsafe {
@@ -173,6 +173,7 @@ fn texts_are(arena: Arena, head: &CellHead, key: Key<'_>) -> bool {
 /// The words of a key that has so many values.
 #[inline(always)]
 fn words(arena: Arena, head: &CellHead, len: usize) -> &'static [Words] {
+    sync::reads(arena.address(head.key.load(Relaxed)), len * size_of::<Words>());
     // SAFETY: the place was reserved for so many words, written before the cell was published, and never again. Of no
     // words it is the start of the arena, where none are read.
     unsafe { std::slice::from_raw_parts(arena.address(head.key.load(Relaxed)).cast::<Words>().as_ptr(), len) }

@@ -1,12 +1,14 @@
 //! The thread "ops-flush": takes what other threads wrote out of the arena, makes records of it and appends them to
 //! the journal, once for all backends. Events within 20 ms; metrics when their window ends, or when somebody asks.
 
+mod governor;
 mod losses;
 mod schedule;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::governor::Governor;
 use self::losses::Losses;
 use self::schedule::{OpenWindow, pause};
 use crate::aggregate::{self, Window};
@@ -28,6 +30,7 @@ pub(crate) struct Flusher {
     window: Window,
     open: [OpenWindow; 2],
     losses: Losses,
+    governor: Option<Governor>,
     outbox: Outbox,
     /// The dimensions that every metric of this process has.
     dimensions: Vec<(String, String)>,
@@ -47,9 +50,16 @@ impl Flusher {
             window: Window::default(),
             open: [Resolution::Standard, Resolution::High].map(|resolution| OpenWindow::at(resolution, now)),
             losses: Losses::default(),
+            governor: None,
             outbox: Outbox { process, seq: 0, payloads: Vec::new(), frames: Vec::new() },
             dimensions,
         }
+    }
+
+    /// Holds what measuring costs to this share of the CPU time that the process uses.
+    pub(crate) fn governed(mut self, budget: Option<f64>) -> Flusher {
+        self.governor = Governor::new(budget, Now::read());
+        self
     }
 
     /// Works until it is told to stop.
@@ -60,6 +70,7 @@ impl Flusher {
             let asked = self.hub.wait_to_flush(wait);
             let taken = self.take_events();
             let now = Now::read();
+            self.govern(now);
             self.close_windows(now, asked.is_some());
             self.hub.expire(now.unix_ms());
             if let Some(trouble) = self.hub.trouble() {
@@ -93,6 +104,12 @@ impl Flusher {
         taken
     }
 
+    fn govern(&mut self, now: Now) {
+        if let Some(governor) = self.governor.as_mut().filter(|governor| governor.is_due(now)) {
+            governor.govern(now, self.reader.calls());
+        }
+    }
+
     /// Closes the windows that have ended, or all that are open.
     fn close_windows(&mut self, now: Now, all: bool) {
         for (at, resolution) in [Resolution::Standard, Resolution::High].into_iter().enumerate() {
@@ -115,6 +132,8 @@ impl Flusher {
             self.outbox.put(start_ms * 1_000_000, Body::Metric(metric));
         }
         if resolution == Resolution::Standard {
+            let said = self.governor.as_ref().map(|governor| governor.say(window_ms, &self.dimensions));
+            said.into_iter().flatten().for_each(|body| self.outbox.put(start_ms * 1_000_000, body));
             self.losses.note_books(&self.hub.books());
             for body in self.losses.say(window_ms, &self.dimensions) {
                 let is_metric = matches!(body, Body::Metric(_));

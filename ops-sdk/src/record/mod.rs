@@ -9,6 +9,7 @@ mod arena;
 mod arg;
 mod call;
 mod cell;
+mod cost;
 mod event;
 mod fields;
 mod frame;
@@ -37,6 +38,7 @@ pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
 pub use self::call::{Call, enter};
 #[cfg(test)]
 pub(crate) use self::cell::GaugeDelta;
+pub(crate) use self::cost::{Cost, cost};
 pub use self::event::{event, event_of};
 pub(crate) use self::frame::Frame;
 pub use self::in_flight::InFlight;
@@ -49,7 +51,7 @@ pub use self::outcome::{
 };
 pub use self::outcome::{err_if, none_is, ok_if};
 pub(crate) use self::overflow::set_bytes_max as set_overflow_bytes_max;
-pub(crate) use self::reader::{Reader, Taken, pending_events};
+pub(crate) use self::reader::{Calls, Reader, Taken, pending_events};
 #[cfg(test)]
 use self::series::OVERFLOW;
 pub(crate) use self::series::set_series_max;

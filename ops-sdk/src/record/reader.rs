@@ -1,5 +1,6 @@
 //! The flush thread's side of the arena: takes events out of the rings, and what was counted out of the cells.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
@@ -25,6 +26,8 @@ pub(crate) enum Taken {
     /// whoever called.
     Calls {
         durations: Distribution,
+        /// Calls that have a duration; each stands for several where not all are timed.
+        timed: u64,
         /// Calls that have no duration.
         untimed: u64,
         /// Calls that have no duration and a label; `untimed` of the cell without a label has them, too.
@@ -107,6 +110,40 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// How many calls of each site were counted so far, on all threads: those that were timed, and all others. Takes
+    /// nothing.
+    pub(crate) fn calls(&self) -> BTreeMap<u32, Calls> {
+        let mut all: BTreeMap<u32, Calls> = BTreeMap::new();
+        for (head, offset) in lane::all(self.arena).flat_map(|lane| cells(self.arena, lane)) {
+            let number = series::site(head);
+            let Some(site) = registry::site(number).filter(|site| site.kind == Kind::Call) else { continue };
+            let Some(cell) = self.arena.at::<HistogramCell>(offset) else { continue };
+            let (timed, untimed) = cell.calls();
+            let calls = all.entry(number).or_insert(Calls { site, timed: 0, untimed: 0 });
+            calls.timed = calls.timed.wrapping_add(timed);
+            calls.untimed = calls.untimed.wrapping_add(untimed);
+        }
+        all
+    }
+}
+
+/// The calls of a site.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Calls {
+    pub(crate) site: &'static Site,
+    pub(crate) timed: u64,
+    pub(crate) untimed: u64,
+}
+
+impl Calls {
+    /// How many calls came since there were so many, timed and untimed.
+    pub(crate) fn since(&self, (timed, untimed): (u64, u64)) -> (u64, u64) {
+        let round = (1 << 35) - 1; // where a cell's count of untimed calls goes round
+        (self.timed.wrapping_sub(timed), self.untimed.wrapping_sub(untimed) & round)
+    }
+}
+
 /// How many events are in the arena that the flush thread has not taken.
 pub(crate) fn pending_events() -> u64 {
     let Some(arena) = Arena::get() else { return 0 };
@@ -145,7 +182,7 @@ fn take_cell(arena: Arena, kind: Kind, offset: u32) -> Option<Taken> {
         }
         Kind::Gauge => arena.at::<GaugeCell>(offset)?.take().map(Taken::Gauge),
         Kind::Histogram | Kind::Event(_) => {
-            arena.at::<HistogramCell>(offset)?.take(arena).map(Taken::Histogram)
+            arena.at::<HistogramCell>(offset)?.take(arena).map(|(values, _)| Taken::Histogram(values))
         }
         Kind::Call => {
             let cell = arena.at::<HistogramCell>(offset)?;
@@ -154,9 +191,18 @@ fn take_cell(arena: Arena, kind: Kind, offset: u32) -> Option<Taken> {
             if durations.is_none() && untimed + labelled == 0 && endings == [0; Mishap::ALL.len()] {
                 return None;
             }
-            let durations = durations.unwrap_or_default();
+            let (durations, timed) = durations.unwrap_or_default();
             let [errors, panics, cancelled, client_errors] = endings;
-            Some(Taken::Calls { durations, untimed, labelled, errors, panics, cancelled, client_errors })
+            Some(Taken::Calls {
+                durations,
+                timed,
+                untimed,
+                labelled,
+                errors,
+                panics,
+                cancelled,
+                client_errors,
+            })
         }
     }
 }

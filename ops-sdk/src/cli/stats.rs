@@ -77,7 +77,7 @@ fn functions(functions: &[FunctionStats], metrics: &[SeriesStats]) -> Table {
         let told = |name: &str| told_of(metrics, name, &f.function);
         row.extend(governed.then(|| told("ops_sdk.timed_every").map_or_else(String::new, one_in)));
         row.extend(
-            governed.then(|| told("ops_sdk.overhead").map_or_else(String::new, |p| format!("{p:.3} %"))),
+            governed.then(|| told("ops_sdk.overhead").map_or_else(String::new, |p| format!("{p:.2} %"))),
         );
         table.row(row);
     }

@@ -183,10 +183,10 @@ impl Hub {
     }
 
     /// Reads the next records of a backend.
-    pub(crate) fn read(&self, desk: usize, bytes_max: usize, frames_max: usize, run: &mut Run) {
+    pub(crate) fn read(&self, desk: usize, bytes_max: usize, records_max: usize, run: &mut Run) {
         let mut state = self.state.lock();
         let key = state.desks[desk].key;
-        state.journal.read(key, bytes_max, frames_max, run);
+        state.journal.read(key, bytes_max, records_max, run);
         state.desks[desk].waiting_since = Some(Instant::now());
         state.note_evicted();
     }

@@ -140,7 +140,7 @@ impl Outbox {
         let id = RecordId { process: self.process, seq: self.seq };
         let record = Record { id, time_ns, body };
         binary::encode(&record, &mut self.payloads);
-        let head = FrameHead { signal: record.signal(), time_ms: record.time_ms(), id };
+        let head = FrameHead { signal: record.signal(), time_ms: record.time_ms(), id, records: 1 };
         self.frames.push((head, self.payloads.len()));
     }
 

@@ -6,9 +6,8 @@ use std::path::Path;
 use super::lock::STATE_DIR;
 use super::position::Position;
 use super::segment::Segment;
-use super::{CursorKey, Journal};
+use super::{CursorKey, FrameHead, Journal};
 use crate::ledger::Loss;
-use crate::model::Signal;
 
 impl Journal {
     pub(super) fn roll(&mut self, at: Position) {
@@ -29,9 +28,9 @@ impl Journal {
     }
 
     /// One frame that no journal of this size can hold.
-    pub(super) fn leave_gap(&mut self, at: Position, signal: Signal) {
+    pub(super) fn leave_gap(&mut self, at: Position, head: &FrameHead) {
         self.seal();
-        self.line.end = at.after(signal);
+        self.line.end = at.after(head.signal, u64::from(head.records));
         if self.line.segments.back().is_none_or(|segment| segment.gone != Some(Loss::JournalFull)) {
             self.line.segments.push_back(Segment::gone(at, Loss::JournalFull));
         }

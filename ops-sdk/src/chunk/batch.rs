@@ -83,6 +83,12 @@ impl Items {
         self.items.iter().map(|item| (item, &self.buffer[item.bytes.clone()]))
     }
 
+    /// One item and its bytes.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<(&Item, &[u8])> {
+        self.items.get(index).map(|item| (item, &self.buffer[item.bytes.clone()]))
+    }
+
     /// Forgets every item and keeps the memory.
     pub fn clear(&mut self) {
         self.items.clear();

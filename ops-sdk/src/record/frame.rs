@@ -160,14 +160,21 @@ impl<'a> Frame<'a> {
         Some((Frame { site, ticks: word(8), seq: word(16), values }, rest))
     }
 
+    /// Its values as they were written, for [`read_value`].
+    pub(crate) fn value_bytes(&self) -> &'a [u8] {
+        self.values
+    }
+
     /// Its values, in the order of the site's keys.
+    #[cfg(test)]
     pub(crate) fn values(&self) -> Vec<Value<'a>> {
         let mut rest = self.values;
         std::iter::from_fn(|| read_value(&mut rest)).collect()
     }
 }
 
-fn read_value<'a>(rest: &mut &'a [u8]) -> Option<Value<'a>> {
+/// Takes the next value off the front; `None` after the last one.
+pub(crate) fn read_value<'a>(rest: &mut &'a [u8]) -> Option<Value<'a>> {
     let (tag, after) = rest.split_first()?;
     *rest = after;
     Some(match tag {
@@ -193,5 +200,5 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 
 /// Text as it was written. It was a `str`, so nothing is ever replaced.
 fn lossless(text: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(text)
+    str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed)
 }

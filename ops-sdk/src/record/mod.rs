@@ -32,7 +32,9 @@ pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
 #[cfg(test)]
 pub(crate) use self::cell::GaugeDelta;
 pub use self::event::event;
-pub(crate) use self::frame::Frame;
+#[cfg(test)]
+use self::frame::Frame;
+pub(crate) use self::frame::read_value;
 pub use self::in_flight::InFlight;
 pub(crate) use self::in_flight::Levels;
 pub(crate) use self::lane::{mute, set_ring_bytes};

@@ -1,10 +1,10 @@
 //! One JSON object for any record.
 
-use super::atom::hex;
+use super::atom::{hex, inside};
 use super::keys::{Names, are_distinct};
 use super::{number_f64, number_u64, string, time_rfc3339, value};
 use crate::model::{
-    Audit, Body, Check, CheckStatus, Config, Distribution, Fields, Log, Metric, Points, Record, RecordId,
+    Audit, Body, Check, CheckStatus, Config, Distribution, Fields, Level, Log, Metric, Points, Record, RecordId,
 };
 
 /// The members that a line of each kind keeps for itself.
@@ -27,27 +27,42 @@ const PERCENTILES: [(&str, f64); 5] =
 /// A key is never there twice. A field whose key the line keeps for itself, or the context has, becomes `fields.key`;
 /// a context key that the line keeps becomes `context.key`; a key that is repeated gets a number: `key.2`.
 pub fn line(out: &mut Vec<u8>, record: &Record<'_>, context: &[(String, String)]) {
+    if let Body::Log(body) = &record.body {
+        return log(out, record, body, context);
+    }
     let mut object = Object::new(out);
     time(object.own("time"), record.time_ns);
     match &record.body {
         Body::Metric(body) => metric(&mut object, body),
-        Body::Log(body) => log(&mut object, body, context),
+        Body::Log(_) => {}
         Body::Audit(body) => audit(&mut object, body, context),
         Body::Config(body) => config(&mut object, body, context),
         Body::Check(body) => check(&mut object, body, context),
     }
     id(object.own("id"), record.id);
-    if let Body::Log(log) = &record.body {
-        file(&mut object, log);
-    }
     object.end();
 }
 
-fn log(object: &mut Object<'_>, log: &Log<'_>, context: &[(String, String)]) {
-    string(object.own("level"), log.level.name());
-    string(object.own("target"), &log.target);
-    string(object.own("message"), &log.message);
-    members(object, LOG_KEYS, &log.fields, context);
+/// A log event, of which there are most: what stands between its values is written together with their quotes.
+fn log(out: &mut Vec<u8>, record: &Record<'_>, log: &Log<'_>, context: &[(String, String)]) {
+    out.extend_from_slice(b"{\"time\":\"");
+    time_rfc3339(out, record.time_ns);
+    out.extend_from_slice(match log.level {
+        Level::Error => b"\",\"level\":\"ERROR\",\"target\":\"",
+        Level::Warn => b"\",\"level\":\"WARN\",\"target\":\"",
+        Level::Info => b"\",\"level\":\"INFO\",\"target\":\"",
+        Level::Debug => b"\",\"level\":\"DEBUG\",\"target\":\"",
+        Level::Trace => b"\",\"level\":\"TRACE\",\"target\":\"",
+    });
+    inside(out, &log.target);
+    out.extend_from_slice(b"\",\"message\":\"");
+    inside(out, &log.message);
+    out.push(b'"');
+    let mut object = Object { out, empty: false };
+    members(&mut object, LOG_KEYS, &log.fields, context);
+    id(object.own("id"), record.id);
+    file(&mut object, log);
+    object.end();
 }
 
 fn time(out: &mut Vec<u8>, time_ns: u64) {
@@ -58,9 +73,12 @@ fn time(out: &mut Vec<u8>, time_ns: u64) {
 
 /// The id as it displays, without the formatter's detours: every line has one.
 fn id(out: &mut Vec<u8>, id: RecordId) {
-    out.push(b'"');
-    out.extend(id.process.to_be_bytes().into_iter().flat_map(hex));
-    out.push(b'-');
+    let mut text = *b"\"0000000000000000-";
+    let (pairs, _) = text[1..].as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(id.process.to_be_bytes()) {
+        *pair = hex(byte);
+    }
+    out.extend_from_slice(&text);
     number_u64(out, id.seq);
     out.push(b'"');
 }
@@ -71,13 +89,13 @@ fn file(object: &mut Object<'_>, log: &Log<'_>) {
         return;
     }
     let out = object.own("file");
-    string(out, &log.file);
+    out.push(b'"');
+    inside(out, &log.file);
     if log.line > 0 {
-        out.pop(); // the closing quote
         out.push(b':');
         number_u64(out, log.line.into());
-        out.push(b'"');
     }
+    out.push(b'"');
 }
 
 fn audit(object: &mut Object<'_>, audit: &Audit<'_>, context: &[(String, String)]) {
@@ -207,26 +225,26 @@ impl<'o> Object<'o> {
     }
 
     /// Begins a member of any key; the caller writes its value.
+    #[inline]
     fn key(&mut self, key: &str) -> &mut Vec<u8> {
-        self.comma();
-        string(self.out, key);
-        self.out.push(b':');
+        self.open();
+        inside(self.out, key);
+        self.out.extend_from_slice(b"\":");
         self.out
     }
 
     /// Begins a member of one of the line's own keys, which need no escaping; the caller writes its value.
+    #[inline]
     fn own(&mut self, key: &'static str) -> &mut Vec<u8> {
-        self.comma();
-        self.out.push(b'"');
+        self.open();
         self.out.extend_from_slice(key.as_bytes());
         self.out.extend_from_slice(b"\":");
         self.out
     }
 
-    fn comma(&mut self) {
-        if !self.empty {
-            self.out.push(b',');
-        }
+    #[inline]
+    fn open(&mut self) {
+        self.out.extend_from_slice(if self.empty { b"\"" } else { b",\"" });
         self.empty = false;
     }
 

@@ -1,34 +1,39 @@
 //! Civil time, without a time zone database: everything is UTC.
 
+use super::atom::pairs;
+
 const NS_PER_SECOND: u64 = 1_000_000_000;
 const SECONDS_PER_DAY: u64 = 86_400;
 
 /// Appends a time as RFC 3339 has it, in UTC with microseconds and without quotes: `2026-11-22T07:24:28.123456Z`.
 /// Always 27 characters, so that lines sort by time. `unix_ns` is in nanoseconds since the Unix epoch, and what is
 /// below a microsecond is cut off.
+#[allow(clippy::cast_possible_truncation)] // less than a hundred
 pub fn time_rfc3339(out: &mut Vec<u8>, unix_ns: u64) {
-    let seconds = unix_ns / NS_PER_SECOND;
+    let (seconds, ns) = (unix_ns / NS_PER_SECOND, unix_ns % NS_PER_SECOND);
     let (year, month, day) = civil(seconds / SECONDS_PER_DAY);
-    let second = seconds % SECONDS_PER_DAY;
+    let (second, micro) = (seconds % SECONDS_PER_DAY, ns / 1000);
     let mut text = *b"0000-00-00T00:00:00.000000Z";
-    put(&mut text[..4], year);
-    put(&mut text[5..7], month);
-    put(&mut text[8..10], day);
-    put(&mut text[11..13], second / 3600);
-    put(&mut text[14..16], second / 60 % 60);
-    put(&mut text[17..19], second % 60);
-    put(&mut text[20..26], unix_ns % NS_PER_SECOND / 1000);
+    let pairs = [
+        (0, year / 100),
+        (2, year % 100),
+        (5, month),
+        (8, day),
+        (11, second / 3600),
+        (14, second / 60 % 60),
+        (17, second % 60),
+        (20, micro / 10_000),
+        (22, micro / 100 % 100),
+        (24, micro % 100),
+    ];
+    for (at, number) in pairs {
+        text[at..at + 2].copy_from_slice(&PAIRS[number as usize % 100]);
+    }
     out.extend_from_slice(&text);
 }
 
-/// The last digits of `number`, as many as there is room for.
-#[allow(clippy::cast_possible_truncation)] // a digit
-fn put(room: &mut [u8], mut number: u64) {
-    for digit in room.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
-}
+/// The two digits of each number below a hundred.
+const PAIRS: [[u8; 2]; 256] = pairs(b"0123456789");
 
 /// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar. The year is taken to begin on
 /// 1 March, so that the leap day is its last and the months before have the repeating lengths 31, 30, 31, 30, 31

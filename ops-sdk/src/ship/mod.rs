@@ -17,7 +17,7 @@ use self::dead_letter::DeadLetters;
 use self::reading::{Next as NextRecord, Reading, reading};
 use self::tally::Tally;
 use crate::backend::{Backend, Context, Refusal, Verdict};
-use crate::chunk::{Batch, Items, chunk};
+use crate::chunk::{Batch, Items, chunk, is_one_push};
 use crate::clock::Now;
 use crate::diag;
 use crate::encode::json;
@@ -116,8 +116,13 @@ impl Shipper {
 
     /// Ships what is encoded. Says false if there was no time for all of it.
     fn ship_items(&mut self, run: &Run, tally: &mut Tally) -> bool {
-        let items = std::mem::take(&mut self.items);
-        let chunked = chunk(&items, &self.limits, Now::read().unix_ms());
+        let (items, now_ms) = (std::mem::take(&mut self.items), Now::read().unix_ms());
+        if is_one_push(&items, &self.limits, now_ms) {
+            items.iter().for_each(|(item, _)| tally.expect(item.place));
+            self.settle(run, tally);
+            return self.deliver(items.into_batch(), run, tally);
+        }
+        let chunked = chunk(&items, &self.limits, now_ms);
         for (item, _) in chunked.batches.iter().flat_map(Batch::iter) {
             tally.expect(item.place);
         }
@@ -196,7 +201,7 @@ impl Shipper {
         let sent = catch_unwind(AssertUnwindSafe(|| backend.send(&batch, net)));
         match sent.unwrap_or_else(|_| Verdict::Retry { after: None, why: "the backend panicked".to_owned() })
         {
-            Verdict::Delivered => self.delivered(&batch, tally),
+            Verdict::Delivered => self.delivered(batch, tally),
             Verdict::Partial { failed, refused } => self.partly(&batch, &failed, &refused, tally),
             Verdict::Halve if batch.len() > 1 => {
                 let (first, second) = batch.halves();
@@ -212,9 +217,12 @@ impl Shipper {
         }
     }
 
-    fn delivered(&mut self, batch: &Batch, tally: &mut Tally) -> Next {
+    fn delivered(&mut self, batch: Batch, tally: &mut Tally) -> Next {
         self.backoff.reset();
         batch.iter().for_each(|(item, _)| tally.done(item.place, Fate::Delivered));
+        if self.items.bytes() == 0 {
+            self.items = Items::reuse(batch); // so that a large one is not allocated over and over
+        }
         Next::Done
     }
 

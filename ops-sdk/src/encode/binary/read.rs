@@ -199,7 +199,22 @@ impl<'a> Reader<'a> {
         u32::try_from(self.varint()?).map_err(|_| DecodeError { offset: start, problem: Problem::Number })
     }
 
+    #[inline]
     pub(super) fn varint(&mut self) -> Read<u64> {
+        match self.bytes[self.at..] {
+            [byte @ ..0x80, ..] => {
+                self.at += 1;
+                Ok(u64::from(byte))
+            }
+            [low, high @ 1..0x80, ..] => {
+                self.at += 2;
+                Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Read<u64> {
         let start = self.at;
         let mut number = 0;
         for shift in (0..64).step_by(7) {

@@ -1,7 +1,6 @@
 //! Strings, numbers and values.
 
-use serde::Serialize;
-
+use super::digits;
 use crate::model::Value;
 
 /// Appends `text` as a JSON string, quotes included. What must be escaped is, and nothing else.
@@ -42,7 +41,7 @@ pub fn number_f64(out: &mut Vec<u8>, number: f64) {
     if let Some(thousandths) = thousandths(number) {
         decimal(out, thousandths);
     } else if number.is_finite() {
-        digits(out, number);
+        long_f64(out, number);
     } else if number.is_nan() {
         out.extend_from_slice(b"\"NaN\"");
     } else if number > 0.0 {
@@ -53,16 +52,22 @@ pub fn number_f64(out: &mut Vec<u8>, number: f64) {
 }
 
 /// Appends an unsigned integer.
+#[inline]
 pub fn number_u64(out: &mut Vec<u8>, number: u64) {
-    digits(out, number);
+    digits::decimal(out, number);
 }
 
 /// Appends a signed integer.
+#[inline]
 pub fn number_i64(out: &mut Vec<u8>, number: i64) {
-    digits(out, number);
+    if number < 0 {
+        out.push(b'-');
+    }
+    digits::decimal(out, number.unsigned_abs());
 }
 
-fn digits(out: &mut Vec<u8>, number: impl Serialize) {
+#[cold]
+fn long_f64(out: &mut Vec<u8>, number: f64) {
     // A finite number always has a form, and a Vec takes every write: there is no error to report.
     let _ = serde_json::to_writer(out, &number);
 }
@@ -71,7 +76,7 @@ fn digits(out: &mut Vec<u8>, number: impl Serialize) {
 /// digits is the only one of so few that reads back as its nearest number, so its digits are the fewest there are.
 #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // checked by coming back
 fn thousandths(number: f64) -> Option<i64> {
-    let whole = (number * 1000.0).round() as i64;
+    let whole = (number * 1000.0 + 0.5_f64.copysign(number)) as i64;
     let is_same = whole as f64 / 1000.0 == number;
     (is_same && number.abs() < 1e11 && whole != 0).then_some(whole)
 }
@@ -83,18 +88,12 @@ fn decimal(out: &mut Vec<u8>, thousandths: i64) {
     }
     let thousandths = thousandths.unsigned_abs();
     number_u64(out, thousandths / 1000);
-    let mut text = *b".000";
-    let mut rest = thousandths % 1000;
-    for digit in text[1..].iter_mut().rev() {
-        *digit = DIGITS[rest as usize % 10];
-        rest /= 10;
+    let [.., hundreds, tens, ones] = digits::eight(thousandths % 1000).to_le_bytes();
+    match [tens, ones] {
+        [b'0', b'0'] => out.extend_from_slice(&[b'.', hundreds]),
+        [_, b'0'] => out.extend_from_slice(&[b'.', hundreds, tens]),
+        _ => out.extend_from_slice(&[b'.', hundreds, tens, ones]),
     }
-    let length = match &text {
-        [_, _, b'0', b'0'] => 2,
-        [_, _, _, b'0'] => 3,
-        _ => 4,
-    };
-    out.extend_from_slice(&text[..length]);
 }
 
 /// Whether none of these bytes must be escaped. Every byte is looked at, some of them twice, 16 or 8 at a time.
@@ -157,31 +156,10 @@ fn escape(out: &mut Vec<u8>, byte: u8) {
         b'\t' => out.extend_from_slice(b"\\t"),
         _ => {
             out.extend_from_slice(b"\\u00");
-            out.extend_from_slice(&hex(byte));
+            let [.., high, low] = digits::hex(byte.into()).to_le_bytes();
+            out.extend_from_slice(&[high, low]);
         }
     }
-}
-
-/// The two digits of a byte.
-#[inline]
-pub(super) fn hex(byte: u8) -> [u8; 2] {
-    const HEX: [[u8; 2]; 256] = pairs(b"0123456789abcdef");
-    HEX[usize::from(byte)]
-}
-
-const DIGITS: &[u8; 10] = b"0123456789";
-
-/// The last two digits of each number, in the base of so many digits, that a byte can be.
-#[allow(clippy::cast_possible_truncation)]
-pub(super) const fn pairs(digits: &[u8]) -> [[u8; 2]; 256] {
-    let mut pairs = [[0; 2]; 256];
-    let mut number = 0;
-    while number < 256 {
-        let (high, low) = (number / digits.len(), number % digits.len());
-        pairs[number] = [digits[high % digits.len()], digits[low]];
-        number += 1;
-    }
-    pairs
 }
 
 #[cfg(test)]

@@ -1,17 +1,18 @@
 //! One JSON object for any record.
 
-use super::atom::{hex, inside};
-use super::keys::{Names, are_distinct};
+use super::atom::inside;
+use super::digits::hex;
+use super::keys::{Names, Reserved, are_distinct};
 use super::{number_f64, number_u64, string, time_rfc3339, value};
 use crate::model::{
     Audit, Body, Check, CheckStatus, Config, Distribution, Fields, Level, Log, Metric, Points, Record, RecordId,
 };
 
 /// The members that a line of each kind keeps for itself.
-const LOG_KEYS: &[&str] = &["time", "level", "target", "message", "id", "file"];
-const AUDIT_KEYS: &[&str] = &["time", "signal", "actor", "action", "resource", "outcome", "id"];
-const CONFIG_KEYS: &[&str] = &["time", "signal", "resource_type", "resource_id", "id"];
-const CHECK_KEYS: &[&str] = &["time", "signal", "name", "status", "output", "id"];
+const LOG_KEYS: &Reserved = &Reserved::new(&["time", "level", "target", "message", "id", "file"]);
+const AUDIT_KEYS: &Reserved = &Reserved::new(&["time", "signal", "actor", "action", "resource", "outcome", "id"]);
+const CONFIG_KEYS: &Reserved = &Reserved::new(&["time", "signal", "resource_type", "resource_id", "id"]);
+const CHECK_KEYS: &Reserved = &Reserved::new(&["time", "signal", "name", "status", "output", "id"]);
 
 /// The percentiles of a histogram that a line tells.
 const PERCENTILES: [(&str, f64); 5] =
@@ -72,13 +73,13 @@ fn time(out: &mut Vec<u8>, time_ns: u64) {
 }
 
 /// The id as it displays, without the formatter's detours: every line has one.
+#[allow(clippy::cast_possible_truncation)] // halves
 fn id(out: &mut Vec<u8>, id: RecordId) {
-    let mut text = *b"\"0000000000000000-";
-    let (pairs, _) = text[1..].as_chunks_mut::<2>();
-    for (pair, byte) in pairs.iter_mut().zip(id.process.to_be_bytes()) {
-        *pair = hex(byte);
-    }
-    out.extend_from_slice(&text);
+    let [high, low] = [id.process >> 32, id.process & 0xffff_ffff].map(|half| hex(half as u32).to_le_bytes());
+    out.push(b'"');
+    out.extend_from_slice(&high);
+    out.extend_from_slice(&low);
+    out.push(b'-');
     number_u64(out, id.seq);
     out.push(b'"');
 }
@@ -165,7 +166,7 @@ fn samples(object: &mut Object<'_>, count: u64, [sum, min, max]: [f64; 3]) {
 }
 
 fn dimensions(out: &mut Vec<u8>, metric: &Metric<'_>) {
-    let distinct = are_distinct(&[], metric.dimensions.iter().map(|(key, _)| key.as_ref()));
+    let distinct = are_distinct(&Reserved::new(&[]), metric.dimensions.iter().map(|(key, _)| key.as_ref()));
     let mut object = Object::new(out);
     let mut names = Names::new(&[]);
     for (key, dimension) in &metric.dimensions {
@@ -179,13 +180,9 @@ fn dimensions(out: &mut Vec<u8>, metric: &Metric<'_>) {
 }
 
 /// The fields, and then the context.
-fn members(object: &mut Object<'_>, reserved: &[&str], fields: &Fields<'_>, context: &[(String, String)]) {
-    let count = fields.len() + context.len();
-    let key = |index: usize| match fields.get(index) {
-        Some((key, _)) => key.as_ref(),
-        None => context[index - fields.len()].0.as_str(),
-    };
-    if are_distinct(reserved, (0..count).map(key)) {
+fn members(object: &mut Object<'_>, reserved: &Reserved, fields: &Fields<'_>, context: &[(String, String)]) {
+    let own = fields.iter().map(|(key, _)| key.as_ref());
+    if are_distinct(reserved, own.chain(context.iter().map(|(key, _)| key.as_str()))) {
         fields.iter().for_each(|(key, field)| value(object.key(key), field));
         context.iter().for_each(|(key, text)| string(object.key(key), text));
     } else {
@@ -196,13 +193,13 @@ fn members(object: &mut Object<'_>, reserved: &[&str], fields: &Fields<'_>, cont
 /// The same where keys collide: the context has its names first, so that a field cannot take the process's own.
 fn colliding_members(
     object: &mut Object<'_>,
-    reserved: &[&str],
+    reserved: &Reserved,
     fields: &Fields<'_>,
     context: &[(String, String)],
 ) {
-    let mut names = Names::new(reserved);
+    let mut names = Names::new(reserved.keys);
     let context_names: Vec<_> = context.iter().map(|(key, _)| names.give(key, "context.")).collect();
-    let kept: Vec<&str> = reserved.iter().copied().chain(context_names.iter().map(AsRef::as_ref)).collect();
+    let kept: Vec<&str> = reserved.keys.iter().copied().chain(context_names.iter().map(AsRef::as_ref)).collect();
     let mut names = Names::new(&kept);
     for (key, field) in fields {
         value(object.key(&names.give(key, "fields.")), field);

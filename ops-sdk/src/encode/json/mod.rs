@@ -6,6 +6,7 @@
 //! of a few distinct keys allocates nothing but its bytes.
 
 mod atom;
+mod digits;
 mod keys;
 mod line;
 mod time;

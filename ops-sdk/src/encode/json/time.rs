@@ -1,6 +1,6 @@
 //! Civil time, without a time zone database: everything is UTC.
 
-use super::atom::pairs;
+use super::digits::eight;
 
 const NS_PER_SECOND: u64 = 1_000_000_000;
 const SECONDS_PER_DAY: u64 = 86_400;
@@ -8,32 +8,27 @@ const SECONDS_PER_DAY: u64 = 86_400;
 /// Appends a time as RFC 3339 has it, in UTC with microseconds and without quotes: `2026-11-22T07:24:28.123456Z`.
 /// Always 27 characters, so that lines sort by time. `unix_ns` is in nanoseconds since the Unix epoch, and what is
 /// below a microsecond is cut off.
-#[allow(clippy::cast_possible_truncation)] // less than a hundred
 pub fn time_rfc3339(out: &mut Vec<u8>, unix_ns: u64) {
     let (seconds, ns) = (unix_ns / NS_PER_SECOND, unix_ns % NS_PER_SECOND);
     let (year, month, day) = civil(seconds / SECONDS_PER_DAY);
-    let (second, micro) = (seconds % SECONDS_PER_DAY, ns / 1000);
-    let mut text = *b"0000-00-00T00:00:00.000000Z";
-    let pairs = [
-        (0, year / 100),
-        (2, year % 100),
-        (5, month),
-        (8, day),
-        (11, second / 3600),
-        (14, second / 60 % 60),
-        (17, second % 60),
-        (20, micro / 10_000),
-        (22, micro / 100 % 100),
-        (24, micro % 100),
+    let second = seconds % SECONDS_PER_DAY;
+    let date = eight(year * 10_000 + month * 100 + day); // 20261122
+    let time = eight(second / 3600 * 10_000 + second / 60 % 60 * 100 + second % 60) >> 16; // 072428
+    let micro = eight(ns / 1000) >> 16; // 123456
+    let text = [
+        date & 0xffff_ffff | at(b'-', 4) | (date >> 32 & 0xffff) << 40 | at(b'-', 7),
+        date >> 48 | at(b'T', 2) | (time & 0xffff) << 24 | at(b':', 5) | (time >> 16 & 0xffff) << 48,
+        at(b':', 0) | (time >> 32) << 8 | at(b'.', 3) | micro << 32,
     ];
-    for (at, number) in pairs {
-        text[at..at + 2].copy_from_slice(&PAIRS[number as usize % 100]);
-    }
-    out.extend_from_slice(&text);
+    text.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+    let [_, _, _, _, tens, ones, ..] = micro.to_le_bytes();
+    out.extend_from_slice(&[tens, ones, b'Z']);
 }
 
-/// The two digits of each number below a hundred.
-const PAIRS: [[u8; 2]; 256] = pairs(b"0123456789");
+/// A character at a place of a word.
+const fn at(character: u8, place: u32) -> u64 {
+    (character as u64) << (8 * place)
+}
 
 /// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar. The year is taken to begin on
 /// 1 March, so that the leap day is its last and the months before have the repeating lengths 31, 30, 31, 30, 31

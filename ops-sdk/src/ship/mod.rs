@@ -155,13 +155,16 @@ impl Shipper {
             let place = place as u32;
             self.items.begin(id, time_ms, place);
             let outcome = match record {
-                Ok(record) => encode_one(self.backend.as_mut(), record, &mut self.items),
+                Ok((record, alike)) => {
+                    let (backend, items) = (self.backend.as_mut(), &mut self.items);
+                    json::alike(record, alike, || encode_one(backend, record, items))
+                }
                 Err(error) => Err(error.to_string()),
             };
             if let Err(why) = outcome {
                 self.items.truncate(before);
                 let refusal = Refusal { loss: Loss::Unencodable, why };
-                let line = record.map_or_else(|_| payload.to_vec(), line_of);
+                let line = record.map_or_else(|_| payload.to_vec(), |(record, _)| line_of(record));
                 let fate = self.bury(id, time_ms, &refusal, &line);
                 tally.mark(place, fate);
             }

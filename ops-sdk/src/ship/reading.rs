@@ -1,6 +1,7 @@
 //! The records of a run, one after the other, each with its place and its identity, whether it can be read or not.
 
 use crate::encode::binary::{self, DecodeError, Records};
+use crate::encode::json::Alike;
 use crate::journal::{Run, RunFrame};
 use crate::model::{Record, RecordId};
 
@@ -26,7 +27,7 @@ pub(super) struct Next<'r, 'a> {
     pub(super) id: RecordId,
     /// When it happened; when the last of its frame did, if it cannot be read.
     pub(super) time_ms: u64,
-    pub(super) record: Result<&'r Record<'a>, DecodeError>,
+    pub(super) record: Result<(&'r Record<'a>, Option<Alike>), DecodeError>,
     /// What the journal holds of it and its neighbours.
     pub(super) payload: &'a [u8],
 }
@@ -50,7 +51,7 @@ impl<'a, I: Iterator<Item = (&'a RunFrame, &'a [u8])>> Reading<'a, I> {
         let seq = head.id.seq + u64::from(frame.skip) + *done as u64;
         *done += 1;
         let record = records.next();
-        let time_ms = record.as_ref().map_or(head.time_ms, |record| record.time_ms());
+        let time_ms = record.as_ref().map_or(head.time_ms, |(record, _)| record.time_ms());
         Some(Next { place, id: RecordId { seq, ..head.id }, time_ms, record, payload })
     }
 }

@@ -20,10 +20,13 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::read::{DecodeError, Problem, Read, Reader};
 use super::write::{string, strings, varint, zigzag};
 use super::{BLOCK_VERSION, decode};
+use crate::encode::json::Alike;
 use crate::model::{Body, Level, Log, Record, RecordId, Value};
 use crate::record::{Kind, Piece, Site, read_value};
 
@@ -32,6 +35,9 @@ use crate::record::{Kind, Piece, Site, read_value};
 pub(crate) const BLOCK_BYTES: usize = 4096;
 /// Places in the table of the sites that a block has had. Two sites that share one are written more often.
 const PLACES: usize = 256;
+
+/// Numbers given to sites that were read.
+static SITES: AtomicU64 = AtomicU64::new(1);
 
 const TEXT: u8 = 0;
 const VALUE: u8 = 1;
@@ -120,6 +126,8 @@ pub(crate) struct Records<'a> {
 /// A site, with the event that was read last.
 struct Known<'a> {
     record: Record<'a>,
+    /// Its number, for [`Alike`].
+    site: u64,
     /// None where the message is always the same.
     pieces: Vec<Part<'a>>,
 }
@@ -136,12 +144,13 @@ pub(crate) fn records(bytes: &[u8]) -> Records<'_> {
 }
 
 impl<'a> Records<'a> {
-    /// The next record. Only after the last one, or where the bytes are wrong, is there none.
+    /// The next record, and what it has in common with others. Only after the last one, or where the bytes are wrong, is
+    /// there none.
     ///
     /// # Errors
     ///
     /// If there is no record, or it cannot be read. Reading may go on behind one whose values are wrong.
-    pub(crate) fn next(&mut self) -> Read<&Record<'a>> {
+    pub(crate) fn next(&mut self) -> Read<(&Record<'a>, Option<Alike>)> {
         if self.reader.at == 0 && self.reader.bytes.first() != Some(&BLOCK_VERSION) {
             return self.only();
         }
@@ -154,14 +163,14 @@ impl<'a> Records<'a> {
     }
 
     /// The record that the bytes are, without a block.
-    fn only(&mut self) -> Read<&Record<'a>> {
+    fn only(&mut self) -> Read<(&Record<'a>, Option<Alike>)> {
         let record = decode(self.reader.bytes)?;
         self.reader.at = self.reader.bytes.len();
-        self.sites.push(Known { record, pieces: Vec::new() });
-        Ok(&self.sites[self.sites.len() - 1].record)
+        self.sites.push(Known { record, site: 0, pieces: Vec::new() });
+        Ok((&self.sites[self.sites.len() - 1].record, None))
     }
 
-    fn event(&mut self) -> Read<&Record<'a>> {
+    fn event(&mut self) -> Read<(&Record<'a>, Option<Alike>)> {
         let start = self.reader.at;
         let wrong = |problem| DecodeError { offset: start, problem };
         let number = usize::try_from(self.reader.varint()?).unwrap_or(usize::MAX);
@@ -173,7 +182,7 @@ impl<'a> Records<'a> {
         self.id.seq = self.id.seq.wrapping_add(1);
         let length = usize::try_from(self.reader.varint()?).unwrap_or(usize::MAX);
         let mut values = self.reader.take(length).ok_or(wrong(Problem::Truncated))?;
-        let Some(Known { record, pieces }) = self.sites.get_mut(number) else {
+        let Some(Known { record, site, pieces }) = self.sites.get_mut(number) else {
             return Err(wrong(Problem::Number));
         };
         (record.id, record.time_ns) = (self.id, self.time_ns);
@@ -187,7 +196,7 @@ impl<'a> Records<'a> {
                 render(log, pieces, &self.more);
             }
         }
-        Ok(record)
+        Ok((record, Some(Alike { site: *site, same_message: pieces.is_empty() })))
     }
 
     fn site(&mut self) -> Read<Known<'a>> {
@@ -206,7 +215,8 @@ impl<'a> Records<'a> {
             _ => Cow::Owned(String::new()),
         };
         let body = Body::Log(Log { level, target, message, file, line, fields });
-        Ok(Known { record: Record { id: self.id, time_ns: 0, body }, pieces })
+        let site = SITES.fetch_add(1, Relaxed);
+        Ok(Known { record: Record { id: self.id, time_ns: 0, body }, site, pieces })
     }
 }
 

@@ -3,6 +3,7 @@
 use super::atom::inside;
 use super::digits::hex;
 use super::keys::{Names, Reserved, are_distinct};
+use super::prepared;
 use super::{number_f64, number_u64, string, time_rfc3339, value};
 use crate::model::{
     Audit, Body, Check, CheckStatus, Config, Distribution, Fields, Level, Log, Metric, Points, Record, RecordId,
@@ -32,7 +33,10 @@ pub fn line(out: &mut Vec<u8>, record: &Record<'_>, context: &[(String, String)]
         return log(out, record, body, context);
     }
     let mut object = Object::new(out);
-    time(object.own("time"), record.time_ns);
+    let out = object.own("time");
+    out.push(b'"');
+    time_rfc3339(out, record.time_ns);
+    out.push(b'"');
     match &record.body {
         Body::Metric(body) => metric(&mut object, body),
         Body::Log(_) => {}
@@ -40,57 +44,69 @@ pub fn line(out: &mut Vec<u8>, record: &Record<'_>, context: &[(String, String)]
         Body::Config(body) => config(&mut object, body, context),
         Body::Check(body) => check(&mut object, body, context),
     }
-    id(object.own("id"), record.id);
+    process(object.out, record.id);
+    number_u64(object.out, record.id.seq);
+    object.out.push(b'"');
     object.end();
 }
 
 /// A log event, of which there are most: what stands between its values is written together with their quotes.
 fn log(out: &mut Vec<u8>, record: &Record<'_>, log: &Log<'_>, context: &[(String, String)]) {
+    if prepared::line(out, record, log, context, |parts| prepare(parts, log, context)) {
+        return;
+    }
     out.extend_from_slice(b"{\"time\":\"");
     time_rfc3339(out, record.time_ns);
+    out.push(b'"');
+    level(out, log);
+    inside(out, &log.message);
+    out.push(b'"');
+    members(&mut Object { out, empty: false }, LOG_KEYS, &log.fields, context);
+    process(out, record.id);
+    number_u64(out, record.id.seq);
+    out.push(b'"');
+    place(out, log);
+    out.push(b'}');
+}
+
+/// The keys of fields and what follows them, for lines that have them in common. Says false if they collide.
+fn prepare(parts: &mut prepared::Parts<'_>, log: &Log<'_>, context: &[(String, String)]) -> bool {
+    let distinct = are_distinct(LOG_KEYS, keys(&log.fields, context));
+    log.fields.iter().for_each(|(key, _)| parts.key(key));
+    let mut object = Object { out: parts.text(), empty: false };
+    context.iter().for_each(|(key, text)| string(object.key(key), text));
+    distinct
+}
+
+/// The level, the target, and the message's name and first quote.
+pub(super) fn level(out: &mut Vec<u8>, log: &Log<'_>) {
     out.extend_from_slice(match log.level {
-        Level::Error => b"\",\"level\":\"ERROR\",\"target\":\"",
-        Level::Warn => b"\",\"level\":\"WARN\",\"target\":\"",
-        Level::Info => b"\",\"level\":\"INFO\",\"target\":\"",
-        Level::Debug => b"\",\"level\":\"DEBUG\",\"target\":\"",
-        Level::Trace => b"\",\"level\":\"TRACE\",\"target\":\"",
+        Level::Error => b",\"level\":\"ERROR\",\"target\":\"",
+        Level::Warn => b",\"level\":\"WARN\",\"target\":\"",
+        Level::Info => b",\"level\":\"INFO\",\"target\":\"",
+        Level::Debug => b",\"level\":\"DEBUG\",\"target\":\"",
+        Level::Trace => b",\"level\":\"TRACE\",\"target\":\"",
     });
     inside(out, &log.target);
     out.extend_from_slice(b"\",\"message\":\"");
-    inside(out, &log.message);
-    out.push(b'"');
-    let mut object = Object { out, empty: false };
-    members(&mut object, LOG_KEYS, &log.fields, context);
-    id(object.own("id"), record.id);
-    file(&mut object, log);
-    object.end();
 }
 
-fn time(out: &mut Vec<u8>, time_ns: u64) {
-    out.push(b'"');
-    time_rfc3339(out, time_ns);
-    out.push(b'"');
-}
-
-/// The id as it displays, without the formatter's detours: every line has one.
+/// The id as it displays up to its number, without the formatter's detours: every line has one.
 #[allow(clippy::cast_possible_truncation)] // halves
-fn id(out: &mut Vec<u8>, id: RecordId) {
+pub(super) fn process(out: &mut Vec<u8>, id: RecordId) {
     let [high, low] = [id.process >> 32, id.process & 0xffff_ffff].map(|half| hex(half as u32).to_le_bytes());
-    out.push(b'"');
+    out.extend_from_slice(b",\"id\":\"");
     out.extend_from_slice(&high);
     out.extend_from_slice(&low);
     out.push(b'-');
-    number_u64(out, id.seq);
-    out.push(b'"');
 }
 
 /// Where a log event was written in the source, as editors and terminals open it: `src/x.rs:10`.
-fn file(object: &mut Object<'_>, log: &Log<'_>) {
+pub(super) fn place(out: &mut Vec<u8>, log: &Log<'_>) {
     if log.file.is_empty() {
         return;
     }
-    let out = object.own("file");
-    out.push(b'"');
+    out.extend_from_slice(b",\"file\":\"");
     inside(out, &log.file);
     if log.line > 0 {
         out.push(b':');
@@ -179,10 +195,18 @@ fn dimensions(out: &mut Vec<u8>, metric: &Metric<'_>) {
     object.end();
 }
 
+/// The keys of the fields, and then those of the context.
+fn keys<'k>(
+    fields: &'k Fields<'_>,
+    context: &'k [(String, String)],
+) -> impl Iterator<Item = &'k str> + Clone {
+    let own = fields.iter().map(|(key, _)| key.as_ref());
+    own.chain(context.iter().map(|(key, _)| key.as_str()))
+}
+
 /// The fields, and then the context.
 fn members(object: &mut Object<'_>, reserved: &Reserved, fields: &Fields<'_>, context: &[(String, String)]) {
-    let own = fields.iter().map(|(key, _)| key.as_ref());
-    if are_distinct(reserved, own.chain(context.iter().map(|(key, _)| key.as_str()))) {
+    if are_distinct(reserved, keys(fields, context)) {
         fields.iter().for_each(|(key, field)| value(object.key(key), field));
         context.iter().for_each(|(key, text)| string(object.key(key), text));
     } else {

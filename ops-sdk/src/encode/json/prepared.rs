@@ -1,0 +1,197 @@
+//! The text that is the same in every line of one site, made once: where events of a site follow one another, a line is
+//! the second's text, six digits, and the values between pieces that are copied as they stand.
+//!
+//! Who reads records of a site one after the other says so with [`alike`]; whoever then makes a [`line`](super::line())
+//! of that very record is served from what was prepared. It changes no byte of any line, and nothing that is not
+//! known to be the same is taken from an earlier one. Kept for each thread: 64 sites, which push each other out.
+
+use std::cell::{Cell, RefCell};
+
+use super::atom::{inside, number_u64, value};
+use super::digits::eight;
+use super::line::{level, place, process};
+use super::time_rfc3339;
+use crate::model::{Log, Record};
+
+/// Sites that are kept.
+const PLACES: usize = 64;
+
+/// What records of a site have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Alike {
+    /// Records with the same number here have the same level, target, file, line and keys. Never used twice.
+    pub(crate) site: u64,
+    /// Whether they have the same message, too.
+    pub(crate) same_message: bool,
+}
+
+/// The text of one site's lines.
+#[derive(Default)]
+struct Prepared {
+    site: u64,
+    /// Lines made of it so far. The first is made the long way: it may be the only one.
+    lines: u64,
+    /// The process and the context that it was made for.
+    process: u64,
+    context: Vec<(String, String)>,
+    /// From the time to the message's first quote.
+    head: Vec<u8>,
+    /// What stands before each field, and before the sequence number: where each ends in `text`.
+    ends: Vec<usize>,
+    text: Vec<u8>,
+    /// From the sequence number to the end.
+    tail: Vec<u8>,
+}
+
+/// What a thread keeps.
+struct Shelf {
+    /// The record being encoded, by its address, and what it has in common with those before.
+    current: Cell<Option<(usize, Alike)>>,
+    sites: RefCell<Vec<Prepared>>,
+    /// A second since the Unix epoch and the start of its lines.
+    second: Cell<(u64, [u8; 29])>,
+}
+
+thread_local! {
+    static SHELF: Shelf = const {
+        Shelf { current: Cell::new(None), sites: RefCell::new(Vec::new()), second: Cell::new((u64::MAX, [0; 29])) }
+    };
+}
+
+/// Runs `encode`, to which this record is shown and which may make lines of it.
+pub(crate) fn alike<R>(record: &Record<'_>, alike: Option<Alike>, encode: impl FnOnce() -> R) -> R {
+    let current = alike.map(|alike| (address(record), alike));
+    SHELF.with(|shelf| shelf.current.set(current));
+    let encoded = encode();
+    SHELF.with(|shelf| shelf.current.set(None));
+    encoded
+}
+
+/// The record is borrowed for as long as its address stands for it.
+fn address(record: &Record<'_>) -> usize {
+    std::ptr::from_ref(record).addr()
+}
+
+/// Appends the line of a record from what was prepared for its site. Says false, and appends nothing, where there is
+/// nothing prepared.
+pub(super) fn line(
+    out: &mut Vec<u8>,
+    record: &Record<'_>,
+    log: &Log<'_>,
+    context: &[(String, String)],
+    make: impl FnOnce(&mut Parts<'_>) -> bool,
+) -> bool {
+    SHELF.with(|shelf| {
+        let Some((_, alike)) = shelf.current.get().filter(|(at, _)| *at == address(record)) else { return false };
+        let Ok(mut sites) = shelf.sites.try_borrow_mut() else { return false };
+        if sites.is_empty() {
+            sites.resize_with(PLACES, Prepared::default);
+        }
+        #[allow(clippy::cast_possible_truncation)] // a remainder
+        let site = &mut sites[(alike.site % PLACES as u64) as usize];
+        if site.site != alike.site {
+            (site.site, site.lines) = (alike.site, 0);
+        }
+        site.lines += 1;
+        if site.lines == 1 {
+            return false;
+        }
+        if site.lines == 2 && !site.prepare(record, log, context, alike, make) {
+            site.lines = 0; // it will be tried again, which costs little more than the long way
+            return false;
+        }
+        if site.process != record.id.process || site.context != context {
+            site.lines = 1;
+            return false;
+        }
+        begin(out, &shelf.second, record.time_ns);
+        site.write(out, record, log, alike.same_message);
+        true
+    })
+}
+
+/// Appends everything before a line's level.
+fn begin(out: &mut Vec<u8>, second: &Cell<(u64, [u8; 29])>, time_ns: u64) {
+    const NS: u64 = 1_000_000_000;
+    let (mut known, mut text) = second.get();
+    if known != time_ns / NS {
+        known = time_ns / NS;
+        let mut whole = b"{\"time\":\"".to_vec();
+        time_rfc3339(&mut whole, known * NS);
+        text.copy_from_slice(&whole[..29]);
+        second.set((known, text));
+    }
+    out.extend_from_slice(&text);
+    let micro = eight(time_ns % NS / 1000) >> 16;
+    out.extend_from_slice(&(micro | u64::from(b'Z') << 48 | u64::from(b'"') << 56).to_le_bytes());
+}
+
+/// Where the pieces of a line are put that is being prepared.
+pub(super) struct Parts<'p> {
+    text: &'p mut Vec<u8>,
+    ends: &'p mut Vec<usize>,
+}
+
+impl Parts<'_> {
+    /// What stands before the next field.
+    pub(super) fn key(&mut self, key: &str) {
+        self.text.extend_from_slice(b",\"");
+        inside(self.text, key);
+        self.text.extend_from_slice(b"\":");
+        self.ends.push(self.text.len());
+    }
+
+    /// The text so far, to add what follows the last field.
+    pub(super) fn text(&mut self) -> &mut Vec<u8> {
+        self.text
+    }
+}
+
+impl Prepared {
+    /// Makes the pieces. Says false if the keys collide, so that names would have to be found for them.
+    fn prepare(
+        &mut self,
+        record: &Record<'_>,
+        log: &Log<'_>,
+        context: &[(String, String)],
+        alike: Alike,
+        make: impl FnOnce(&mut Parts<'_>) -> bool,
+    ) -> bool {
+        for text in [&mut self.head, &mut self.text, &mut self.tail] {
+            text.clear();
+        }
+        self.ends.clear();
+        level(&mut self.head, log);
+        if alike.same_message {
+            inside(&mut self.head, &log.message);
+        }
+        self.text.push(b'"');
+        if !make(&mut Parts { text: &mut self.text, ends: &mut self.ends }) {
+            return false;
+        }
+        process(&mut self.text, record.id);
+        self.ends.push(self.text.len());
+        self.tail.push(b'"');
+        place(&mut self.tail, log);
+        self.tail.push(b'}');
+        self.process = record.id.process;
+        self.context = context.to_vec();
+        true
+    }
+
+    fn write(&self, out: &mut Vec<u8>, record: &Record<'_>, log: &Log<'_>, same_message: bool) {
+        out.extend_from_slice(&self.head);
+        if !same_message {
+            inside(out, &log.message);
+        }
+        let mut start = 0;
+        for (end, (_, field)) in self.ends.iter().zip(&log.fields) {
+            out.extend_from_slice(&self.text[start..*end]);
+            value(out, field);
+            start = *end;
+        }
+        out.extend_from_slice(&self.text[start..]);
+        number_u64(out, record.id.seq);
+        out.extend_from_slice(&self.tail);
+    }
+}

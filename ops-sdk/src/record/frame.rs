@@ -175,23 +175,32 @@ impl<'a> Frame<'a> {
 
 /// Takes the next value off the front; `None` after the last one.
 pub(crate) fn read_value<'a>(rest: &mut &'a [u8]) -> Option<Value<'a>> {
+    let mut value = Value::Null;
+    read_into(&mut value, rest).map(|()| value)
+}
+
+/// The same, over another value: where thousands are read, moving each would cost more than reading it.
+#[inline(always)]
+pub(crate) fn read_into<'a>(value: &mut Value<'a>, rest: &mut &'a [u8]) -> Option<()> {
     let (tag, after) = rest.split_first()?;
     *rest = after;
-    Some(match tag {
-        0 => Value::Null,
-        1 | 2 => Value::Bool(*tag == 2),
-        3 => Value::I64(i64::from_le_bytes(take(rest)?)),
-        4 => Value::U64(u64::from_le_bytes(take(rest)?)),
-        5 => Value::F64(f64::from_le_bytes(take(rest)?)),
+    match tag {
+        0 => *value = Value::Null,
+        1 | 2 => *value = Value::Bool(*tag == 2),
+        3 => *value = Value::I64(i64::from_le_bytes(take(rest)?)),
+        4 => *value = Value::U64(u64::from_le_bytes(take(rest)?)),
+        5 => *value = Value::F64(f64::from_le_bytes(take(rest)?)),
         _ => {
             let len = u32::from_le_bytes(take(rest)?) as usize;
             let (text, after) = rest.split_at_checked(len)?;
             *rest = after;
-            Value::Str(lossless(text))
+            *value = Value::Str(lossless(text));
         }
-    })
+    }
+    Some(())
 }
 
+#[inline(always)]
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (bytes, after) = rest.split_first_chunk()?;
     *rest = after;

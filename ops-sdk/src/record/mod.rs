@@ -8,6 +8,7 @@
 mod arena;
 mod arg;
 mod cell;
+mod drain;
 mod event;
 mod frame;
 mod in_flight;
@@ -34,7 +35,7 @@ pub(crate) use self::cell::GaugeDelta;
 pub use self::event::event;
 #[cfg(test)]
 use self::frame::Frame;
-pub(crate) use self::frame::read_value;
+pub(crate) use self::frame::{read_into, read_value};
 pub use self::in_flight::InFlight;
 pub(crate) use self::in_flight::Levels;
 pub(crate) use self::lane::{mute, set_ring_bytes};

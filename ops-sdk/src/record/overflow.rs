@@ -47,11 +47,13 @@ pub(super) fn push(level: Level, frame: &[u8]) {
     queue.count += 1;
 }
 
-/// Moves everything to the end of `out`; says how many frames that were.
-pub(super) fn drain(out: &mut Vec<u8>) -> u64 {
-    let taken = std::mem::take(&mut *QUEUE.lock());
-    out.extend_from_slice(&taken.frames);
-    taken.count
+/// Takes everything, and says how many frames that are. What `out` had is forgotten, and its memory serves the queue:
+/// two take turns, so that a queue that fills round after round is not made anew each time.
+pub(super) fn swap(out: &mut Vec<u8>) -> u64 {
+    out.clear();
+    let mut queue = QUEUE.lock();
+    std::mem::swap(&mut queue.frames, out);
+    std::mem::take(&mut queue.count)
 }
 
 /// How many frames wait here.

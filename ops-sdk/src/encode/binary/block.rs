@@ -28,7 +28,7 @@ use super::write::{string, strings, varint, zigzag};
 use super::{BLOCK_VERSION, decode};
 use crate::encode::json::Alike;
 use crate::model::{Body, Level, Log, Record, RecordId, Value};
-use crate::record::{Kind, Piece, Site, read_value};
+use crate::record::{Kind, Piece, Site, read_into, read_value};
 
 /// A block ends before an event that would make it longer than this, so that a bad byte costs little more than the page
 /// of the medium that it stands in. Larger ones were no faster: at 4 KiB what is written once a block is 2 ns an event.
@@ -188,7 +188,7 @@ impl<'a> Records<'a> {
         (record.id, record.time_ns) = (self.id, self.time_ns);
         if let Body::Log(log) = &mut record.body {
             for (_, value) in &mut log.fields {
-                *value = read_value(&mut values).ok_or(wrong(Problem::Truncated))?;
+                read_into(value, &mut values).ok_or(wrong(Problem::Truncated))?;
             }
             if !pieces.is_empty() {
                 self.more.clear();

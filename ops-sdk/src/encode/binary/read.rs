@@ -189,6 +189,7 @@ impl<'a> Reader<'a> {
         Ok(f64::from_bits(self.fixed()?))
     }
 
+    #[inline(always)]
     pub(super) fn zigzag(&mut self) -> Read<i64> {
         let folded = self.varint()?;
         Ok((folded >> 1).cast_signed() ^ -(folded & 1).cast_signed())
@@ -199,7 +200,7 @@ impl<'a> Reader<'a> {
         u32::try_from(self.varint()?).map_err(|_| DecodeError { offset: start, problem: Problem::Number })
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn varint(&mut self) -> Read<u64> {
         match self.bytes[self.at..] {
             [byte @ ..0x80, ..] => {
@@ -214,6 +215,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[cold]
     fn long_varint(&mut self) -> Read<u64> {
         let start = self.at;
         let mut number = 0;

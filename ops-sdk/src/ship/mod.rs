@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use self::backoff::Backoff;
 use self::dead_letter::DeadLetters;
-use self::reading::{Next as NextRecord, Reading, reading};
+use self::reading::{Reading, reading};
 use self::tally::Tally;
 use crate::backend::{Backend, Context, Refusal, Verdict};
 use crate::chunk::{Batch, Items, chunk, is_one_push};
@@ -146,15 +146,13 @@ impl Shipper {
     ) -> usize {
         self.items.clear();
         let (enough, mut encoded) = (self.enough_bytes(), 0);
-        while self.items.bytes() < enough
-            && let Some(NextRecord { place, id, time_ms, record, payload }) = left.next()
-        {
-            encoded = place + 1;
+        while self.items.bytes() < enough && left.advance() {
+            encoded = left.place + 1;
             let before = self.items.len();
             #[allow(clippy::cast_possible_truncation)] // a run has at most some ten thousand records
-            let place = place as u32;
+            let (place, id, time_ms) = (left.place as u32, left.id, left.time_ms());
             self.items.begin(id, time_ms, place);
-            let outcome = match record {
+            let outcome = match left.record() {
                 Ok((record, alike)) => {
                     let (backend, items) = (self.backend.as_mut(), &mut self.items);
                     json::alike(record, alike, || encode_one(backend, record, items))
@@ -164,7 +162,7 @@ impl Shipper {
             if let Err(why) = outcome {
                 self.items.truncate(before);
                 let refusal = Refusal { loss: Loss::Unencodable, why };
-                let line = record.map_or_else(|_| payload.to_vec(), |(record, _)| line_of(record));
+                let line = left.record().map_or_else(|_| left.payload().to_vec(), |(record, _)| line_of(record));
                 let fate = self.bury(id, time_ms, &refusal, &line);
                 tally.mark(place, fate);
             }

@@ -116,9 +116,12 @@ fn write_site(out: &mut Vec<u8>, site: &Site) {
 pub(crate) struct Records<'a> {
     reader: Reader<'a>,
     /// Of the record before.
-    id: RecordId,
+    process: u64,
+    seq: u64,
     time_ns: u64,
     sites: Vec<Known<'a>>,
+    /// The site of the record before.
+    current: usize,
     /// Values beyond the keys, for the message only.
     more: Vec<Value<'a>>,
 }
@@ -126,7 +129,7 @@ pub(crate) struct Records<'a> {
 /// A site, with the event that was read last.
 struct Known<'a> {
     record: Record<'a>,
-    /// Its number, for [`Alike`].
+    /// Its number, for [`Alike`]; 0 if it is not of a block.
     site: u64,
     /// None where the message is always the same.
     pieces: Vec<Part<'a>>,
@@ -139,53 +142,67 @@ enum Part<'a> {
 
 /// The records of these bytes: of a block, or the one that they are.
 pub(crate) fn records(bytes: &[u8]) -> Records<'_> {
-    let id = RecordId { process: 0, seq: 0 };
-    Records { reader: Reader { bytes, at: 0 }, id, time_ns: 0, sites: Vec::new(), more: Vec::new() }
+    let reader = Reader { bytes, at: 0 };
+    Records { reader, process: 0, seq: 0, time_ns: 0, sites: Vec::new(), current: usize::MAX, more: Vec::new() }
 }
 
 impl<'a> Records<'a> {
-    /// The next record, and what it has in common with others. Only after the last one, or where the bytes are wrong, is
-    /// there none.
+    /// Goes to the next record, for [`Records::record`] to show. Only after the last one, or where the bytes are wrong,
+    /// is there none.
     ///
     /// # Errors
     ///
     /// If there is no record, or it cannot be read. Reading may go on behind one whose values are wrong.
-    pub(crate) fn next(&mut self) -> Read<(&Record<'a>, Option<Alike>)> {
-        if self.reader.at == 0 && self.reader.bytes.first() != Some(&BLOCK_VERSION) {
-            return self.only();
-        }
+    #[inline]
+    pub(crate) fn advance(&mut self) -> Read<()> {
         if self.reader.at == 0 {
+            self.current = usize::MAX;
+            if self.reader.bytes.first() != Some(&BLOCK_VERSION) {
+                return self.only();
+            }
             self.reader.at = 1;
-            let (process, seq) = (self.reader.fixed()?, self.reader.varint()?);
-            (self.id, self.time_ns) = (RecordId { process, seq: seq.wrapping_sub(1) }, self.reader.fixed()?);
+            (self.process, self.seq) = (self.reader.fixed()?, self.reader.varint()?.wrapping_sub(1));
+            self.time_ns = self.reader.fixed()?;
         }
         self.event()
     }
 
-    /// The record that the bytes are, without a block.
-    fn only(&mut self) -> Read<(&Record<'a>, Option<Alike>)> {
-        let record = decode(self.reader.bytes)?;
-        self.reader.at = self.reader.bytes.len();
-        self.sites.push(Known { record, site: 0, pieces: Vec::new() });
-        Ok((&self.sites[self.sites.len() - 1].record, None))
+    /// The record that was gone to last, and what it has in common with others.
+    #[inline]
+    pub(crate) fn record(&self) -> Option<(&Record<'a>, Option<Alike>)> {
+        let Known { record, site, pieces } = self.sites.get(self.current)?;
+        let alike = Alike { site: *site, same_message: pieces.is_empty() };
+        Some((record, (*site > 0).then_some(alike)))
     }
 
-    fn event(&mut self) -> Read<(&Record<'a>, Option<Alike>)> {
+    /// The record that the bytes are, without a block.
+    fn only(&mut self) -> Read<()> {
+        let record = decode(self.reader.bytes)?;
+        self.reader.at = self.reader.bytes.len();
+        self.current = self.sites.len();
+        self.sites.push(Known { record, site: 0, pieces: Vec::new() });
+        Ok(())
+    }
+
+    fn event(&mut self) -> Read<()> {
         let start = self.reader.at;
         let wrong = |problem| DecodeError { offset: start, problem };
+        self.current = usize::MAX;
         let number = usize::try_from(self.reader.varint()?).unwrap_or(usize::MAX);
         if number == self.sites.len() {
             let known = self.site()?;
             self.sites.push(known);
         }
-        self.time_ns = self.time_ns.wrapping_add_signed(self.reader.zigzag()?);
-        self.id.seq = self.id.seq.wrapping_add(1);
+        let time_ns = self.time_ns.wrapping_add_signed(self.reader.zigzag()?);
+        let seq = self.seq.wrapping_add(1);
+        (self.time_ns, self.seq) = (time_ns, seq);
         let length = usize::try_from(self.reader.varint()?).unwrap_or(usize::MAX);
         let mut values = self.reader.take(length).ok_or(wrong(Problem::Truncated))?;
-        let Some(Known { record, site, pieces }) = self.sites.get_mut(number) else {
+        let Some(Known { record, pieces, .. }) = self.sites.get_mut(number) else {
             return Err(wrong(Problem::Number));
         };
-        (record.id, record.time_ns) = (self.id, self.time_ns);
+        record.id.seq = seq;
+        record.time_ns = time_ns;
         if let Body::Log(log) = &mut record.body {
             for (_, value) in &mut log.fields {
                 read_into(value, &mut values).ok_or(wrong(Problem::Truncated))?;
@@ -196,11 +213,13 @@ impl<'a> Records<'a> {
                 render(log, pieces, &self.more);
             }
         }
-        Ok((record, Some(Alike { site: *site, same_message: pieces.is_empty() })))
+        self.current = number;
+        Ok(())
     }
 
+    #[cold]
     fn site(&mut self) -> Read<Known<'a>> {
-        let reader = &mut self.reader;
+        let (reader, id) = (&mut self.reader, RecordId { process: self.process, seq: 0 });
         let level = reader.one_of("level", Level::from_u8)?;
         let (target, file, line) = (reader.string()?, reader.string()?, reader.varint_u32()?);
         let fields = reader.list(1, |reader| Ok((reader.string()?, Value::Null)))?;
@@ -216,7 +235,7 @@ impl<'a> Records<'a> {
         };
         let body = Body::Log(Log { level, target, message, file, line, fields });
         let site = SITES.fetch_add(1, Relaxed);
-        Ok(Known { record: Record { id: self.id, time_ns: 0, body }, site, pieces })
+        Ok(Known { record: Record { id, time_ns: 0, body }, site, pieces })
     }
 }
 

@@ -15,6 +15,7 @@ use crate::model::{Log, Record};
 
 /// Sites that are kept.
 const PLACES: usize = 64;
+const NS_PER_SECOND: u64 = 1_000_000_000;
 
 /// What records of a site have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +30,8 @@ pub(crate) struct Alike {
 #[derive(Default)]
 struct Prepared {
     site: u64,
-    /// Lines made of it so far. The first is made the long way: it may be the only one.
-    lines: u64,
+    /// Whether the pieces are made.
+    ready: bool,
     /// The process and the context that it was made for.
     process: u64,
     context: Vec<(String, String)>,
@@ -45,25 +46,30 @@ struct Prepared {
 
 /// What a thread keeps.
 struct Shelf {
-    /// The record being encoded, by its address, and what it has in common with those before.
-    current: Cell<Option<(usize, Alike)>>,
-    sites: RefCell<Vec<Prepared>>,
-    /// A second since the Unix epoch and the start of its lines.
-    second: Cell<(u64, [u8; 29])>,
+    sites: Vec<Prepared>,
+    /// A second since the Unix epoch, and the start of its lines.
+    second: u64,
+    start: [u8; 29],
 }
 
 thread_local! {
-    static SHELF: Shelf = const {
-        Shelf { current: Cell::new(None), sites: RefCell::new(Vec::new()), second: Cell::new((u64::MAX, [0; 29])) }
-    };
+    /// The address of the record that is being encoded; 0 while none is.
+    static CURRENT: Cell<usize> = const { Cell::new(0) };
+    /// What it has in common with those before.
+    static ALIKE: Cell<Alike> = const { Cell::new(Alike { site: 0, same_message: false }) };
+    static SHELF: RefCell<Shelf> =
+        const { RefCell::new(Shelf { sites: Vec::new(), second: u64::MAX, start: [0; 29] }) };
 }
 
 /// Runs `encode`, to which this record is shown and which may make lines of it.
+#[inline]
 pub(crate) fn alike<R>(record: &Record<'_>, alike: Option<Alike>, encode: impl FnOnce() -> R) -> R {
-    let current = alike.map(|alike| (address(record), alike));
-    SHELF.with(|shelf| shelf.current.set(current));
+    if let Some(alike) = alike {
+        ALIKE.set(alike);
+        CURRENT.set(address(record));
+    }
     let encoded = encode();
-    SHELF.with(|shelf| shelf.current.set(None));
+    CURRENT.set(0);
     encoded
 }
 
@@ -74,6 +80,7 @@ fn address(record: &Record<'_>) -> usize {
 
 /// Appends the line of a record from what was prepared for its site. Says false, and appends nothing, where there is
 /// nothing prepared.
+#[inline]
 pub(super) fn line(
     out: &mut Vec<u8>,
     record: &Record<'_>,
@@ -81,49 +88,55 @@ pub(super) fn line(
     context: &[(String, String)],
     make: impl FnOnce(&mut Parts<'_>) -> bool,
 ) -> bool {
-    SHELF.with(|shelf| {
-        let Some((_, alike)) = shelf.current.get().filter(|(at, _)| *at == address(record)) else { return false };
-        let Ok(mut sites) = shelf.sites.try_borrow_mut() else { return false };
-        if sites.is_empty() {
-            sites.resize_with(PLACES, Prepared::default);
-        }
-        #[allow(clippy::cast_possible_truncation)] // a remainder
-        let site = &mut sites[(alike.site % PLACES as u64) as usize];
-        if site.site != alike.site {
-            (site.site, site.lines) = (alike.site, 0);
-        }
-        site.lines += 1;
-        if site.lines == 1 {
-            return false;
-        }
-        if site.lines == 2 && !site.prepare(record, log, context, alike, make) {
-            site.lines = 0; // it will be tried again, which costs little more than the long way
-            return false;
-        }
-        if site.process != record.id.process || site.context != context {
-            site.lines = 1;
-            return false;
-        }
-        begin(out, &shelf.second, record.time_ns);
-        site.write(out, record, log, alike.same_message);
-        true
-    })
+    if CURRENT.get() != address(record) {
+        return false;
+    }
+    SHELF.with_borrow_mut(|shelf| shelf.line(out, record, log, context, make))
 }
 
-/// Appends everything before a line's level.
-fn begin(out: &mut Vec<u8>, second: &Cell<(u64, [u8; 29])>, time_ns: u64) {
-    const NS: u64 = 1_000_000_000;
-    let (mut known, mut text) = second.get();
-    if known != time_ns / NS {
-        known = time_ns / NS;
-        let mut whole = b"{\"time\":\"".to_vec();
-        time_rfc3339(&mut whole, known * NS);
-        text.copy_from_slice(&whole[..29]);
-        second.set((known, text));
+impl Shelf {
+    fn line(
+        &mut self,
+        out: &mut Vec<u8>,
+        record: &Record<'_>,
+        log: &Log<'_>,
+        context: &[(String, String)],
+        make: impl FnOnce(&mut Parts<'_>) -> bool,
+    ) -> bool {
+        if self.sites.is_empty() {
+            self.sites.resize_with(PLACES, Prepared::default);
+        }
+        let alike = ALIKE.get();
+        #[allow(clippy::cast_possible_truncation)] // a remainder
+        let site = &mut self.sites[(alike.site % PLACES as u64) as usize];
+        if site.site != alike.site || site.process != record.id.process || site.context != context {
+            // The first line is made the long way: it may be the only one.
+            (site.site, site.process, site.ready) = (alike.site, record.id.process, false);
+            context.clone_into(&mut site.context);
+            return false;
+        }
+        // Where keys collide it is tried again with each line, which costs little more than the long way.
+        if !site.ready && !site.prepare(record, log, alike, make) {
+            return false;
+        }
+        if self.second != record.time_ns / NS_PER_SECOND {
+            self.second = record.time_ns / NS_PER_SECOND;
+            self.start = start(self.second);
+        }
+        out.extend_from_slice(&self.start);
+        let micro = eight(record.time_ns % NS_PER_SECOND / 1000) >> 16;
+        out.extend_from_slice(&(micro | u64::from(b'Z') << 48 | u64::from(b'"') << 56).to_le_bytes());
+        site.write(out, record, log, alike.same_message);
+        true
     }
-    out.extend_from_slice(&text);
-    let micro = eight(time_ns % NS / 1000) >> 16;
-    out.extend_from_slice(&(micro | u64::from(b'Z') << 48 | u64::from(b'"') << 56).to_le_bytes());
+}
+
+/// The start of every line of a second.
+#[cold]
+fn start(second: u64) -> [u8; 29] {
+    let mut text = b"{\"time\":\"".to_vec();
+    time_rfc3339(&mut text, second * NS_PER_SECOND);
+    text.first_chunk().copied().unwrap_or([b' '; 29])
 }
 
 /// Where the pieces of a line are put that is being prepared.
@@ -149,11 +162,11 @@ impl Parts<'_> {
 
 impl Prepared {
     /// Makes the pieces. Says false if the keys collide, so that names would have to be found for them.
+    #[cold]
     fn prepare(
         &mut self,
         record: &Record<'_>,
         log: &Log<'_>,
-        context: &[(String, String)],
         alike: Alike,
         make: impl FnOnce(&mut Parts<'_>) -> bool,
     ) -> bool {
@@ -174,8 +187,7 @@ impl Prepared {
         self.tail.push(b'"');
         place(&mut self.tail, log);
         self.tail.push(b'}');
-        self.process = record.id.process;
-        self.context = context.to_vec();
+        self.ready = true;
         true
     }
 

@@ -253,7 +253,7 @@ impl Hub {
     /// last one.
     pub(crate) fn wait_to_flush(&self, pause: Duration) -> Option<(u64, bool)> {
         let mut state = self.state.lock();
-        if state.flushed() {
+        if state.flushed() && !pause.is_zero() {
             self.asked.wait_for(&mut state, pause);
         }
         (!state.flushed()).then(|| (state.flush_asked, state.stop_at.is_some()))

@@ -49,6 +49,8 @@ const WAITING_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const COMMIT_BYTES: u64 = 64 * 1024;
 /// A segment's frames are numbered with 32 bits.
 const SEGMENT_BYTES_LIMIT: u64 = 1 << 30;
+/// Memory is kept for the next segment while one is filled in less than this.
+const SPARE_AGE_MS: u64 = 10_000;
 /// At a bound an eighth of the journal goes, of its bytes or of its age.
 const SEGMENTS_MIN: u32 = 8;
 
@@ -130,6 +132,8 @@ pub struct Journal {
     /// Everything before was handed to the system.
     handed: Position,
     trouble: Option<String>,
+    /// In memory mode, the memory of the last segment that went: while much is recorded it serves the next.
+    spare: Vec<u8>,
 }
 
 impl Journal {
@@ -159,6 +163,7 @@ impl Journal {
             commit_at: COMMIT_BYTES,
             waiting_bytes_max: WAITING_BYTES_MAX,
             trouble: None,
+            spare: Vec::new(),
         };
         Ok((journal, opened))
     }
@@ -305,6 +310,10 @@ impl Journal {
 
     /// Lets go of segments whose frames are all older than `age_max`, as of `now_ms` since the Unix epoch.
     pub fn expire(&mut self, now_ms: u64) {
+        let begun_ms = self.line.segments.back().and_then(|segment| segment.times).map_or(0, |(first, _)| first);
+        if begun_ms.saturating_add(SPARE_AGE_MS) < now_ms {
+            self.spare = Vec::new();
+        }
         let age_ms = u64::try_from(self.settings.age_max.as_millis()).unwrap_or(u64::MAX);
         while let Some(segment) = self.line.segments.front() {
             match segment.times {

@@ -12,7 +12,8 @@ use crate::ledger::Loss;
 impl Journal {
     pub(super) fn roll(&mut self, at: Position) {
         self.seal();
-        let segment = Segment::new(at, self.folders.as_ref().map(|(segments, _)| segments.as_path()));
+        let folder = self.folders.as_ref().map(|(segments, _)| segments.as_path());
+        let segment = Segment::new(at, folder).within(std::mem::take(&mut self.spare));
         self.bytes += segment.bytes();
         self.line.segments.push_back(segment);
         self.growing = true;
@@ -122,6 +123,9 @@ impl Journal {
         if let Some(mut segment) = self.line.segments.pop_front() {
             self.bytes -= segment.bytes();
             self.growing &= !self.line.segments.is_empty();
+            if self.folders.is_none() {
+                self.spare = segment.take_memory();
+            }
             let discarded = segment.discard();
             self.note_discard(discarded);
         }

@@ -6,14 +6,20 @@ use std::path::Path;
 use super::lock::STATE_DIR;
 use super::position::Position;
 use super::segment::Segment;
-use super::{CursorKey, FrameHead, Journal};
+use super::{CursorKey, FrameHead, Journal, SPARE_AGE_MS};
 use crate::ledger::Loss;
 
 impl Journal {
     pub(super) fn roll(&mut self, at: Position) {
         self.seal();
         let folder = self.folders.as_ref().map(|(segments, _)| segments.as_path());
-        let segment = Segment::new(at, folder).within(std::mem::take(&mut self.spare));
+        let mut memory = std::mem::take(&mut self.spare);
+        let filled_ms = self.line.segments.back().and_then(|segment| segment.times).map(|(first, last)| last - first);
+        if folder.is_none() && filled_ms.is_some_and(|ms| ms < SPARE_AGE_MS) {
+            // It will be filled as fast: growing step by step would copy it over and over.
+            memory.reserve(usize::try_from(self.settings.segment_bytes_max).unwrap_or(0));
+        }
+        let segment = Segment::new(at, folder).within(memory);
         self.bytes += segment.bytes();
         self.line.segments.push_back(segment);
         self.growing = true;

@@ -194,7 +194,10 @@ pub(crate) fn read_into<'a>(value: &mut Value<'a>, rest: &mut &'a [u8]) -> Optio
             let len = u32::from_le_bytes(take(rest)?) as usize;
             let (text, after) = rest.split_at_checked(len)?;
             *rest = after;
-            *value = Value::Str(lossless(text));
+            match str::from_utf8(text) {
+                Ok(text) => *value = Value::Str(Cow::Borrowed(text)),
+                Err(_) => *value = Value::Str(lossless(text)),
+            }
         }
     }
     Some(())
@@ -208,6 +211,7 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 /// Text as it was written. It was a `str`, so nothing is ever replaced.
+#[cold]
 fn lossless(text: &[u8]) -> Cow<'_, str> {
-    str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed)
+    String::from_utf8_lossy(text)
 }

@@ -72,8 +72,10 @@ impl BlockWriter {
     }
 
     /// Adds an event to the block that was begun last.
+    #[inline]
     pub(crate) fn event(&mut self, out: &mut Vec<u8>, site: &'static Site, time_ns: u64, values: &[u8]) {
         let address = std::ptr::from_ref(site).addr();
+        out.reserve(32 + values.len());
         let place = &mut self.sites[(address >> 4 ^ address >> 12) % PLACES];
         if (place.0, place.1) == (address, self.block) {
             varint(out, place.2.into());

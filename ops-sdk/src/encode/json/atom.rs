@@ -76,9 +76,15 @@ fn long_f64(out: &mut Vec<u8>, number: f64) {
 /// digits is the only one of so few that reads back as its nearest number, so its digits are the fewest there are.
 #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // checked by coming back
 fn thousandths(number: f64) -> Option<i64> {
+    if number == 0.0 || number.abs() >= 1e11 {
+        return None; // zero has a sign to keep
+    }
+    let eighths = (number * 8.0) as i64;
+    if eighths as f64 == number * 8.0 {
+        return Some(eighths * 125); // exact, and told without waiting for a division
+    }
     let whole = (number * 1000.0 + 0.5_f64.copysign(number)) as i64;
-    let is_same = whole as f64 / 1000.0 == number;
-    (is_same && number.abs() < 1e11 && whole != 0).then_some(whole)
+    (whole as f64 / 1000.0 == number).then_some(whole)
 }
 
 /// A number of thousandths as a decimal with the fewest digits, one of them behind the point at least.

@@ -54,7 +54,8 @@ pub fn chunk(items: &Items, limits: &Limits, now_ms: u64) -> Chunked {
 /// [`Items::into_batch`] is the same without copying.
 #[must_use]
 pub fn is_one_push(items: &Items, limits: &Limits, now_ms: u64) -> bool {
-    let overhead = items.len().saturating_mul(limits.item_overhead_bytes).saturating_add(limits.envelope_bytes);
+    let overhead =
+        items.len().saturating_mul(limits.item_overhead_bytes).saturating_add(limits.envelope_bytes);
     if items.is_empty()
         || items.len() > limits.push_items_max
         || items.bytes().saturating_add(overhead) > limits.push_bytes_max

@@ -91,3 +91,97 @@ impl Outbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::journal::{Journal, Run, Settings};
+    use crate::ledger::Account;
+    use crate::model::{Level, Metric, Points, Resolution, Unit};
+    use crate::record::{Kind, Source};
+
+    static SITE: Site = Site::new(Kind::Event(Level::Info), "", Source { target: "t", file: "f", line: 1 });
+
+    fn hub() -> Hub {
+        let hub = Hub::new(Journal::open(Settings::new(None)).expect("a journal in memory").0);
+        hub.attach(Arc::new(Account::new("one", |_| true))).expect("a desk");
+        hub
+    }
+
+    fn counter() -> Body<'static> {
+        Body::Metric(Metric {
+            name: "n".into(),
+            unit: Unit::Count,
+            resolution: Resolution::Standard,
+            window_ms: 60_000,
+            dimensions: vec![],
+            points: Points::Counter { sum: 1 },
+        })
+    }
+
+    /// The frames that were appended: kind, first number, records and bytes; each record's number is checked.
+    fn frames(hub: &Hub) -> Vec<(Signal, u64, u32, usize)> {
+        let (mut run, mut all) = (Run::new(), Vec::new());
+        loop {
+            hub.read(0, usize::MAX, usize::MAX, &mut run);
+            if run.is_empty() {
+                return all;
+            }
+            for (frame, payload) in run.iter() {
+                check(frame.head, payload);
+                all.push((frame.head.signal, frame.head.id.seq, frame.head.records, payload.len()));
+            }
+        }
+    }
+
+    fn check(head: FrameHead, payload: &[u8]) {
+        let mut records = binary::records(payload);
+        for seq in head.id.seq..head.id.seq + u64::from(head.records) {
+            records.advance().expect("a record");
+            let record = records.record().expect("it was read").0;
+            assert_eq!((record.id, record.signal()), (RecordId { process: 7, seq }, head.signal));
+            assert!(record.time_ms() <= head.time_ms);
+        }
+        assert!(records.advance().is_err(), "no more than the head says");
+    }
+
+    #[test]
+    fn records_are_numbered_in_the_order_they_come_and_events_share_frames() {
+        let (hub, mut outbox) = (hub(), Outbox::new(7));
+        for time_ns in [5_000_000, 9_000_000, 7_000_000] {
+            outbox.event(&SITE, time_ns, &[]);
+        }
+        outbox.put(1, counter());
+        outbox.put(2, counter());
+        outbox.event(&SITE, 3, &[]);
+        outbox.send(&hub);
+        outbox.event(&SITE, 4, &[]);
+        outbox.send(&hub);
+        let found: Vec<_> =
+            frames(&hub).into_iter().map(|(signal, seq, records, _)| (signal, seq, records)).collect();
+        let (log, metric) = (Signal::Log, Signal::Metric);
+        assert_eq!(found, [(log, 1, 3), (metric, 4, 1), (metric, 5, 1), (log, 6, 1), (log, 7, 1)]);
+        let recorded: Vec<u64> = hub.books()[0].rows.iter().map(|row| row.recorded).collect();
+        assert_eq!(recorded[..2], [2, 5]);
+    }
+
+    #[test]
+    fn a_block_is_no_longer_than_its_bounds_unless_one_event_is() {
+        let (hub, mut outbox) = (hub(), Outbox::new(7));
+        let sizes = [0, 10, 300, 4000, 5000, 1, 100_000, 3];
+        for size in sizes.iter().cycle().take(400).chain([&0; 1000]) {
+            outbox.event(&SITE, 1, &vec![0; *size]);
+            if outbox.is_full() {
+                outbox.send(&hub);
+            }
+        }
+        outbox.send(&hub);
+        let found = frames(&hub);
+        assert_eq!(found.iter().map(|frame| frame.2).sum::<u32>(), 1400);
+        assert!(found.iter().all(|(_, _, records, bytes)| *records == 1 || *bytes <= BLOCK_BYTES + 64));
+        assert!(found.iter().all(|(_, _, records, _)| *records <= BLOCK_RECORDS));
+        assert!(found.iter().any(|(_, _, records, _)| *records == BLOCK_RECORDS));
+    }
+}

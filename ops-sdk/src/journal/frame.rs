@@ -98,7 +98,12 @@ pub(super) fn parse(bytes: &[u8], base: u64) -> Option<Head> {
     let payload_crc = u32::from_le_bytes(take(&mut rest)?);
     let intact = u32::from_le_bytes(take(&mut rest)?) == seeded_crc(base, covered);
     let frame = FrameHead { signal: Signal::from_u8(signal)?, time_ms, id, records };
-    (intact && records > 0).then_some(Head { frame, before, payload_bytes: usize::try_from(payload_bytes).ok()?, payload_crc })
+    (intact && records > 0).then_some(Head {
+        frame,
+        before,
+        payload_bytes: usize::try_from(payload_bytes).ok()?,
+        payload_crc,
+    })
 }
 
 /// What the header of a segment says.

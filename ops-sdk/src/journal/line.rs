@@ -124,7 +124,9 @@ impl Line {
             if !at.is_before(&end) {
                 break;
             }
-            if pass_to(cursor, &at, &found.head.frame) && !take(cursor, &at, &found, room, out, |found| scan.payload(found)) {
+            if pass_to(cursor, &at, &found.head.frame)
+                && !take(cursor, &at, &found, room, out, |found| scan.payload(found))
+            {
                 return Ok(scan.source.failed.take());
             }
             *place = (base, found.payload.end);

@@ -310,7 +310,8 @@ impl Journal {
 
     /// Lets go of segments whose frames are all older than `age_max`, as of `now_ms` since the Unix epoch.
     pub fn expire(&mut self, now_ms: u64) {
-        let begun_ms = self.line.segments.back().and_then(|segment| segment.times).map_or(0, |(first, _)| first);
+        let begun_ms =
+            self.line.segments.back().and_then(|segment| segment.times).map_or(0, |(first, _)| first);
         if begun_ms.saturating_add(SPARE_AGE_MS) < now_ms {
             self.spare = Vec::new();
         }

@@ -90,10 +90,18 @@ impl Run {
     }
 
     /// Adds a frame whose records from `start` on are this run's; `at` and `end` are before and behind it.
-    pub(super) fn push(&mut self, head: FrameHead, payload: &[u8], at: Position, start: Position, end: Position) {
+    pub(super) fn push(
+        &mut self,
+        head: FrameHead,
+        payload: &[u8],
+        at: Position,
+        start: Position,
+        end: Position,
+    ) {
         let from = self.buffer.len();
         self.buffer.extend_from_slice(payload);
-        let skip = u32::try_from(start.ordinal().saturating_sub(at.ordinal())).unwrap_or(u32::MAX).min(head.records);
+        let skip =
+            u32::try_from(start.ordinal().saturating_sub(at.ordinal())).unwrap_or(u32::MAX).min(head.records);
         let places = self.len()..self.len() + (head.records - skip) as usize;
         let start = at.after(head.signal, u64::from(skip));
         self.frames.push(RunFrame { head, skip, places, end, start, bytes: from..self.buffer.len() });

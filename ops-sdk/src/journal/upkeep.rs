@@ -14,7 +14,8 @@ impl Journal {
         self.seal();
         let folder = self.folders.as_ref().map(|(segments, _)| segments.as_path());
         let mut memory = std::mem::take(&mut self.spare);
-        let filled_ms = self.line.segments.back().and_then(|segment| segment.times).map(|(first, last)| last - first);
+        let filled_ms =
+            self.line.segments.back().and_then(|segment| segment.times).map(|(first, last)| last - first);
         if folder.is_none() && filled_ms.is_some_and(|ms| ms < SPARE_AGE_MS) {
             // It will be filled as fast: growing step by step would copy it over and over.
             memory.reserve(usize::try_from(self.settings.segment_bytes_max).unwrap_or(0));

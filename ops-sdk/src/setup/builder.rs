@@ -27,7 +27,7 @@ pub fn init() -> Builder {
         shutdown_deadline: None,
         linger: Duration::from_secs(1),
         arena_bytes_max: 256 << 20,
-        ring_bytes_max: 4 << 20,
+        ring_bytes_max: 1 << 20,
         overflow_bytes_max: 8 << 20,
         journal_bytes_max: None,
         journal_age_max: Duration::from_secs(14 * 24 * 3600),

@@ -162,7 +162,8 @@ impl Shipper {
             if let Err(why) = outcome {
                 self.items.truncate(before);
                 let refusal = Refusal { loss: Loss::Unencodable, why };
-                let line = left.record().map_or_else(|_| left.payload().to_vec(), |(record, _)| line_of(record));
+                let line =
+                    left.record().map_or_else(|_| left.payload().to_vec(), |(record, _)| line_of(record));
                 let fate = self.bury(id, time_ms, &refusal, &line);
                 tally.mark(place, fate);
             }
@@ -173,7 +174,10 @@ impl Shipper {
 
     /// Bytes of items that are chunked together.
     fn enough_bytes(&self) -> usize {
-        self.limits.push_bytes_max.saturating_mul(PUSHES_AT_ONCE).clamp(BYTES_AT_ONCE.start, BYTES_AT_ONCE.end)
+        self.limits
+            .push_bytes_max
+            .saturating_mul(PUSHES_AT_ONCE)
+            .clamp(BYTES_AT_ONCE.start, BYTES_AT_ONCE.end)
     }
 
     /// Sends one batch until all of it has come to its end. Says false if there was no time for that.

@@ -71,3 +71,84 @@ impl<'a, I: Iterator<Item = (&'a RunFrame, &'a [u8])>> Reading<'a, I> {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::encode::binary::BlockWriter;
+    use crate::hub::{Fate, Hub};
+    use crate::journal::{FrameHead, Journal, Settings};
+    use crate::ledger::Account;
+    use crate::model::{Level, Signal};
+    use crate::record::{Kind, Site, Source};
+
+    static SITE: Site = Site::new(Kind::Event(Level::Info), "", Source { target: "t", file: "f", line: 1 });
+
+    /// A block of three events, a frame of two records that cannot be read, and a block of two, in a hub.
+    fn filled() -> Hub {
+        let hub = Hub::new(Journal::open(Settings::new(None)).expect("a journal in memory").0);
+        hub.attach(Arc::new(Account::new("one", |_| true))).expect("a desk");
+        let frame = |seq: u64, records: u32, broken: bool| {
+            let (id, mut payload) = (RecordId { process: 7, seq }, Vec::new());
+            let mut blocks = BlockWriter::new();
+            blocks.begin(&mut payload, id, 0);
+            for at in 0..u64::from(records) {
+                blocks.event(&mut payload, &SITE, (seq + at) * 1_000_000, &[]);
+            }
+            if broken {
+                payload = b"?".to_vec();
+            }
+            let head = FrameHead { signal: Signal::Log, time_ms: seq + 100, id, records };
+            hub.append([(head, &payload[..])].into_iter());
+        };
+        frame(1, 3, false);
+        frame(4, 2, true);
+        frame(6, 2, false);
+        hub
+    }
+
+    /// Of each record its place, its number, its time, and whether it could be read.
+    fn read(hub: &Hub) -> Vec<(usize, u64, u64, bool)> {
+        let mut run = Run::new();
+        hub.read(0, usize::MAX, usize::MAX, &mut run);
+        let (mut reading, mut all) = (reading(&run), Vec::new());
+        while reading.advance() {
+            let is_read = reading.record().map(|(record, _)| assert_eq!(record.id, reading.id)).is_ok();
+            assert_eq!(reading.payload() == b"?", !is_read);
+            all.push((reading.place, reading.id.seq, reading.time_ms(), is_read));
+        }
+        assert!(!reading.advance());
+        assert_eq!(all.len(), run.len());
+        all
+    }
+
+    #[test]
+    fn records_that_cannot_be_read_have_their_places_and_their_numbers_too() {
+        let wanted = [
+            (0, 1, 1, true),
+            (1, 2, 2, true),
+            (2, 3, 3, true),
+            (3, 4, 104, false),
+            (4, 5, 104, false),
+            (5, 6, 6, true),
+            (6, 7, 7, true),
+        ];
+        assert_eq!(read(&filled()), wanted);
+    }
+
+    #[test]
+    fn a_run_that_begins_within_a_block_begins_with_the_first_that_is_not_settled() {
+        let hub = filled();
+        let mut run = Run::new();
+        hub.read(0, usize::MAX, usize::MAX, &mut run);
+        let (frame, places) = run.within(0..2).next().expect("a frame");
+        hub.settle(0, frame.behind(places.end - 1), [(Signal::Log, Fate::Delivered, 2)].into_iter());
+        hub.rewind(0);
+        let seqs: Vec<_> =
+            read(&hub).into_iter().map(|(place, seq, _, is_read)| (place, seq, is_read)).collect();
+        assert_eq!(seqs, [(0, 3, true), (1, 4, false), (2, 5, false), (3, 6, true), (4, 7, true)]);
+        assert_eq!(hub.books()[0].rows[Signal::Log as usize].pending, 5);
+    }
+}

@@ -145,7 +145,15 @@ enum Part<'a> {
 /// The records of these bytes: of a block, or the one that they are.
 pub(crate) fn records(bytes: &[u8]) -> Records<'_> {
     let reader = Reader { bytes, at: 0 };
-    Records { reader, process: 0, seq: 0, time_ns: 0, sites: Vec::new(), current: usize::MAX, more: Vec::new() }
+    Records {
+        reader,
+        process: 0,
+        seq: 0,
+        time_ns: 0,
+        sites: Vec::new(),
+        current: usize::MAX,
+        more: Vec::new(),
+    }
 }
 
 impl<'a> Records<'a> {
@@ -282,3 +290,6 @@ fn show(out: &mut String, value: &Value<'_>) {
     };
     debug_assert!(written.is_ok(), "a String takes everything");
 }
+
+#[cfg(test)]
+mod tests;

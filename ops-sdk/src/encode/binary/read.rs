@@ -161,7 +161,11 @@ impl<'a> Reader<'a> {
     }
 
     /// A count and as many things, each of them at least `bytes_min` long.
-    pub(super) fn list<T>(&mut self, bytes_min: usize, mut read: impl FnMut(&mut Self) -> Read<T>) -> Read<Vec<T>> {
+    pub(super) fn list<T>(
+        &mut self,
+        bytes_min: usize,
+        mut read: impl FnMut(&mut Self) -> Read<T>,
+    ) -> Read<Vec<T>> {
         let start = self.at;
         let count = self.varint()?;
         let count = usize::try_from(count).ok().filter(|count| *count <= self.remaining() / bytes_min);

@@ -40,10 +40,7 @@ const fn bit(key: &str) -> u64 {
 
 /// Whether no key is there twice and none is reserved: the common case, told without allocating.
 #[inline]
-pub(super) fn are_distinct<'k>(
-    reserved: &Reserved,
-    keys: impl Iterator<Item = &'k str> + Clone,
-) -> bool {
+pub(super) fn are_distinct<'k>(reserved: &Reserved, keys: impl Iterator<Item = &'k str> + Clone) -> bool {
     let (mut bits, mut clear) = (0, true);
     for key in keys.clone() {
         let bit = bit(key);

@@ -6,12 +6,14 @@ use super::keys::{Names, Reserved, are_distinct};
 use super::prepared;
 use super::{number_f64, number_u64, string, time_rfc3339, value};
 use crate::model::{
-    Audit, Body, Check, CheckStatus, Config, Distribution, Fields, Level, Log, Metric, Points, Record, RecordId,
+    Audit, Body, Check, CheckStatus, Config, Distribution, Fields, Level, Log, Metric, Points, Record,
+    RecordId,
 };
 
 /// The members that a line of each kind keeps for itself.
 const LOG_KEYS: &Reserved = &Reserved::new(&["time", "level", "target", "message", "id", "file"]);
-const AUDIT_KEYS: &Reserved = &Reserved::new(&["time", "signal", "actor", "action", "resource", "outcome", "id"]);
+const AUDIT_KEYS: &Reserved =
+    &Reserved::new(&["time", "signal", "actor", "action", "resource", "outcome", "id"]);
 const CONFIG_KEYS: &Reserved = &Reserved::new(&["time", "signal", "resource_type", "resource_id", "id"]);
 const CHECK_KEYS: &Reserved = &Reserved::new(&["time", "signal", "name", "status", "output", "id"]);
 
@@ -223,7 +225,8 @@ fn colliding_members(
 ) {
     let mut names = Names::new(reserved.keys);
     let context_names: Vec<_> = context.iter().map(|(key, _)| names.give(key, "context.")).collect();
-    let kept: Vec<&str> = reserved.keys.iter().copied().chain(context_names.iter().map(AsRef::as_ref)).collect();
+    let kept: Vec<&str> =
+        reserved.keys.iter().copied().chain(context_names.iter().map(AsRef::as_ref)).collect();
     let mut names = Names::new(&kept);
     for (key, field) in fields {
         value(object.key(&names.give(key, "fields.")), field);

@@ -207,3 +207,6 @@ impl Prepared {
         out.extend_from_slice(&self.tail);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use super::arena::Arena;
 use super::frame::Frame;
 use super::lane::{self, Lane};
 use super::{Site, overflow, registry};
-use crate::clock::Ticks;
+use crate::clock::{self, Ticks};
 
 /// Bytes that are kept for the next round whatever this one took.
 const KEPT_BYTES: usize = 1 << 20;
@@ -33,7 +33,8 @@ impl Drain {
         self.bytes.clear();
         // The queue first: a thread goes there while its ring is full, so what stands in the ring is older than what
         // goes to the queue from here on, and comes with this round.
-        let spilled = overflow::swap(&mut self.queue);
+        let begun = clock::ticks();
+        let mut spilled = overflow::swap(&mut self.queue);
         self.bytes.extend_from_slice(&self.queue);
         let mut ends = vec![(None, self.bytes.len())];
         for lane in lane::all(arena) {
@@ -41,9 +42,13 @@ impl Drain {
                 ends.push((Some(lane), self.bytes.len()));
             }
         }
+        // And the queue once more for a thread that had found its ring full before, was held up on its way here, and has
+        // gone on in the ring since: what it began then is older than what was taken from its ring.
+        spilled += overflow::take_older(begun, &mut self.bytes);
+        ends.push((None, self.bytes.len()));
         let published = match ends[..] {
-            [_] if spilled == 0 => 0,
-            [_, (Some(lane), _)] if spilled == 0 => count(lane, hand_out(&self.bytes, &mut each)),
+            [_, _] if spilled == 0 => 0,
+            [_, (Some(lane), _), _] if spilled == 0 => count(lane, hand_out(&self.bytes, &mut each)),
             _ => spilled + self.hand_out_in_order(&ends, &mut each),
         };
         self.give_back();

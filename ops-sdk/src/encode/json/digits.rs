@@ -6,17 +6,17 @@ const EACH: u64 = u64::MAX / 255;
 /// The last eight decimal digits of a number, as characters.
 #[inline]
 pub(super) fn eight(number: u64) -> u64 {
-    values(number % 100_000_000) | EACH * 0x30
+    values(number % 100_000_000) | (EACH * 0x30)
 }
 
 /// The digits of a number below 10^8 as bytes: halves of four, quarters of two, single digits. The factors divide by 100
 /// and by 10, and are exact for as many digits as there are left.
 #[inline]
 fn values(number: u64) -> u64 {
-    let halves = number / 10_000 | (number % 10_000) << 32;
-    let hundreds = (halves * 10_486 >> 20) & 0x7f_0000_007f;
+    let halves = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((halves * 10_486) >> 20) & 0x7f_0000_007f;
     let quarters = hundreds | (halves - 100 * hundreds) << 16;
-    let tens = (quarters * 103 >> 10) & 0x000f_000f_000f_000f;
+    let tens = ((quarters * 103) >> 10) & 0x000f_000f_000f_000f;
     tens | (quarters - 10 * tens) << 8
 }
 
@@ -42,7 +42,7 @@ fn shortest(out: &mut Vec<u8>, number: u64) {
     let digits = values(number);
     let zeros = (digits.trailing_zeros() / 8).min(7);
     let end = out.len() + 8 - zeros as usize;
-    out.extend_from_slice(&((digits | EACH * 0x30) >> (8 * zeros)).to_le_bytes());
+    out.extend_from_slice(&((digits | (EACH * 0x30)) >> (8 * zeros)).to_le_bytes());
     out.truncate(end);
 }
 

@@ -278,8 +278,11 @@ fn a_copy_of_a_frame_within_a_damaged_one_is_not_taken_for_it() {
     assert_eq!(lost(&mut journal), [(Signal::Audit, Loss::Damaged, 1)]);
 }
 
-/// Frames of 1 to 6 records, and where each frame ends in the segment.
-fn blocks(dir: &Path) -> (PathBuf, Vec<u8>, Vec<(usize, std::ops::Range<u64>)>) {
+/// Where a frame ends in its segment, and the numbers of its records.
+type Stretch = (usize, std::ops::Range<u64>);
+
+/// A segment with frames of 1 to 6 records.
+fn blocks(dir: &Path) -> (PathBuf, Vec<u8>, Vec<Stretch>) {
     let mut journal = open(Some(dir), 1 << 20);
     attach(&mut journal, "all", ALL);
     attach(&mut journal, "logs", LOGS);

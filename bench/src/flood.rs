@@ -29,8 +29,17 @@ pub fn run(only: &str) {
     let rows = runs.iter().zip(&mut found).filter_map(|((case, threads), found)| row(case, *threads, found));
     let rows: Vec<Value> = rows.collect();
     let head = [
-        "case", "threads", "cpu_s_per_million", "min", "max", "caller_ns", "events_per_us", "written", "dropped",
-        "dropped_max", "verified",
+        "case",
+        "threads",
+        "cpu_s_per_million",
+        "min",
+        "max",
+        "caller_ns",
+        "events_per_us",
+        "written",
+        "dropped",
+        "dropped_max",
+        "verified",
     ];
     let cells = |row: &Value| head.map(|key| cell(&row[key])).to_vec();
     table::print(&head, &rows.iter().map(cells).collect::<Vec<_>>());

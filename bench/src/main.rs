@@ -34,7 +34,9 @@ fn main() -> ExitCode {
         ["clock"] => clock::run(),
         ["case", section, name, threads] => cases::run(section, name, threads.parse().unwrap_or(1)),
         _ => {
-            eprintln!("usage: ops-bench hot [part of a section's or case's name] | flood [part of a case's name] | clock");
+            eprintln!(
+                "usage: ops-bench hot [part of a section's or case's name] | flood [part of a case's name] | clock"
+            );
             return ExitCode::from(2);
         }
     }

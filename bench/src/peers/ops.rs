@@ -60,7 +60,7 @@ const PACE: u64 = 3_000_000;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 fn recorded(plan: &Plan, call: impl Fn(u64) + Copy + Sync, pick: fn(&Seen) -> u64) -> Outcome {
-    run(plan, || call, pick)
+    run(plan, ops_sdk::init(), || call, pick)
 }
 
 /// Events at a steady pace, a millisecond's worth at a time, over one second.
@@ -78,12 +78,18 @@ fn paced(plan: &Plan) -> Outcome {
             event(n);
         }
     };
-    run(plan, make, |seen| seen.events)
+    // Of these a ring holds what comes while the flush thread sleeps, and is kept waiting for a processor.
+    run(plan, ops_sdk::init().ring_bytes_max(4 << 20), make, |seen| seen.events)
 }
 
-fn run<C: FnMut(u64)>(plan: &Plan, make: impl Fn() -> C + Sync, pick: fn(&Seen) -> u64) -> Outcome {
+fn run<C: FnMut(u64)>(
+    plan: &Plan,
+    builder: ops_sdk::Builder,
+    make: impl Fn() -> C + Sync,
+    pick: fn(&Seen) -> u64,
+) -> Outcome {
     let sums = Sums::default();
-    let ops = ops_sdk::init().namespace("Bench").backend(sums.clone()).start();
+    let ops = builder.namespace("Bench").backend(sums.clone()).start();
     let ops = ops.unwrap_or_else(|error| panic!("{error}"));
     let timing = plan.measure_in_bursts(make, |_| _ = ops.flush(DEADLINE));
     let dropped = ops.flush(DEADLINE).dropped;

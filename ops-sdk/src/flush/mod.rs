@@ -3,6 +3,7 @@
 
 mod governor;
 mod losses;
+mod outbox;
 mod schedule;
 
 use std::sync::Arc;
@@ -10,18 +11,14 @@ use std::time::Duration;
 
 use self::governor::Governor;
 use self::losses::Losses;
+use self::outbox::Outbox;
 use self::schedule::{OpenWindow, pause};
-use crate::aggregate::{self, Window};
+use crate::aggregate::Window;
 use crate::clock::{Anchor, Now};
 use crate::diag;
-use crate::encode::binary;
 use crate::hub::Hub;
-use crate::journal::FrameHead;
-use crate::model::{Body, Record, RecordId, Resolution};
+use crate::model::{Body, Resolution};
 use crate::record::{self, Reader};
-
-/// Bytes of records that are appended at one go.
-const APPEND_BYTES: usize = 1 << 20;
 
 /// What the flush thread works with.
 pub(crate) struct Flusher {
@@ -51,7 +48,7 @@ impl Flusher {
             open: [Resolution::Standard, Resolution::High].map(|resolution| OpenWindow::at(resolution, now)),
             losses: Losses::default(),
             governor: None,
-            outbox: Outbox { process, seq: 0, payloads: Vec::new(), frames: Vec::new() },
+            outbox: Outbox::new(process),
             dimensions,
         }
     }
@@ -91,8 +88,8 @@ impl Flusher {
         let anchor = Anchor::read();
         let (hub, outbox) = (&self.hub, &mut self.outbox);
         let taken = self.reader.take_events(|site, frame| {
-            outbox.put(anchor.unix_ns(frame.ticks), Body::Log(aggregate::log(site, frame)));
-            if outbox.payloads.len() >= APPEND_BYTES {
+            outbox.event(site, anchor.unix_ns(frame.ticks), frame.value_bytes());
+            if outbox.is_full() {
                 outbox.send(hub);
             }
         });
@@ -140,42 +137,5 @@ impl Flusher {
                 self.outbox.put(if is_metric { start_ms * 1_000_000 } else { now.unix_ns }, body);
             }
         }
-    }
-}
-
-/// Records on their way to the journal.
-struct Outbox {
-    process: u64,
-    seq: u64,
-    payloads: Vec<u8>,
-    /// Each frame's head, and where its payload ends.
-    frames: Vec<(FrameHead, usize)>,
-}
-
-impl Outbox {
-    /// Numbers a record and encodes it.
-    fn put(&mut self, time_ns: u64, body: Body<'_>) {
-        self.seq += 1;
-        let id = RecordId { process: self.process, seq: self.seq };
-        let record = Record { id, time_ns, body };
-        binary::encode(&record, &mut self.payloads);
-        let head = FrameHead { signal: record.signal(), time_ms: record.time_ms(), id };
-        self.frames.push((head, self.payloads.len()));
-    }
-
-    /// Appends what there is.
-    fn send(&mut self, hub: &Hub) {
-        if self.frames.is_empty() {
-            return;
-        }
-        let mut start = 0;
-        hub.append(self.frames.iter().map(|(head, end)| {
-            let payload = &self.payloads[start..*end];
-            start = *end;
-            (*head, payload)
-        }));
-        self.frames.clear();
-        self.payloads.clear();
-        self.payloads.shrink_to(4 * APPEND_BYTES);
     }
 }

@@ -10,6 +10,7 @@ mod arg;
 mod call;
 mod cell;
 mod cost;
+mod drain;
 mod event;
 mod fields;
 mod frame;
@@ -40,7 +41,9 @@ pub use self::call::{Call, enter};
 pub(crate) use self::cell::GaugeDelta;
 pub(crate) use self::cost::{Cost, cost};
 pub use self::event::{event, event_of};
-pub(crate) use self::frame::Frame;
+#[cfg(test)]
+use self::frame::Frame;
+pub(crate) use self::frame::{read_into, read_value};
 pub use self::in_flight::InFlight;
 pub(crate) use self::in_flight::Levels;
 pub(crate) use self::lane::{mute, set_ring_bytes};

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use super::arena::Arena;
 use super::call::Mishap;
 use super::cell::{CellHead, CounterCell, GaugeCell, GaugeDelta, HistogramCell};
+use super::drain::Drain;
 use super::frame::Frame;
 use super::in_flight::Levels;
 use super::lane::{self, Lane};
@@ -44,7 +45,7 @@ pub(crate) enum Taken {
 /// Takes out of the arena. There is one, because what is taken is gone.
 pub(crate) struct Reader {
     arena: Arena,
-    bytes: Vec<u8>,
+    drain: Drain,
 }
 
 /// Whether there is a reader. Two would hand out the same bytes and free what the other still reads.
@@ -60,29 +61,13 @@ impl Reader {
     /// The reader; `None` while there is one.
     pub(crate) fn new(arena: Arena) -> Option<Reader> {
         let is_first = !READING.swap(true, AcqRel);
-        is_first.then(|| Reader { arena, bytes: Vec::new() })
+        is_first.then(|| Reader { arena, drain: Drain::default() })
     }
 
     /// Takes every event that was published, and hands each to `each` in order of time. Says how many events the
     /// writers say they published; that as many were handed out is for the books to tell.
-    pub(crate) fn take_events(&mut self, mut each: impl FnMut(&'static Site, &Frame<'_>)) -> u64 {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.clear();
-        // The queue first: a thread goes there while its ring is full, so what stands in the ring is older than what
-        // goes to the queue from here on, and comes with this round.
-        let spilled = overflow::drain(&mut bytes);
-        let published: u64 = lane::all(self.arena).map(|lane| take_lane(self.arena, lane, &mut bytes)).sum();
-        let published = published + spilled;
-        let mut frames = split(&bytes);
-        frames.sort_by_key(|frame| frame.ticks);
-        for frame in &frames {
-            if let Some(site) = registry::site(frame.site) {
-                each(site, frame);
-            }
-        }
-        bytes.shrink_to(1 << 22); // a burst must not be kept for ever
-        self.bytes = bytes;
-        published
+    pub(crate) fn take_events(&mut self, each: impl FnMut(&'static Site, &Frame<'_>)) -> u64 {
+        self.drain.take(self.arena, each)
     }
 
     /// Closes the window of this resolution and hands what each cell gained in it to `each`, with the values of the
@@ -149,22 +134,6 @@ pub(crate) fn pending_events() -> u64 {
     let Some(arena) = Arena::get() else { return 0 };
     let waiting = |lane: &Lane| lane.seq.load(Relaxed).saturating_sub(lane.seq_taken.load(Relaxed));
     lane::all(arena).map(waiting).sum::<u64>() + overflow::pending()
-}
-
-fn take_lane(arena: Arena, lane: &Lane, out: &mut Vec<u8>) -> u64 {
-    let start = out.len();
-    lane.ring(arena).drain(out);
-    let Some(last) = split(&out[start..]).last().map(|frame| frame.seq) else { return 0 };
-    last - lane.seq_taken.swap(last, Relaxed)
-}
-
-fn split(mut bytes: &[u8]) -> Vec<Frame<'_>> {
-    let next = || {
-        let (frame, rest) = Frame::split(bytes)?;
-        bytes = rest;
-        Some(frame)
-    };
-    std::iter::from_fn(next).collect()
 }
 
 /// Every cell of a lane, with its place.

@@ -9,6 +9,8 @@ mod arena;
 mod arg;
 mod call;
 mod cell;
+mod cost;
+mod drain;
 mod event;
 mod fields;
 mod frame;
@@ -41,8 +43,11 @@ pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
 pub use self::call::{Call, enter};
 #[cfg(test)]
 pub(crate) use self::cell::GaugeDelta;
+pub(crate) use self::cost::{Cost, cost};
 pub use self::event::{event, event_of};
-pub(crate) use self::frame::Frame;
+#[cfg(test)]
+use self::frame::Frame;
+pub(crate) use self::frame::{read_into, read_value};
 pub use self::in_flight::InFlight;
 pub(crate) use self::in_flight::Levels;
 pub(crate) use self::lane::{mute, set_ring_bytes};
@@ -53,7 +58,7 @@ pub use self::outcome::{
 };
 pub use self::outcome::{err_if, none_is, ok_if};
 pub(crate) use self::overflow::set_bytes_max as set_overflow_bytes_max;
-pub(crate) use self::reader::{Reader, Taken, pending_events};
+pub(crate) use self::reader::{Calls, Reader, Taken, pending_events};
 #[cfg(test)]
 use self::series::OVERFLOW;
 pub(crate) use self::series::set_series_max;

@@ -4,7 +4,8 @@
 #![cfg(unix)]
 
 use std::fmt;
-use std::process::Command;
+use std::io::Read as _;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -17,11 +18,15 @@ const CHILD: &str = "OPS_TEST_SIGNALS";
 /// Rounds of all forms by the interrupted thread, at least; and interruptions, at least.
 const ROUNDS: u64 = 300;
 const SIGNALS_MIN: u64 = 400;
+const ROUNDS_MAX: u64 = 100_000;
+/// After this a child that has not ended is taken to hang.
+const HANGS: Duration = Duration::from_secs(120);
 const SIGNAL_EVERY_MICROSECONDS: i64 = 200;
 
 static SIGNALS: AtomicU64 = AtomicU64::new(0);
 static EVENTS: AtomicU64 = AtomicU64::new(0);
 static READY: AtomicBool = AtomicBool::new(false);
+static WORKER: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     /// Whether this thread is the one that is to be interrupted: a handler runs on any.
@@ -29,9 +34,13 @@ thread_local! {
 }
 
 /// Calls every form, on whichever thread it is that was interrupted in whatever it does.
-extern "C" fn handler(_: libc::c_int) {
-    if READY.load(Relaxed) && MINE.get() {
+#[allow(unsafe_code)]
+extern "C" fn handler(signal: libc::c_int) {
+    if MINE.get() {
         all_forms(SIGNALS.fetch_add(1, Relaxed));
+    } else if READY.load(Relaxed) {
+        // SAFETY: the thread lives for as long as it says that it is ready. A handler may send signals.
+        unsafe { libc::pthread_kill(WORKER.load(Relaxed), signal) };
     }
 }
 
@@ -116,15 +125,19 @@ fn child() {
         MINE.set(true);
         // A thread's first use of anything may allocate; a handler is not to be the first.
         (0..4).for_each(work);
+        // SAFETY: it takes nothing and always succeeds.
+        #[allow(unsafe_code)]
+        WORKER.store(unsafe { libc::pthread_self() }, Relaxed);
         READY.store(true, Relaxed);
         take_signals(true);
         interrupt(SIGNAL_EVERY_MICROSECONDS);
         let mut n = 4;
-        while n < ROUNDS || SIGNALS.load(Relaxed) < SIGNALS_MIN {
+        while n < ROUNDS || (SIGNALS.load(Relaxed) < SIGNALS_MIN && n < ROUNDS_MAX) {
             work(n);
             n += 1;
         }
         interrupt(0);
+        READY.store(false, Relaxed);
         take_signals(false);
         n
     });
@@ -142,6 +155,7 @@ fn child() {
             *n
         })
         .sum();
+    assert!(SIGNALS.load(Relaxed) >= SIGNALS_MIN, "it was interrupted");
     let (recorded, arrived) = (EVENTS.load(Relaxed), discard.events());
     println!(
         "{rounds} rounds, {} signals, {recorded} events, {arrived} arrived, {dropped} dropped",
@@ -158,8 +172,22 @@ fn child() {
 fn a_handler_that_uses_every_macro_harms_nothing() {
     let exe = std::env::current_exe().expect("this test");
     let mut child = Command::new(exe);
-    let child = child.args(["--exact", "child", "--nocapture"]).env(CHILD, "1").output().expect("it runs");
-    let said = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success(), "{:?}\n{said}\n{}", child.status, String::from_utf8_lossy(&child.stderr));
+    let child = child.args(["--exact", "child", "--nocapture"]).env(CHILD, "1").stdout(Stdio::piped());
+    let mut child = child.spawn().expect("it runs");
+    let (id, done) = (child.id(), std::sync::mpsc::channel::<()>());
+    let watch = std::thread::spawn(move || {
+        // A handler that hangs would hang for ever.
+        if done.1.recv_timeout(HANGS).is_err_and(|error| error == std::sync::mpsc::RecvTimeoutError::Timeout)
+        {
+            let _ = Command::new("kill").args(["-9", &id.to_string()]).status();
+        }
+    });
+    let mut said = String::new();
+    child.stdout.take().expect("its words").read_to_string(&mut said).expect("text");
+    let status = child.wait().expect("it ends");
+    drop(done.0);
+    watch.join().expect("the watch ends");
+    assert!(status.success(), "{status:?}\n{said}");
     assert!(said.contains(" signals, "), "it came to its end: {said}");
+    print!("{said}");
 }

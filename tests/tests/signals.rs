@@ -17,7 +17,7 @@ use ops_tests::assert_balanced;
 const CHILD: &str = "OPS_TEST_SIGNALS";
 /// Rounds of all forms by the interrupted thread, at least; and interruptions, at least.
 const ROUNDS: u64 = 300;
-const SIGNALS_MIN: u64 = 400;
+const SIGNALS_MIN: u64 = 5_000;
 const ROUNDS_MAX: u64 = 100_000;
 /// After this a child that has not ended is taken to hang.
 const HANGS: Duration = Duration::from_secs(120);

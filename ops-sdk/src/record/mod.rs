@@ -25,6 +25,7 @@ mod overflow;
 mod reader;
 mod registry;
 mod ring;
+mod room;
 mod sample;
 mod series;
 mod site;

@@ -61,7 +61,10 @@ impl Reader {
     /// The reader; `None` while there is one.
     pub(crate) fn new(arena: Arena) -> Option<Reader> {
         let is_first = !READING.swap(true, AcqRel);
-        is_first.then(|| Reader { arena, drain: Drain::default() })
+        is_first.then(|| {
+            overflow::prepare();
+            Reader { arena, drain: Drain::default() }
+        })
     }
 
     /// Takes every event that was published, and hands each to `each` in order of time. Says how many events the

@@ -224,10 +224,17 @@ impl Filling<'_> {
         self.ring.write(self.start + at as u64, bytes);
     }
 
-    /// Copies out what was appended, to go on elsewhere. Nothing of it is published.
+    /// What was appended. Nothing of it is published.
+    pub(super) fn written(&self) -> &[u8] {
+        // SAFETY: the piece lies within the ring's bytes, in one since no frame wraps around; this thread wrote it, and
+        // nobody else touches it before it is published.
+        unsafe { std::slice::from_raw_parts(self.ring.at(self.start).as_ptr(), self.len()) }
+    }
+
+    /// Copies out what was appended, to go on elsewhere.
     pub(super) fn to_vec(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(2 * self.len());
-        self.ring.copy_out(self.start, self.end - self.start, &mut out);
+        out.extend_from_slice(self.written());
         out
     }
 

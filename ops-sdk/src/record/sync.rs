@@ -11,6 +11,16 @@ pub(super) use std::sync::atomic::{
 };
 pub(super) use std::thread_local;
 
+/// Takes a lock without going to sleep over it, which may take memory. Whoever holds it holds it for a copy.
+pub(super) fn lock_without_heap<T>(lock: &Mutex<T>) -> parking_lot::MutexGuard<'_, T> {
+    loop {
+        if let Some(held) = lock.try_lock() {
+            return held;
+        }
+        std::thread::yield_now();
+    }
+}
+
 /// So many bytes here are about to be read.
 #[inline(always)]
 pub(super) fn reads(_start: NonNull<u8>, _bytes: usize) {}

@@ -235,6 +235,10 @@ impl<T> Mutex<T> {
     }
 }
 
+pub fn lock_without_heap<T>(lock: &Mutex<T>) -> Locked<'_, T> {
+    lock.lock()
+}
+
 /// The value of a lock, while it is held.
 pub struct Locked<'a, T>(&'a Mutex<T>, Option<world::Held>);
 

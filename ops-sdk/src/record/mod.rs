@@ -31,10 +31,8 @@ mod series;
 mod site;
 pub(crate) mod stamp;
 mod switch;
-#[cfg(not(ops_model))]
+#[cfg_attr(ops_model, path = "../../../tests/models/src/sync.rs")]
 mod sync;
-#[cfg(ops_model)]
-use crate::sync;
 #[cfg(test)]
 mod tests;
 mod tracked;

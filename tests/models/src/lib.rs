@@ -1,6 +1,6 @@
 //! Models of what threads share in ops-sdk: rings, cells, lanes, the registry and their reader, tried in every order
 //! that the memory model allows ([loom](https://docs.rs/loom)). What is modelled is the real code: `record/` is built
-//! here a second time, from the same files, with [`sync`] in place of the standard library's atomics.
+//! here a second time, from the same files, with `sync.rs` in place of the standard library's atomics.
 //!
 //! Loom and not shuttle: what can go wrong here is a value that is seen too early or too late, which needs the memory
 //! model, and loom alone has it. Each model is kept small enough for it by beginning where something happens: a ring
@@ -20,5 +20,4 @@ mod record;
 mod signal;
 
 pub mod scenarios;
-pub mod sync;
 pub mod world;

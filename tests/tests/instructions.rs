@@ -30,7 +30,7 @@ fn program() -> PathBuf {
     let text = String::from_utf8_lossy(&output.stdout);
     let messages = text.lines().map(|line| serde_json::from_str(line).expect("cargo's messages are JSON"));
     let executable = |message: Value| Some(PathBuf::from(message["executable"].as_str()?));
-    messages.filter_map(executable).last().expect("the program")
+    messages.filter_map(executable).next_back().expect("the program")
 }
 
 /// Runs it under callgrind, and says what it wrote.

@@ -45,7 +45,7 @@ forms! {
     counter_by_long_text, 0: |_n| counter!("by.long", 1, "Path" => LONG);
     counter_by_number, 0: |n| counter!("by.number", 1, "Code" => n % 4);
     counter_by_negative, 0: |n| counter!("by.negative", 1, "Code" => (n % 4) as i32 - 2);
-    counter_by_three, 0: |n| counter!("by.three", n, "Region" => REGION, "Code" => n % 4, "Ok" => n % 2 == 0);
+    counter_by_three, 0: |n| counter!("by.three", n, "Region" => REGION, "Code" => n % 4, "Ok" => n.is_multiple_of(2));
     gauge, 0: |n| gauge!("a.gauge", n);
     gauge_by, 0: |n| gauge!("a.gauge.by", n, "Region" => REGION);
     histogram, 0: |n| histogram!("a.histogram", n % 4);

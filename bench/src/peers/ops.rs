@@ -29,6 +29,9 @@ pub const CASES: &[Case] = &[
     case(Section::Function, "ops-sdk #[instrumented]", |plan| {
         recorded(plan, |n| _ = black_box(measured(n)), |seen| seen.samples.min(seen.counted))
     }),
+    case(Section::Sampled, "ops-sdk #[instrumented(sample = 16)]", |plan| {
+        recorded(plan, |n| _ = black_box(sampled(n)), |seen| seen.counted)
+    }),
     case(Section::Event, "ops-sdk", |plan| recorded(plan, event, |seen| seen.events)),
     case(Section::Flood, "ops-sdk", |plan| recorded(plan, event, |seen| seen.events)),
     case(Section::Flood, "ops-sdk, paced 3 M/s", paced),
@@ -126,6 +129,12 @@ fn numbered(n: u64) {
 #[instrumented]
 #[inline(never)]
 fn measured(n: u64) -> Result<u64, u64> {
+    work(n)
+}
+
+#[instrumented(sample = 16)]
+#[inline(never)]
+fn sampled(n: u64) -> Result<u64, u64> {
     work(n)
 }
 

@@ -74,15 +74,21 @@ pub fn observe_by<const N: usize>(site: &'static Site, value: f64, labels: &[Lab
 
 #[inline(always)]
 pub(super) fn observe_cell(cell: &'static HistogramCell, value: f64) {
-    if !cell.observe_again(Arena::of(cell), value) {
-        observe_any(cell, value, 1);
+    observe_weighted(cell, value, 1);
+}
+
+/// Observes a value, which stands for `weight` of its kind.
+#[inline(always)]
+pub(super) fn observe_weighted(cell: &'static HistogramCell, value: f64, weight: u32) {
+    if !cell.observe_again(Arena::of(cell), value, weight) {
+        observe_any(cell, value, weight);
     }
 }
 
 /// Observes any value, which stands for `weight` of its kind.
 #[cold]
 #[inline(never)]
-pub(super) fn observe_any(cell: &'static HistogramCell, value: f64, weight: u32) {
+fn observe_any(cell: &'static HistogramCell, value: f64, weight: u32) {
     match cell.observe(Arena::of(cell), value, weight) {
         Observed::Yes => {}
         Observed::Invalid => losses::not_finite(),

@@ -59,18 +59,18 @@ pub(in super::super) enum Observed {
 }
 
 impl HistogramCell {
-    /// Observes a value such as nearly all are: positive, of a common size, where others fell before, in a window that
-    /// has a value already. Says false, and does nothing, if it is not one of these; that such a value is valid follows
+    /// Observes a value, which stands for `weight` of its kind, such as nearly all are: positive, of a common size, where
+    /// others fell before, in a window that has a value already. Says false, and does nothing, if it is not one of these; that such a value is valid follows
     /// from its bucket.
     #[inline(always)]
-    pub(in super::super) fn observe_again(&self, arena: Arena, value: f64) -> bool {
+    pub(in super::super) fn observe_again(&self, arena: Arena, value: f64, weight: u32) -> bool {
         let Some(index) = index_of_positive(value) else { return false };
         let Some(chunk) = arena.at::<Chunk>(self.chunks[index / CHUNK].load(Ordering::Relaxed)) else {
             return false;
         };
         let open = self.tally.is_open();
         if open {
-            self.tally.write_again(value, || up(&chunk.counts[index % CHUNK], 1));
+            self.tally.write_again(value, f64::from(weight), || up(&chunk.counts[index % CHUNK], weight));
         }
         open
     }

@@ -62,11 +62,11 @@ impl Tally {
         self.open.load(Ordering::Relaxed) != 0
     }
 
-    /// Takes in a value of an open window, and runs `more` with it.
+    /// Takes in a value of an open window, which stands for `weight` of its kind, and runs `more` with it.
     #[inline(always)]
-    pub(super) fn write_again(&self, value: f64, more: impl FnOnce()) {
+    pub(super) fn write_again(&self, value: f64, weight: f64, more: impl FnOnce()) {
         self.written(|| {
-            put(&self.recent, get(&self.recent) + value);
+            put(&self.recent, get(&self.recent) + value * weight);
             if value < get(&self.min) {
                 put(&self.min, value);
             } else if value > get(&self.max) {

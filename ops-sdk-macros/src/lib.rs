@@ -33,9 +33,18 @@ use crate::model::{Level, MetricKind};
 /// - **`unit = Unit`**: a variant of `ops_sdk::Unit`. A counter without one has `Count`.
 /// - **`resolution = high`** or **`standard`**: whether CloudWatch keeps it by the second or, as it does if nothing is
 ///   said, by the minute.
+/// - **`series_max = 50`**: how many series the metric may have, 1,000 if nothing is said. The program is not built if
+///   the dimensions whose types are known to have so many values (enums with [`#[derive(Dimensions)]`](derive@Dimensions),
+///   `bool`) make more series than that. What text and numbers add is bounded when it runs, by this or, if nothing is
+///   said, by `Builder::series_max`: on each thread, further series share one whose dimensions all have the value
+///   `ops.overflow`, and the metric `ops_sdk.series_overflow` counts what went there, by `Metric`.
+/// - **`rollup = [[], ["Key"]]`**: the metric is told also without its dimensions, and by these alone. Each such series
+///   is whole: it holds what all series that it stands for hold together. It costs the call nothing, for it is added
+///   up when the window closes. Of a gauge it has all samples, and as its last value the one that was set last.
 /// - **`"Key" => value`**: up to 30 dimensions. The key is a string literal of 1-250 printable ASCII characters. The
-///   value is text, an integer, a `bool`, or with `%value` whatever its `Display` writes. Every combination of values
-///   is a series of its own, so keep their number small.
+///   value is text, an integer, a `bool`, an enum with `#[derive(Dimensions)]`, or with `%value` whatever its `Display`
+///   writes. Every combination of values is a series of its own, so keep their number small.
+/// - **`..values as Type`** or **`..Type { field: value }`**: the dimensions of a struct with `#[derive(Dimensions)]`.
 ///
 /// These are the rules of CloudWatch, and they are checked at compile time.
 ///
@@ -232,6 +241,7 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// | `ok_if = condition`, `err_if = condition` | a function or method | a closure or the path of a function that looks at what is returned: a success (or an error) if it says `true`, else the other |
 /// | `none = ok`, `= error`, `= client` | a function or method that returns an `Option` | what `None` is |
 /// | `dims("Key" => value, ..)` | a function or method | more dimensions of all its metrics but `in_flight`: up to 28, by the rules of [`counter!`](macro@counter) |
+/// | `series_max = 50`, `rollup = [[], ["Key"]]` | a function or method with `dims` | as in [`counter!`](macro@counter); of a rollup `Function` stays |
 /// | `in_flight` | a function or method | the gauge `in_flight` by `Function`: how many calls are in progress |
 /// | `unit = Seconds`, `Milliseconds`, `Microseconds` | a function or method | the unit of `duration`, which is milliseconds if nothing is said |
 /// | `resolution = high` or `standard` | a function or method | whether CloudWatch keeps its metrics by the second or by the minute |
@@ -334,6 +344,49 @@ pub fn outcome(input: TokenStream) -> TokenStream {
     let outcomes = parse::outcomes(parse::visible(input.into()));
     let expanded =
         outcomes.and_then(|outcomes| check::outcomes(&outcomes).map(|()| expand::outcomes(&outcomes)));
+    expanded.unwrap_or_else(|error| fallback::expression(&error)).into()
+}
+
+/// Gives a type dimensions of which the compiler knows all values.
+///
+/// ```
+/// use ops_sdk::prelude::*;
+///
+/// #[derive(Clone, Copy, Dimensions)]
+/// #[dimension(rename_all = "kebab-case")]
+/// enum Tier {
+///     Free,
+///     PaidYearly,
+/// }
+///
+/// #[derive(Dimensions)]
+/// struct Customer {
+///     tier: Tier,
+///     #[dimension(rename = "Returning")]
+///     returning: bool,
+/// }
+///
+/// # let customer = Customer { tier: Tier::PaidYearly, returning: false };
+/// counter!("logins", 1, "Tier" => customer.tier);        // Tier = paid-yearly
+/// counter!("orders", 1, ..customer as Customer);         // tier = paid-yearly, Returning = false
+/// counter!("visits", 1, rollup = [["Tier"]], "Tier" => Tier::Free, "New" => true);
+/// ```
+///
+/// It goes on enums whose variants hold nothing, which are the values of one dimension, and on structs with named
+/// fields, each of which is a `bool` or such an enum and a dimension of its own.
+///
+/// - The value of a variant is its name as it is written, and so is the key of a field; the key of an enum, where it is
+///   given as `..value as Type`, is the name of the type.
+/// - **`#[dimension(rename = "...")]`** on a variant, a field or an enum: another text, by CloudWatch's rules.
+/// - **`#[dimension(rename_all = "...")]`** on the type, for its variants or fields: `lowercase`, `snake_case`,
+///   `SCREAMING_SNAKE_CASE`, `kebab-case`, `camelCase` or `PascalCase`.
+///
+/// Where every dimension of a metric is of such a type, a `bool` or a literal, its series are found by number, which
+/// costs little more than a metric without dimensions.
+#[proc_macro_derive(Dimensions, attributes(dimension))]
+pub fn dimensions(input: TokenStream) -> TokenStream {
+    let set = parse::dimension_set(parse::visible(input.into()));
+    let expanded = set.and_then(|set| check::dimension_set(&set).map(|()| expand::dimension_set(&set)));
     expanded.unwrap_or_else(|error| fallback::expression(&error)).into()
 }
 

@@ -2,7 +2,7 @@
 
 use syn::{Error, Result, Signature};
 
-use super::{event, is_printable, metric};
+use super::{dimensions, event, is_printable, metric};
 use crate::model::Options;
 
 /// Checks a function that is to be measured.
@@ -15,7 +15,7 @@ pub(crate) fn function(signature: &Signature, options: &Options) -> Result<()> {
     metric::of_function(options)?;
     event::of_function(options)?;
     match &options.name {
-        Some(name) => metric::value(&name.value()).map_err(|message| {
+        Some(name) => dimensions::value(&name.value()).map_err(|message| {
             Error::new(name.span(), format!("the name becomes the dimension `Function`, and {message}"))
         }),
         None if is_printable(&signature.ident.to_string()) => Ok(()),

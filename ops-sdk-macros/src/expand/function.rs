@@ -8,7 +8,7 @@ use syn::{
 };
 
 use super::logs::{self, Logs};
-use super::{future, hygienic, hygienic_at, metric, outcome, returns, site};
+use super::{dimensions, future, hygienic, hygienic_at, metric, outcome, returns, site};
 use crate::model::Options;
 use crate::{check, parse};
 
@@ -130,7 +130,8 @@ fn call_site(attributes: &[Attribute], ident: &Ident, options: &Options, prefix:
         }
     });
     let site = site(&quote!(Call), &name, &line_of(ident.span()), &more);
-    quote!(#in_flight #site)
+    let items = dimensions::items(&options.dimensions, &name, true);
+    quote!(#in_flight #items #site)
 }
 
 /// The line of the function's name: `line!()` would say that of the attribute, which for an `impl` block is the same
@@ -220,10 +221,16 @@ fn begun(options: &Options) -> TokenStream {
     if !options.is_tracked() {
         return quote_spanned!(hygienic()=> ::ops_sdk::__private::enter(&__OPS_SITE));
     }
-    let labels = options.dimensions.iter().map(metric::label);
+    let track = if options.dimensions.is_empty() {
+        quote_spanned!(hygienic()=> ::ops_sdk::__private::track(&__OPS_SITE, &[]))
+    } else {
+        let dimensions = &options.dimensions;
+        let (in_series, values) = (dimensions::in_series(dimensions), dimensions::values(dimensions));
+        quote_spanned!(hygienic()=> ::ops_sdk::__private::track_in(#in_series, #values))
+    };
     quote_spanned! {hygienic()=>
         if ::ops_sdk::__private::on() {
-            ::ops_sdk::__private::track(&__OPS_SITE, &[#(#labels),*])
+            #track
         } else {
             ::ops_sdk::__private::untracked(&__OPS_SITE)
         }

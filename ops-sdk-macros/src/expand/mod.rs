@@ -2,6 +2,8 @@
 //! says everything known to the compiler, one look at the switch, one call. Names are hidden from the user's code by
 //! hygiene; the user's tokens keep their spans, so that an error about a value points at the value.
 
+mod derive;
+mod dimensions;
 mod event;
 mod function;
 mod future;
@@ -10,6 +12,7 @@ mod metric;
 mod outcome;
 mod returns;
 
+pub(crate) use self::derive::dimension_set;
 pub(crate) use self::event::event;
 pub(crate) use self::function::item;
 pub(crate) use self::metric::metric;

@@ -6,7 +6,7 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::{Attribute, Error, Expr, LitInt, LitStr, Meta, Result, Token, token};
 
 use super::outcome::how;
-use super::{event, logs, metric};
+use super::{dimensions, event, logs};
 use crate::check::suggestion;
 use crate::model::{Judge, Options};
 
@@ -69,7 +69,27 @@ const ARGUMENTS: &[Argument] = &[
         usage: "dims(\"Key\" => value, ..)",
         read: |options, name, input| {
             let inside = parenthesized(name, input, "dims(\"Key\" => value, ..)")?;
-            options.dimensions = metric::dimensions.parse2(inside)?;
+            let given = dimensions::within(inside)?;
+            (options.dimensions.own, options.dimensions.spreads) = (given.own, given.spreads);
+            Ok(())
+        },
+    },
+    Argument {
+        name: "series_max",
+        usage: "series_max = N",
+        read: |options, name, input| {
+            equals(name, input, "how many series there may be: `series_max = 50`")?;
+            options.dimensions.series_max = Some(dimensions::series_max(name, input)?);
+            Ok(())
+        },
+    },
+    Argument {
+        name: "rollup",
+        usage: "rollup = [[\"Key\"], ..]",
+        read: |options, name, input| {
+            equals(name, input, "lists of keys: `rollup = [[], [\"Region\"]]`")?;
+            options.dimensions.rollup = dimensions::rollup(name, input)?;
+            options.dimensions.rollup_span = Some(name.span());
             Ok(())
         },
     },

@@ -5,7 +5,7 @@
 //! The region is reserved, not occupied: the system gives a page when it is first written.
 
 use std::alloc::{Layout, alloc_zeroed};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -58,7 +58,7 @@ unsafe impl Send for Arena {}
 // SAFETY: as above.
 unsafe impl Sync for Arena {}
 
-static BASE: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
+static BASE: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 static BYTES: AtomicU64 = AtomicU64::new(0);
 /// Held while the arena is made. Nobody records before there is one.
 static MAKING: Mutex<()> = Mutex::new(());
@@ -154,6 +154,12 @@ impl Arena {
         debug_assert!((offset as usize) * UNIT < self.bytes);
         // SAFETY: offsets come from `reserve`, so the place lies inside the region.
         unsafe { self.base.add(offset as usize * UNIT) }
+    }
+
+    /// Where something of the arena lies.
+    #[allow(clippy::cast_possible_truncation)] // the region is smaller than 2^32 units
+    pub(super) fn offset_of<T: Resident>(&self, resident: &'static T) -> Offset {
+        ((ptr::from_ref(resident).addr() - self.base.addr().get()) / UNIT) as Offset
     }
 
     /// Bytes given out so far.

@@ -50,8 +50,19 @@ pub enum Label<'a> {
     note = "write `\"Key\" => %value` to use its `Display`; keep the number of different values small"
 )]
 pub trait DimensionValue {
+    /// How many values the type has; 0 where nobody counted them.
+    #[doc(hidden)]
+    const CARDINALITY: u32 = 0;
+
     /// The value, borrowed.
     fn label(&self) -> Label<'_>;
+
+    /// The number of the value, where they are counted.
+    #[doc(hidden)]
+    #[inline]
+    fn index(&self) -> u32 {
+        0
+    }
 }
 
 /// The value of a field.
@@ -174,9 +185,16 @@ macro_rules! text {
 text!(str String Box<str> std::rc::Rc<str> std::sync::Arc<str> std::borrow::Cow<'_, str>);
 
 impl DimensionValue for bool {
+    const CARDINALITY: u32 = 2;
+
     #[inline]
     fn label(&self) -> Label<'_> {
         Label::Bool(*self)
+    }
+
+    #[inline]
+    fn index(&self) -> u32 {
+        u32::from(*self)
     }
 }
 
@@ -209,9 +227,16 @@ impl<T: FieldValue> FieldValue for Option<T> {
 }
 
 impl<T: DimensionValue + ?Sized> DimensionValue for &T {
+    const CARDINALITY: u32 = T::CARDINALITY;
+
     #[inline]
     fn label(&self) -> Label<'_> {
         (**self).label()
+    }
+
+    #[inline]
+    fn index(&self) -> u32 {
+        (**self).index()
     }
 }
 

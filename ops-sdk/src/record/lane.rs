@@ -45,6 +45,8 @@ pub(super) struct Lane {
     ends: Ends,
     /// The last event that the flush thread took.
     pub(super) seq_taken: AtomicU64,
+    /// By site: the table of cells of a site all of whose dimensions have known values.
+    pub(super) dense: [AtomicU32; SITES_MAX],
     /// By site: the cell of a site without dimensions; of one with dimensions, how many series it has here.
     pub(super) slots: [AtomicU32; SITES_MAX],
 }

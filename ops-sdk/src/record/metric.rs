@@ -65,12 +65,13 @@ pub fn observe_by(site: &'static Site, value: f64, labels: &[Label<'_>]) {
     }
 }
 
-fn set_cell(arena: Arena, site: &Site, cell: &GaugeCell, value: f64) {
+#[inline]
+pub(super) fn set_cell(arena: Arena, site: &Site, cell: &GaugeCell, value: f64) {
     cell.set(value, clock::ticks(), arena.epoch(site.resolution).load(Relaxed));
 }
 
 #[inline]
-fn observe_cell(arena: Arena, site: &Site, cell: &HistogramCell, value: f64) {
+pub(super) fn observe_cell(arena: Arena, site: &Site, cell: &HistogramCell, value: f64) {
     if !cell.observe(arena, value, arena.epoch(site.resolution).load(Relaxed)) {
         losses::no_room(Signal::Metric);
     }
@@ -266,7 +267,7 @@ fn found_or_made<T: Resident>(
         return Some(cell);
     }
     // Without keys there can only be the label of an outcome, of which there are as many as the program has words for.
-    if site.keys.is_empty() || series::admit(lane, slot) {
+    if site.keys.is_empty() || series::admit(lane, site, slot) {
         return arena.at(series::make(arena, lane, site, slot, labels, hash)?);
     }
     let overflow = &[Label::Str(series::OVERFLOW); DIMENSIONS_MAX][..labels.len().min(DIMENSIONS_MAX)];

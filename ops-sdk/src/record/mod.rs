@@ -7,7 +7,10 @@
 
 mod arena;
 mod arg;
+mod budget;
 mod cell;
+mod dense;
+mod dimensions;
 mod event;
 mod frame;
 mod in_flight;
@@ -29,8 +32,14 @@ mod tracked;
 
 pub(crate) use self::arena::Arena;
 pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
+pub use self::budget::{Budget, fits, joined, known};
 #[cfg(test)]
 pub(crate) use self::cell::GaugeDelta;
+pub use self::dense::{Series, count_in, in_series, observe_in, set_in};
+pub use self::dimensions::{
+    Dimensions, End, Fixed, KnownValue, One, SERIES_MAX, Shown, Spread, Values, With,
+};
+pub use self::dimensions::{known_values, shown, spread};
 pub use self::event::event;
 pub(crate) use self::frame::Frame;
 pub use self::in_flight::InFlight;
@@ -44,10 +53,8 @@ pub use self::outcome::{
 pub use self::outcome::{err_if, none_is, ok_if};
 pub(crate) use self::overflow::set_bytes_max as set_overflow_bytes_max;
 pub(crate) use self::reader::{Reader, Taken, pending_events};
-#[cfg(test)]
-use self::series::OVERFLOW;
-pub(crate) use self::series::set_series_max;
+pub(crate) use self::series::{OVERFLOW, set_series_max};
 pub use self::site::{Kind, Piece, Site, Source};
 pub use self::switch::{enabled, on};
 pub(crate) use self::switch::{turn_off, turn_on};
-pub use self::tracked::{Tracked, track, untracked};
+pub use self::tracked::{Tracked, track, track_in, untracked};

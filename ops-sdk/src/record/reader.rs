@@ -36,6 +36,19 @@ pub(crate) enum Taken {
     InFlight(Levels),
 }
 
+impl Taken {
+    /// How much it is, in increments, values or calls.
+    pub(crate) fn count(&self) -> u64 {
+        match self {
+            Taken::Counter(sum) => *sum,
+            Taken::Gauge(gauge) => gauge.count,
+            Taken::Histogram(values) => values.count,
+            Taken::Calls { durations, untimed, .. } => durations.count.saturating_add(*untimed),
+            Taken::InFlight(_) => 0,
+        }
+    }
+}
+
 /// Takes out of the arena. There is one, because what is taken is gone.
 pub(crate) struct Reader {
     arena: Arena,

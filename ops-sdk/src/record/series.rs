@@ -13,7 +13,7 @@ use super::{Kind, Label, Site};
 pub(crate) const OVERFLOW: &str = "ops.overflow";
 
 const TABLE_LEN_FIRST: u32 = 64;
-static SERIES_MAX: AtomicU32 = AtomicU32::new(1000);
+static SERIES_MAX: AtomicU32 = AtomicU32::new(super::SERIES_MAX);
 
 /// Sets how many series one site may have on one thread; further ones share the overflow series.
 pub(crate) fn set_series_max(series: u32) {
@@ -105,13 +105,19 @@ pub(super) fn make(
 
 /// Whether one more series of this site may be made on this lane; counts it if so.
 #[cold]
-pub(super) fn admit(lane: &Lane, slot: u32) -> bool {
+pub(super) fn admit(lane: &Lane, site: &Site, slot: u32) -> bool {
     let Some(count) = lane.slots.get(slot as usize).filter(|_| (slot as usize) < SITES_MAX) else {
         return true;
     };
     let series = count.load(Relaxed);
     count.store(series.saturating_add(1), Relaxed);
-    series < SERIES_MAX.load(Relaxed)
+    series < if site.series_max > 0 { site.series_max } else { SERIES_MAX.load(Relaxed) }
+}
+
+/// Whether this is the cell of the overflow series, and not one of these values.
+pub(super) fn is_overflow(arena: Arena, head: &CellHead, labels: &[Label<'_>]) -> bool {
+    let overflow = |label: Option<&Label<'_>>| matches!(label, Some(Label::Str(OVERFLOW)));
+    overflow(values(arena, head).next().as_ref()) && !overflow(labels.first())
 }
 
 /// The values of a cell's dimensions, as text.

@@ -13,7 +13,7 @@ use super::cell::HistogramCell;
 use super::lane::{self, Lane};
 use super::metric::{self, DIMENSIONS_MAX, Mishap};
 use super::outcome::Ending;
-use super::{InFlight, Label, Site, registry, series};
+use super::{Budget, InFlight, Label, Series, Site, Values, budget, registry, series};
 use crate::clock::{self, Ticks};
 
 /// A call in progress. Dropped before it is [`Tracked::done`], it is one that panicked, or was cancelled.
@@ -46,6 +46,22 @@ enum Place {
 /// Begins a call while recording is on.
 #[inline]
 pub fn track(site: &'static Site, labels: &[Label<'_>]) -> Tracked {
+    begin(site, || if labels.is_empty() { Place::Site } else { place(site, labels) })
+}
+
+/// Begins a call of these dimensions while recording is on.
+#[inline]
+pub fn track_in<B: Budget, const N: usize, V: Values>(series: Series<B, N>, values: V) -> Tracked {
+    const { budget::within::<B, V>() };
+    begin(series.site(), || {
+        let mut place = Place::Nowhere;
+        series.with_cell(&values, |_, cell| place = Place::of(cell));
+        place
+    })
+}
+
+#[inline]
+fn begin(site: &'static Site, place: impl FnOnce() -> Place) -> Tracked {
     if let Some(in_flight) = site.in_flight {
         // A call that never ends must be known, too.
         if site.slot() == 0 {
@@ -53,7 +69,7 @@ pub fn track(site: &'static Site, labels: &[Label<'_>]) -> Tracked {
         }
         in_flight.begin();
     }
-    let cell = if labels.is_empty() { Place::Site } else { place(site, labels) };
+    let cell = place();
     // The clock comes last: what was done for the call is not part of it.
     let began = if one_in(site.sample) { Began::At(clock::ticks()) } else { Began::Untimed };
     Tracked { site, began: Some(began), cell }
@@ -114,12 +130,16 @@ impl Drop for Tracked {
 #[inline]
 fn place(site: &'static Site, labels: &[Label<'_>]) -> Place {
     let mut place = Place::Nowhere;
-    metric::with_cell_by(site, labels, |_, cell| {
-        if let Some(lane) = lane::current() {
-            place = Place::Dimensions(lane, cell);
-        }
-    });
+    metric::with_cell_by(site, labels, |_, cell| place = Place::of(cell));
     place
+}
+
+impl Place {
+    /// This cell, which is one of this thread.
+    #[inline]
+    fn of(cell: &'static HistogramCell) -> Place {
+        lane::current().map_or(Place::Nowhere, |lane| Place::Dimensions(lane, cell))
+    }
 }
 
 #[inline]

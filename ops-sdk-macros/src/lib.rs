@@ -209,7 +209,30 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// It goes on functions and methods, `async` or not, and on whole `impl` blocks, of types and of traits, where it
-/// measures every function that has a body.
+/// measures every function that has a body. What a block says holds for all its methods, and a method's own arguments
+/// win over it:
+///
+/// ```
+/// # use ops_sdk::instrumented;
+/// # struct Till(u64);
+/// #[instrumented(in_flight, unit = Microseconds, log = "error", err_if = Option::is_none)]
+/// impl Till {
+///     fn next(&mut self) -> Option<u64> {
+///         self.0 = self.0.checked_sub(1)?;
+///         Some(self.0)
+///     }
+///
+///     #[instrumented(sample = 16, in_flight = false, log = "off")]
+///     fn last(&self) -> Option<u64> {
+///         Some(self.0)
+///     }
+/// }
+/// # assert_eq!((Till(2).next(), Till(0).next(), Till(1).last()), (Some(1), None, Some(1)));
+/// ```
+///
+/// A block can say `in_flight`, `unit`, `resolution`, `sample`, `log`, `level`, `ok_if`, `err_if` and `none`. A condition
+/// is asked of the methods that return something which can be looked at, `none` of those that return an `Option`. A
+/// method turns off what it does not want by `in_flight = false` and `log = "off"`, or by `skip` altogether.
 ///
 /// **Endings.** A call that returns `Err` is an error; so is one that panics. Whatever is not a `Result` is a success.
 /// A type can say more: if what is returned, or the error of a `Result`, implements `ops_sdk::Outcome`, which can be
@@ -238,16 +261,16 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// |---|---|---|
 /// | `name = "..."` | a function or method | the whole value of `Function`, in place of the path: 1-1024 printable ASCII characters |
 /// | `skip` | a method of an annotated block | leaves it as it is |
-/// | `ok_if = condition`, `err_if = condition` | a function or method | a closure or the path of a function that looks at what is returned: a success (or an error) if it says `true`, else the other |
-/// | `none = ok`, `= error`, `= client` | a function or method that returns an `Option` | what `None` is |
+/// | `ok_if = condition`, `err_if = condition` | a function, a method or a block | a closure or the path of a function that looks at what is returned: a success (or an error) if it says `true`, else the other |
+/// | `none = ok`, `= error`, `= client` | what returns an `Option`, or a block | what `None` is |
 /// | `dims("Key" => value, ..)` | a function or method | more dimensions of all its metrics but `in_flight`: up to 28, by the rules of [`counter!`](macro@counter) |
 /// | `series_max = 50`, `rollup = [[], ["Key"]]` | a function or method with `dims` | as in [`counter!`](macro@counter); of a rollup `Function` stays |
-/// | `in_flight` | a function or method | the gauge `in_flight` by `Function`: how many calls are in progress |
-/// | `unit = Seconds`, `Milliseconds`, `Microseconds` | a function or method | the unit of `duration`, which is milliseconds if nothing is said |
-/// | `resolution = high` or `standard` | a function or method | whether CloudWatch keeps its metrics by the second or by the minute |
-/// | `sample = 16` | a function or method | all calls are counted, and one in 16 is timed |
-/// | `log = "entry, exit, error"` | a function or method | which log lines it writes: one of these, or more with commas |
-/// | `level = debug` | a function or method that logs | the level of the lines but those of errors; `info` if nothing is said |
+/// | `in_flight` | a function, a method or a block | the gauge `in_flight` by `Function`: how many calls are in progress |
+/// | `unit = Seconds`, `Milliseconds`, `Microseconds` | a function, a method or a block | the unit of `duration`, which is milliseconds if nothing is said |
+/// | `resolution = high` or `standard` | a function, a method or a block | whether CloudWatch keeps its metrics by the second or by the minute |
+/// | `sample = 16` | a function, a method or a block | all calls are counted, and one in 16 is timed |
+/// | `log = "entry, exit, error"` | a function, a method or a block | which log lines it writes: one of these, or more with commas |
+/// | `level = debug` | what logs | the level of the lines but those of errors; `info` if nothing is said |
 /// | `fields(name = value, ..)` | a function or method that logs | up to 16 fields of its log lines, written as in [`info!`](macro@info) |
 ///
 /// **Dimensions.** The values are taken when the call begins, before the body can move the arguments, and only while

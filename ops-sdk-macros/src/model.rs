@@ -147,7 +147,7 @@ pub(crate) struct Options {
     pub(crate) skip: bool,
     pub(crate) judge: Judge,
     pub(crate) dimensions: Dimensions,
-    pub(crate) in_flight: bool,
+    pub(crate) in_flight: Option<bool>,
     pub(crate) unit: Option<Ident>,
     pub(crate) resolution: Option<Ident>,
     /// One call in so many is timed.
@@ -160,7 +160,33 @@ pub(crate) struct Options {
 impl Options {
     /// Whether a call needs more than its number and its duration.
     pub(crate) fn is_tracked(&self) -> bool {
-        self.in_flight || self.sample.is_some() || !self.dimensions.is_empty()
+        self.counts_in_flight() || self.sample.is_some() || !self.dimensions.is_empty()
+    }
+
+    /// Whether calls in progress are counted.
+    pub(crate) fn counts_in_flight(&self) -> bool {
+        self.in_flight == Some(true)
+    }
+
+    /// Takes what the block around says and the method itself does not. A condition on what is returned is for methods
+    /// that return something which can be looked at, and `none` for those that return an `Option`.
+    pub(crate) fn inherit(&mut self, block: &Options, returned: Returned) {
+        self.in_flight = self.in_flight.or(block.in_flight);
+        self.unit = self.unit.take().or_else(|| block.unit.clone());
+        self.resolution = self.resolution.take().or_else(|| block.resolution.clone());
+        self.sample = self.sample.take().or_else(|| block.sample.clone());
+        self.log = self.log.or(block.log);
+        if self.log.is_some_and(|log| log != LogOn::default()) {
+            self.level = self.level.or(block.level);
+        }
+        let allowed = match block.judge {
+            Judge::Type => false,
+            Judge::OkIf(_) | Judge::ErrIf(_) => returned != Returned::Nothing,
+            Judge::None(..) => returned == Returned::Option,
+        };
+        if allowed && matches!(self.judge, Judge::Type) {
+            self.judge = block.judge.clone();
+        }
     }
 
     /// Where this argument was written, if it was.
@@ -177,8 +203,17 @@ pub(crate) struct LogOn {
     pub(crate) error: bool,
 }
 
+/// What a method is seen to return.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Returned {
+    /// Nothing, or something that nobody can look at.
+    Nothing,
+    Value,
+    Option,
+}
+
 /// Who says how a call ended.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) enum Judge {
     /// The type of what it returned.
     #[default]

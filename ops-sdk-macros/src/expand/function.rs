@@ -36,13 +36,14 @@ fn refusal(item: &Item) -> Error {
     Error::new_spanned(item, message)
 }
 
-fn block(options: &Options, mut block: ItemImpl) -> Result<TokenStream> {
-    check::block_options(options)?;
+fn block(of_block: &Options, mut block: ItemImpl) -> Result<TokenStream> {
+    check::block_options(of_block)?;
     let prefix = format!("{}::", type_name(&block.self_ty));
     for item in &mut block.items {
         if let ImplItem::Fn(method) = item {
-            let options = parse::own_options(&mut method.attrs)?;
+            let mut options = parse::own_options(&mut method.attrs)?;
             if !options.skip {
+                options.inherit(of_block, returns::seen(&method.sig.output));
                 instrument(&method.attrs, &method.sig, &mut method.block, &options, &prefix)?;
             }
         }
@@ -121,10 +122,10 @@ fn call_site(attributes: &[Attribute], ident: &Ident, options: &Options, prefix:
     if !doc.is_empty() {
         more.extend(quote_spanned!(hygienic()=> .doc(#doc)));
     }
-    if options.in_flight {
+    if options.counts_in_flight() {
         more.extend(quote_spanned!(hygienic()=> .in_flight(&__OPS_IN_FLIGHT)));
     }
-    let in_flight = options.in_flight.then(|| {
+    let in_flight = options.counts_in_flight().then(|| {
         quote_spanned! {hygienic()=>
             static __OPS_IN_FLIGHT: ::ops_sdk::__private::InFlight = ::ops_sdk::__private::InFlight::new();
         }

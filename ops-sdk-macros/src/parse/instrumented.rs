@@ -3,7 +3,7 @@
 use proc_macro2::{Group, Ident, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Attribute, Error, Expr, LitInt, LitStr, Meta, Result, Token, token};
+use syn::{Attribute, Error, Expr, LitBool, LitInt, LitStr, Meta, Result, Token, token};
 
 use super::outcome::how;
 use super::{dimensions, event, logs};
@@ -96,8 +96,8 @@ const ARGUMENTS: &[Argument] = &[
     Argument {
         name: "in_flight",
         usage: "in_flight",
-        read: |options, _, _| {
-            options.in_flight = true;
+        read: |options, name, input| {
+            options.in_flight = Some(switch(name, input)?);
             Ok(())
         },
     },
@@ -237,6 +237,17 @@ fn parenthesized(name: &Ident, input: ParseStream<'_>, usage: &str) -> Result<To
         Some(group) => Ok(group.stream()),
         None => Err(Error::new(name.span(), format!("expected `{usage}`"))),
     }
+}
+
+/// Nothing, `= true` or `= false`.
+fn switch(name: &Ident, input: ParseStream<'_>) -> Result<bool> {
+    if input.parse::<Option<Token![=]>>()?.is_none() {
+        return Ok(true);
+    }
+    if input.peek(LitBool) {
+        return Ok(input.parse::<LitBool>()?.value);
+    }
+    Err(Error::new(name.span(), format!("expected `{name}`, `{name} = true` or `{name} = false`")))
 }
 
 /// One word, and nothing behind it.

@@ -413,6 +413,91 @@ pub fn dimensions(input: TokenStream) -> TokenStream {
     expanded.unwrap_or_else(|error| fallback::expression(&error)).into()
 }
 
+/// Makes a struct a record of a unit of work, such as a request or a job: its fields are metrics, dimensions and fields
+/// of a log line, and are recorded together, once, when it is done.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use ops_sdk::Timer;
+/// use ops_sdk::prelude::*;
+///
+/// #[derive(Clone, Copy, Dimensions)]
+/// enum Operation {
+///     Get,
+///     Put,
+/// }
+///
+/// #[derive(Default, Record)]
+/// struct Database {
+///     #[record(counter)]
+///     queries: u32,
+///     #[record(histogram)]
+///     waited: Duration,
+/// }
+///
+/// #[derive(Record)]
+/// #[record(prefix = "request.", rollup = [[], ["Operation"]], log = "request handled")]
+/// struct Request<'a> {
+///     #[record(dimension, name = "Operation")]
+///     operation: Operation,
+///     #[record(dimension, name = "Status")]
+///     status: u16,
+///     #[record(histogram)]
+///     took: Timer,
+///     #[record(histogram, unit = Bytes)]
+///     answer: Option<usize>,
+///     #[record(flatten, prefix = "db.")]
+///     database: Database,
+///     #[record(field, name = "request.id")]
+///     id: &'a str,
+/// }
+///
+/// fn handle(id: &str) -> usize {
+///     let (operation, took, database) = (Operation::Get, Timer::start(), Database::default());
+///     let mut request = Request { operation, status: 500, took, answer: None, database, id }.on_drop();
+///     request.database.queries += 1;
+///     (request.status, request.answer) = (200, Some(1432));
+///     1432
+/// } // here it is recorded: request.took, request.answer, request.db.queries, request.db.waited, and a log line
+/// # handle("r-7");
+/// ```
+///
+/// A record is written by its method `record`, or by the guard that `on_drop` makes. Each of its metrics has all of
+/// its dimensions. Nothing is allocated, and the values are read where they lie. The rules for names, keys and units
+/// are those of [`counter!`](macro@counter), and they are checked at compile time, through everything that is flattened.
+///
+/// | on a field | |
+/// |---|---|
+/// | `counter` | a metric that counts up by it |
+/// | `gauge`, `histogram` | a metric that is set to it, or observes it: a number, a `Duration` or a `Timer` |
+/// | `dimension` | a dimension of all metrics, as in [`counter!`](macro@counter) |
+/// | `dimensions` | those of a struct with [`#[derive(Dimensions)]`](derive@Dimensions) |
+/// | `field`, `display`, `debug` | a field of the log line: the value, or the text of its `Display` or `Debug` |
+/// | `flatten` | another record, whose metrics and fields become this one's; it has no dimensions of its own |
+/// | `skip` | nothing that is recorded |
+///
+/// An `Option` of a metric, or of what is flattened, is left out while it is `None`. Behind the first word stand, where
+/// they have a meaning, `name = "..."` (else it is the name of the field), `unit = Bytes`, `resolution = high`, and for
+/// `flatten` `prefix = "..."`. A counter without a unit has `Count`; a `Duration` or `Timer` has `Milliseconds`.
+///
+/// | on the struct | |
+/// |---|---|
+/// | `prefix = "..."` | what the names of its metrics and fields begin with |
+/// | `rename_all = "..."` | how names that are not given are written, as in [`Dimensions`](derive@Dimensions) |
+/// | `resolution = high` or `standard` | of all its metrics that say nothing else |
+/// | `log = "..."`, `level = debug` | a log line with this message, of level `info` if nothing is said; its fields are the dimensions, the metrics and the fields, up to 64 |
+/// | `series_max = 50`, `rollup = [[], ["Key"]]` | as in [`counter!`](macro@counter), for each of its metrics |
+///
+/// Fields of a record without a `log` are for the line of the record that it is flattened into. The type may have
+/// lifetimes, and no other parameters.
+#[proc_macro_derive(Record, attributes(record))]
+pub fn record(input: TokenStream) -> TokenStream {
+    let record = parse::record(parse::visible(input.into()));
+    let expanded = record.and_then(|record| check::record(&record).map(|()| expand::record(&record)));
+    expanded.unwrap_or_else(|error| fallback::expression(&error)).into()
+}
+
 fn metric(kind: MetricKind, input: TokenStream) -> TokenStream {
     let metric = parse::metric(kind, parse::visible(input.into()));
     let expanded = metric.and_then(|metric| check::metric(&metric).map(|()| expand::metric(&metric)));

@@ -284,6 +284,54 @@ pub(crate) struct Keyed<T> {
     pub(crate) ty: T,
 }
 
+/// A type with `#[derive(Record)]`.
+pub(crate) struct WorkRecord {
+    pub(crate) ident: Ident,
+    pub(crate) generics: Generics,
+    /// The names of the arguments of the struct.
+    pub(crate) given: Vec<String>,
+    pub(crate) prefix: Option<LitStr>,
+    pub(crate) case: Option<Case>,
+    pub(crate) resolution: Option<Ident>,
+    /// The message of its log line.
+    pub(crate) log: Option<LitStr>,
+    pub(crate) level: Option<(Level, Span)>,
+    pub(crate) dimensions: Dimensions,
+    pub(crate) parts: Vec<WorkPart>,
+}
+
+impl WorkRecord {
+    /// Nothing yet.
+    pub(crate) fn new(ident: Ident, generics: Generics) -> WorkRecord {
+        let (given, parts, dimensions) = (Vec::new(), Vec::new(), Dimensions::default());
+        let (prefix, case, resolution, log, level) = (None, None, None, None, None);
+        WorkRecord { ident, generics, given, prefix, case, resolution, log, level, dimensions, parts }
+    }
+}
+
+/// A field of a record that is no dimension.
+pub(crate) struct WorkPart {
+    pub(crate) ident: Ident,
+    pub(crate) ty: Type,
+    pub(crate) role: Role,
+    /// With the prefix of the struct.
+    pub(crate) name: LitStr,
+    pub(crate) unit: Option<Ident>,
+    pub(crate) resolution: Option<Ident>,
+    /// Of what is flattened.
+    pub(crate) prefix: Option<LitStr>,
+}
+
+/// What a field of a record is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Role {
+    Metric(MetricKind),
+    Dimension,
+    Dimensions,
+    Field(Capture),
+    Flatten,
+}
+
 /// How words are written together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Case {

@@ -70,12 +70,13 @@ pub use crate::chunk::parts;
 pub use crate::error::Error;
 pub use crate::model::{Level, Unit};
 pub use crate::record::{
-    Amount, DimensionValue, Dimensions, Ending, FieldValue, KnownValue, Measure, Outcome,
+    Amount, Counted, DimensionValue, Dimensions, Ending, FieldValue, KnownValue, Measure, Outcome, Record,
+    Recording, Timer, Valued,
 };
 pub use crate::setup::{BackendReport, Builder, FlushReport, Ops, Stats, init};
 #[cfg(feature = "macros")]
 pub use ops_sdk_macros::{
-    Dimensions, Outcome, counter, debug, error, gauge, histogram, info, instrumented, trace, warn,
+    Dimensions, Outcome, Record, counter, debug, error, gauge, histogram, info, instrumented, trace, warn,
 };
 
 /// What the macros expand to. Not for direct use: it changes without notice.
@@ -92,12 +93,15 @@ pub mod __private {
         Budget, Dimensions, End, Fixed, KnownValue, One, SERIES_MAX, Series, Shown, Spread, Values, With,
         count_in, fits, in_series, joined, known, known_values, observe_in, set_in, shown, spread, track_in,
     };
+    pub use crate::record::{
+        Counted, Part, Record, Sample, Valued, flattens, log_dimensions, log_keys, parts, sites,
+    };
 }
 
 /// Everything that a program which records needs in scope.
 pub mod prelude {
     #[cfg(feature = "macros")]
     pub use crate::{
-        Dimensions, Outcome, counter, debug, error, gauge, histogram, info, instrumented, trace, warn,
+        Dimensions, Outcome, Record, counter, debug, error, gauge, histogram, info, instrumented, trace, warn,
     };
 }

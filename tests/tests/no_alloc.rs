@@ -75,9 +75,9 @@ fn logged_off(region: &str) -> usize {
 
 #[derive(Clone, Copy, Dimensions)]
 enum Third {
-    First,
-    Second,
-    Third,
+    One,
+    Two,
+    Three,
 }
 
 #[derive(Clone, Copy, Dimensions)]
@@ -87,13 +87,37 @@ struct Kind {
 }
 
 fn kind(n: u64) -> Kind {
-    let third = [Third::First, Third::Second, Third::Third][(n % 3) as usize];
+    let third = [Third::One, Third::Two, Third::Three][(n % 3) as usize];
     Kind { third, even: n.is_multiple_of(2) }
 }
 
 #[instrumented(dims("Fixed" => "yes", ..kind as Kind))]
 fn numbered(kind: Kind) -> Option<bool> {
     Some(kind.even)
+}
+
+#[derive(ops_sdk::Record)]
+struct Inner {
+    #[record(histogram)]
+    took: Option<Duration>,
+}
+
+#[derive(ops_sdk::Record)]
+#[record(prefix = "work.", log = "worked", rollup = [[]])]
+struct Work<'a> {
+    #[record(dimensions)]
+    kind: Kind,
+    #[record(dimension)]
+    region: &'a str,
+    #[record(counter)]
+    n: u64,
+    #[record(flatten)]
+    inner: Inner,
+}
+
+fn work(n: u64, region: &str) -> Work<'_> {
+    let inner = Inner { took: n.is_multiple_of(2).then(|| Duration::from_millis(n % 4)) };
+    Work { kind: kind(n), region, n, inner }
 }
 
 /// How often this thread allocates in a thousand calls, after one call and one value of each kind.
@@ -131,6 +155,8 @@ fn a_warm_call_allocates_nothing() {
             allocations(|n| histogram!("a.histogram.by.number", n % 4, ..kind(n) as Kind)),
         ),
         ("#[instrumented] dims by number", allocations(|n| _ = numbered(kind(n)))),
+        ("Record", allocations(|n| work(n, &region).record())),
+        ("Record on_drop", allocations(|n| drop(work(n, &region).on_drop()))),
         ("gauge!", allocations(|n| gauge!("a.gauge", n))),
         ("gauge! by", allocations(|n| gauge!("a.gauge.by", n, "Region" => region))),
         ("histogram!", allocations(|n| histogram!("a.histogram", n % 4))),

@@ -42,7 +42,7 @@ pub(crate) const UNITS: [&str; 27] = [
     "CountPerSecond",
 ];
 
-const RESOLUTIONS: [&str; 2] = ["high", "standard"];
+pub(super) const RESOLUTIONS: [&str; 2] = ["high", "standard"];
 
 /// Checks one use of a metric macro.
 pub(crate) fn metric(metric: &Metric) -> Result<()> {
@@ -57,7 +57,7 @@ pub(crate) fn metric(metric: &Metric) -> Result<()> {
 }
 
 /// The units of a duration.
-const UNITS_OF_TIME: [&str; 3] = ["Seconds", "Milliseconds", "Microseconds"];
+pub(super) const UNITS_OF_TIME: [&str; 3] = ["Seconds", "Milliseconds", "Microseconds"];
 /// The dimensions that the SDK gives to the metrics of a function.
 const KEYS_OF_FUNCTIONS: [&str; 2] = ["Function", "Outcome"];
 /// More than a duration needs to be told from another: one call a minute of a service with a million a second.

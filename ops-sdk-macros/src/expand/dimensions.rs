@@ -60,7 +60,8 @@ pub(super) fn of_site(dimensions: &Dimensions) -> TokenStream {
     quote_spanned!(hygienic()=> .keys(#keys).cardinality(#cardinality) #series_max #rollup)
 }
 
-fn keys(dimensions: &Dimensions) -> TokenStream {
+/// The keys, as a constant expression.
+pub(super) fn keys(dimensions: &Dimensions) -> TokenStream {
     if dimensions.spreads.is_empty() {
         return own_keys(&dimensions.own);
     }
@@ -101,15 +102,15 @@ fn parts(dimensions: &Dimensions) -> Vec<TokenStream> {
     std::iter::once(own_keys(&dimensions.own)).chain(dimensions.spreads.iter().map(of_type)).collect()
 }
 
-/// The series of the site: its budget, and how many values tell them apart. Types, so that those of the values are
+/// The series of a site: its budget, and how many values tell them apart. Types, so that those of the values are
 /// left to be inferred: where one of them is wrong, the compiler then points at the value.
-pub(super) fn in_series(dimensions: &Dimensions) -> TokenStream {
+pub(super) fn in_series(dimensions: &Dimensions, site: &TokenStream) -> TokenStream {
     let len = len(dimensions);
-    quote_spanned!(hygienic()=> ::ops_sdk::__private::in_series::<__OpsBudget, { #len }>(&__OPS_SITE))
+    quote_spanned!(hygienic()=> ::ops_sdk::__private::in_series::<__OpsBudget, { #len }>(#site))
 }
 
 /// How many values there are.
-fn len(dimensions: &Dimensions) -> TokenStream {
+pub(super) fn len(dimensions: &Dimensions) -> TokenStream {
     let own = Literal::usize_unsuffixed(dimensions.own.len());
     let types = dimensions.spreads.iter().map(|spread| &spread.ty);
     quote_spanned!(hygienic()=> #own #(+ <#types as ::ops_sdk::__private::Dimensions>::KEYS.len())*)

@@ -226,7 +226,10 @@ fn begun(options: &Options) -> TokenStream {
         quote_spanned!(hygienic()=> ::ops_sdk::__private::track(&__OPS_SITE, &[]))
     } else {
         let dimensions = &options.dimensions;
-        let (in_series, values) = (dimensions::in_series(dimensions), dimensions::values(dimensions));
+        let (in_series, values) = (
+            dimensions::in_series(dimensions, &quote_spanned!(hygienic()=> &__OPS_SITE)),
+            dimensions::values(dimensions),
+        );
         quote_spanned!(hygienic()=> ::ops_sdk::__private::track_in(#in_series, #values))
     };
     quote_spanned! {hygienic()=>

@@ -15,7 +15,10 @@ pub(crate) fn metric(metric: &Metric) -> TokenStream {
     let call = if dimensions.is_empty() {
         quote_spanned!(hygienic()=> ::ops_sdk::__private::#plain(&__OPS_SITE, #value);)
     } else {
-        let (in_series, values) = (dimensions::in_series(dimensions), dimensions::values(dimensions));
+        let (in_series, values) = (
+            dimensions::in_series(dimensions, &quote_spanned!(hygienic()=> &__OPS_SITE)),
+            dimensions::values(dimensions),
+        );
         quote_spanned! {hygienic()=>
             ::ops_sdk::__private::#with(#in_series, #value, #values);
         }

@@ -9,6 +9,7 @@ mod instrumented;
 mod logs;
 mod metric;
 mod outcome;
+mod record;
 mod spec;
 mod template;
 
@@ -18,6 +19,7 @@ pub(crate) use self::groups::visible;
 pub(crate) use self::instrumented::{is_instrumented, options, own_options};
 pub(crate) use self::metric::metric;
 pub(crate) use self::outcome::outcomes;
+pub(crate) use self::record::record;
 
 use proc_macro2::Span;
 use syn::parse::ParseStream;

@@ -118,8 +118,7 @@ pub const fn fits(before: &[&[&'static str]], keys: &[&'static str], of_function
             panic!("the metrics of a function have `Function` and `Outcome` already");
         }
         if has(before, keys[at]) {
-            let message = message().text("the dimension \"").text(keys[at]).text("\" is already given");
-            panic!("{}", message.as_str());
+            refuse("the dimension \"", keys[at], "\" is already given");
         }
         at += 1;
     }
@@ -133,9 +132,18 @@ pub const fn fits(before: &[&[&'static str]], keys: &[&'static str], of_function
 #[track_caller]
 pub const fn known(key: &str, parts: &[&[&'static str]]) {
     if !has(parts, key) {
-        let message = message().text("there is no dimension \"").text(key).text("\" to keep");
-        panic!("{}", message.as_str());
+        refuse("there is no dimension \"", key, "\" to keep");
     }
+}
+
+/// Fails the compilation with this message.
+///
+/// # Panics
+///
+/// While compiling.
+#[track_caller]
+pub(super) const fn refuse(before: &str, name: &str, after: &str) -> ! {
+    panic!("{}", message().text(before).text(name).text(after).as_str())
 }
 
 pub(super) const fn has(parts: &[&[&str]], key: &str) -> bool {

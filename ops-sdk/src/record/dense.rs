@@ -94,7 +94,7 @@ fn remembered<V: Values, T: Resident>(site: &'static Site, index: usize) -> Opti
 }
 
 #[inline]
-fn labels<const N: usize>(values: &impl Values) -> [Label<'_>; N] {
+pub(super) fn labels<const N: usize>(values: &impl Values) -> [Label<'_>; N] {
     let mut labels = [Label::Bool(false); N];
     values.fill(&mut labels);
     labels

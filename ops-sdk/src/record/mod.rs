@@ -29,6 +29,7 @@ mod switch;
 #[cfg(test)]
 mod tests;
 mod tracked;
+mod work;
 
 pub(crate) use self::arena::Arena;
 pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
@@ -58,3 +59,6 @@ pub use self::site::{Kind, Piece, Site, Source};
 pub use self::switch::{enabled, on};
 pub(crate) use self::switch::{turn_off, turn_on};
 pub use self::tracked::{Tracked, track, track_in, untracked};
+pub use self::work::{
+    Counted, Part, Record, Recording, Sample, Timer, Valued, flattens, log_dimensions, log_keys, parts, sites,
+};

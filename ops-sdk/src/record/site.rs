@@ -150,6 +150,18 @@ impl Site {
         self
     }
 
+    /// Where there is no place in the source.
+    pub(super) const NOWHERE: Source = Source { target: "", file: "", line: 0 };
+
+    /// Told apart, bounded and rolled up as another one.
+    pub(super) const fn told_as(mut self, other: &Site) -> Site {
+        self.keys = other.keys;
+        self.cardinality = other.cardinality;
+        self.series_max = other.series_max;
+        self.rollups = other.rollups;
+        self
+    }
+
     /// With this message.
     #[must_use]
     pub const fn pieces(mut self, pieces: &'static [Piece]) -> Site {

@@ -160,7 +160,7 @@ pub(crate) struct Options {
 impl Options {
     /// Whether a call needs more than its number and its duration.
     pub(crate) fn is_tracked(&self) -> bool {
-        self.counts_in_flight() || self.sample.is_some() || !self.dimensions.is_empty()
+        self.counts_in_flight() || !self.dimensions.is_empty()
     }
 
     /// Whether calls in progress are counted.

@@ -86,11 +86,11 @@ pub mod __private {
     pub use crate::record::{
         Amount, AnyOutcome, Arg, AskedOutcome, Call, DimensionValue, Ending, FieldValue, Held, InFlight,
         Kind, Label, Logged, Measure, Measured, Outcome, Piece, Probe, Returning, Site, Source, Tracked,
-        count, count_by, enabled, enter, err_if, event, hold, logged, none_is, observe, observe_by, ok_if,
-        on, once, probe, returning, set, set_by, track, untracked,
+        count, count_by, enabled, enter, err_if, event, event_of, hold, logged, none_is, observe, observe_by,
+        ok_if, on, once, probe, returning, set, set_by, track, untracked,
     };
     pub use crate::record::{
-        Budget, Dimensions, End, Fixed, KnownValue, One, SERIES_MAX, Series, Shown, Spread, Values, With,
+        Budget, Dimensions, End, Fixed, Id, KnownValue, One, SERIES_MAX, Series, Shown, Spread, Values, With,
         count_in, fits, in_series, joined, known, known_values, observe_in, set_in, shown, spread, track_in,
     };
     pub use crate::record::{

@@ -245,3 +245,38 @@ fn numbered_series_keep_to_the_bound_of_the_program() {
     assert_eq!((few.len(), few.get(overflow), few.values().sum()), (6, Some(&14.0), 24.0));
     assert_eq!(sums(&capture, "ops_sdk.series_overflow"), [("Metric=few".to_owned(), 14.0)].into());
 }
+
+/// One site, whatever the types: a static in a generic function is one for all.
+fn generic<D: ops_sdk::DimensionValue, S: ops_sdk::Dimensions>(value: D, set: S) -> (D, S) {
+    counter!("generic", 1, "Value" => value, "Fixed" => "x");
+    histogram!("generic by tenant", 1, "Value" => &value, "Tenant" => S::KEYS.len());
+    (value, set)
+}
+
+#[test]
+fn a_site_in_a_generic_function_tells_types_apart() {
+    let capture = recorded(|| {
+        for _ in 0..3 {
+            for region in [Region::Ireland, Region::Virginia, Region::Tokyo] {
+                let order = Order { region, tier: Tier::Free, first: true };
+                let _ = generic(region, order);
+                let _ = generic(order.tier, region);
+                let _ = (
+                    generic(false, region),
+                    generic(true, order),
+                    generic("text", order),
+                    generic(7u8, order),
+                );
+            }
+        }
+    });
+    let wanted =
+        [("eu-west-1", 3.0), ("Virginia", 3.0), ("Tokyo", 3.0), ("free", 9.0), ("false", 9.0), ("true", 9.0)];
+    let wanted = wanted.into_iter().chain([("text", 9.0), ("7", 9.0)]);
+    let wanted: BTreeMap<_, _> = wanted.map(|(value, sum)| (format!("Fixed=x Value={value}"), sum)).collect();
+    assert_eq!(sums(&capture, "generic"), wanted);
+    assert_eq!(
+        capture.metrics("generic by tenant").iter().filter_map(|line| line["sum"].as_f64()).sum::<f64>(),
+        54.0
+    );
+}

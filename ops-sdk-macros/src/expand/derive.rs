@@ -28,6 +28,8 @@ fn of_enum(set: &DimensionSet, key: &LitStr, variants: &[Keyed<()>]) -> TokenStr
         impl #generics ::ops_sdk::__private::Dimensions for #ident #arguments #conditions {
             const KEYS: &'static [&'static ::core::primitive::str] = &[#key];
             const CARDINALITY: &'static [::core::primitive::u32] = &[#count];
+            const IDS: &'static [::core::option::Option<&'static ::ops_sdk::__private::Id>] =
+                &[<Self as ::ops_sdk::__private::DimensionValue>::ID];
 
             #[inline]
             fn index(&self) -> ::core::primitive::u32 {
@@ -44,6 +46,10 @@ fn of_enum(set: &DimensionSet, key: &LitStr, variants: &[Keyed<()>]) -> TokenStr
         #[automatically_derived]
         impl #generics ::ops_sdk::__private::DimensionValue for #ident #arguments #conditions {
             const CARDINALITY: ::core::primitive::u32 = #count;
+            const ID: ::core::option::Option<&'static ::ops_sdk::__private::Id> = {
+                static ID: ::ops_sdk::__private::Id = ::ops_sdk::__private::Id::new();
+                ::core::option::Option::Some(&ID)
+            };
 
             #[inline]
             fn index(&self) -> ::core::primitive::u32 {
@@ -63,6 +69,7 @@ fn of_enum(set: &DimensionSet, key: &LitStr, variants: &[Keyed<()>]) -> TokenStr
 fn of_struct(set: &DimensionSet, fields: &[Keyed<Type>]) -> TokenStream {
     let (ident, (generics, arguments, conditions)) = (&set.ident, set.generics.split_for_impl());
     let keys = fields.iter().map(|field| &field.text);
+    let types = fields.iter().map(|field| &field.ty);
     let cardinalities = fields.iter().map(|field| cardinality(&field.ty));
     let steps = fields.iter().map(|Keyed { ident, ty, .. }| {
         let cardinality = cardinality(ty);
@@ -81,6 +88,8 @@ fn of_struct(set: &DimensionSet, fields: &[Keyed<Type>]) -> TokenStream {
         impl #generics ::ops_sdk::__private::Dimensions for #ident #arguments #conditions {
             const KEYS: &'static [&'static ::core::primitive::str] = &[#(#keys),*];
             const CARDINALITY: &'static [::core::primitive::u32] = &[#(#cardinalities),*];
+            const IDS: &'static [::core::option::Option<&'static ::ops_sdk::__private::Id>] =
+                &[#(<#types as ::ops_sdk::__private::DimensionValue>::ID),*];
 
             #[inline]
             fn index(&self) -> ::core::primitive::u32 {

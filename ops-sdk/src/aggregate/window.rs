@@ -64,9 +64,9 @@ impl Window {
                 self.merge(cell.series(), points, gauge.set_at);
             }
             Taken::Histogram(d) => self.merge(cell.series(), Points::Histogram(d), 0),
-            Taken::Calls { durations, untimed, errors, panics, cancelled, client_errors } => {
+            Taken::Calls { durations, untimed, labelled, errors, panics, cancelled, client_errors } => {
                 let calls = durations.count.saturating_add(untimed);
-                self.add_outcomes(cell, calls);
+                self.add_outcomes(cell, calls.saturating_add(labelled));
                 self.add_calls(cell, calls, [errors, panics, cancelled, client_errors]);
                 self.add_durations(cell, durations);
             }
@@ -267,7 +267,15 @@ mod tests {
         window.add(
             &SITE,
             vec![],
-            Taken::Calls { durations, errors: 1, panics: 1, cancelled: 0, client_errors: 0, untimed: 2 },
+            Taken::Calls {
+                durations,
+                errors: 1,
+                panics: 1,
+                cancelled: 0,
+                client_errors: 0,
+                untimed: 2,
+                labelled: 0,
+            },
         );
         let metrics = window.close(60_000, &[]);
         let told: Vec<_> = metrics.iter().map(|m| (m.name.as_ref(), m.unit, m.points.sum())).collect();
@@ -288,6 +296,7 @@ mod tests {
         let taken = |errors| Taken::Calls {
             durations: durations.clone(),
             untimed: 3,
+            labelled: 0,
             errors,
             panics: 0,
             cancelled: 0,
@@ -332,8 +341,15 @@ mod tests {
         for (region, errors) in [("eu", 1), ("us", 2)] {
             let mut durations = Distribution::default();
             durations.observe(2.0, 3);
-            let taken =
-                Taken::Calls { durations, untimed: 0, errors, panics: 0, cancelled: 0, client_errors: 0 };
+            let taken = Taken::Calls {
+                durations,
+                untimed: 0,
+                labelled: 0,
+                errors,
+                panics: 0,
+                cancelled: 0,
+                client_errors: 0,
+            };
             window.add(&SITE, vec![region.into(), "declined".into()], taken);
         }
         let metrics = window.close(60_000, &[]);

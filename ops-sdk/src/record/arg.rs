@@ -5,6 +5,7 @@
 use std::fmt::{Debug, Display};
 use std::time::Duration;
 
+use super::Id;
 use crate::model::Unit;
 
 /// A number that a counter can count up by.
@@ -56,6 +57,10 @@ pub trait DimensionValue {
 
     /// The value, borrowed.
     fn label(&self) -> Label<'_>;
+
+    /// What tells this way of numbering values from every other one; `None` where there is none.
+    #[doc(hidden)]
+    const ID: Option<&'static Id> = None;
 
     /// The number of the value, where they are counted.
     #[doc(hidden)]
@@ -184,8 +189,12 @@ macro_rules! text {
 
 text!(str String Box<str> std::rc::Rc<str> std::sync::Arc<str> std::borrow::Cow<'_, str>);
 
+/// The two values of a `bool`.
+static BOOL: Id = Id::new();
+
 impl DimensionValue for bool {
     const CARDINALITY: u32 = 2;
+    const ID: Option<&'static Id> = Some(&BOOL);
 
     #[inline]
     fn label(&self) -> Label<'_> {
@@ -228,6 +237,7 @@ impl<T: FieldValue> FieldValue for Option<T> {
 
 impl<T: DimensionValue + ?Sized> DimensionValue for &T {
     const CARDINALITY: u32 = T::CARDINALITY;
+    const ID: Option<&'static Id> = T::ID;
 
     #[inline]
     fn label(&self) -> Label<'_> {

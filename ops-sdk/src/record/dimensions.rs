@@ -49,6 +49,10 @@ pub trait Dimensions {
     /// How many values there are for each key.
     const CARDINALITY: &'static [u32];
 
+    /// What tells the way each key's values are numbered.
+    #[doc(hidden)]
+    const IDS: &'static [Option<&'static Id>] = &[];
+
     /// The number of this combination of values, less than the product of the cardinalities.
     fn index(&self) -> u32;
 
@@ -60,6 +64,7 @@ pub trait Dimensions {
 impl<T: Dimensions + ?Sized> Dimensions for &T {
     const KEYS: &'static [&'static str] = T::KEYS;
     const CARDINALITY: &'static [u32] = T::CARDINALITY;
+    const IDS: &'static [Option<&'static Id>] = T::IDS;
 
     #[inline]
     fn index(&self) -> u32 {
@@ -83,22 +88,44 @@ pub trait KnownValue: DimensionValue {}
 impl KnownValue for bool {}
 impl<T: KnownValue + ?Sized> KnownValue for &T {}
 
+/// A way of numbering the values of a type, told from every other by where it lies: statics never share a place.
+#[derive(Debug)]
+pub struct Id(#[allow(dead_code)] u8); // of some size, so that it lies somewhere
+
+impl Id {
+    /// A new one.
+    #[must_use]
+    #[allow(clippy::new_without_default)] // it is made in statics alone
+    pub const fn new() -> Id {
+        Id(0)
+    }
+}
+
+/// That of a literal, which has one value wherever its site is used.
+static FIXED: Id = Id::new();
+
+/// The ways in which the values of a call are numbered, one after the other. A site in a generic function meets values
+/// of several types: their numbers mean the same if these are the same.
+pub(super) type Ids = [Option<&'static Id>; DIMENSIONS_MAX];
+
+const NO_IDS: Ids = [None; DIMENSIONS_MAX];
+
 /// Some of the values of a call.
 pub trait Values {
     /// How many they are.
     const LEN: usize;
     /// How many combinations there are of those that are known.
     const KNOWN: u64;
-    /// Whether all of them are known.
+    /// Whether all of them are known, and numbered.
     const ALL_KNOWN: bool;
-    /// How many values each can have, 0 where that is not known; the first `LEN` count.
-    const CARDINALITY: [u32; DIMENSIONS_MAX];
+    /// How each is numbered; the first `LEN` count.
+    const IDS: [Option<&'static Id>; DIMENSIONS_MAX];
 
     /// The number of this combination, less than `KNOWN` if all are known.
     fn index(&self) -> usize;
 
-    /// Writes them to the first `LEN` places.
-    fn fill<'a>(&'a self, labels: &mut [Label<'a>]);
+    /// Writes them to the places from `at` on.
+    fn fill<'a, const N: usize>(&'a self, labels: &mut [Label<'a>; N], at: usize);
 }
 
 /// No more values.
@@ -137,9 +164,9 @@ pub const fn known_values<T: KnownValue + ?Sized>() -> u32 {
     T::CARDINALITY
 }
 
-const fn just(cardinality: u32) -> [u32; DIMENSIONS_MAX] {
-    let mut all = [0; DIMENSIONS_MAX];
-    all[0] = cardinality;
+const fn just(id: Option<&'static Id>) -> Ids {
+    let mut all = NO_IDS;
+    all[0] = id;
     all
 }
 
@@ -147,26 +174,25 @@ impl Values for End {
     const LEN: usize = 0;
     const KNOWN: u64 = 1;
     const ALL_KNOWN: bool = true;
-    const CARDINALITY: [u32; DIMENSIONS_MAX] = [0; DIMENSIONS_MAX];
+    const IDS: Ids = NO_IDS;
 
-    #[inline]
+    #[inline(always)]
     fn index(&self) -> usize {
         0
     }
 
-    #[inline]
-    fn fill<'a>(&'a self, _: &mut [Label<'a>]) {}
+    #[inline(always)]
+    fn fill<'a, const N: usize>(&'a self, _: &mut [Label<'a>; N], _: usize) {}
 }
 
 impl<P: Values, R: Values> Values for With<P, R> {
     const LEN: usize = P::LEN + R::LEN;
     const KNOWN: u64 = P::KNOWN.saturating_mul(R::KNOWN);
     const ALL_KNOWN: bool = P::ALL_KNOWN && R::ALL_KNOWN;
-    const CARDINALITY: [u32; DIMENSIONS_MAX] = {
-        let mut all = P::CARDINALITY;
-        let mut at = P::LEN;
+    const IDS: Ids = {
+        let (mut all, mut at) = (P::IDS, P::LEN);
         while at < DIMENSIONS_MAX {
-            all[at] = R::CARDINALITY[at - P::LEN];
+            all[at] = R::IDS[at - P::LEN];
             at += 1;
         }
         all
@@ -178,29 +204,29 @@ impl<P: Values, R: Values> Values for With<P, R> {
         self.0.index().wrapping_mul(R::KNOWN as usize).wrapping_add(self.1.index())
     }
 
-    #[inline]
-    fn fill<'a>(&'a self, labels: &mut [Label<'a>]) {
-        if let Some((own, others)) = labels.split_at_mut_checked(P::LEN) {
-            self.0.fill(own);
-            self.1.fill(others);
-        }
+    #[inline(always)]
+    fn fill<'a, const N: usize>(&'a self, labels: &mut [Label<'a>; N], at: usize) {
+        self.0.fill(labels, at);
+        self.1.fill(labels, at + P::LEN);
     }
 }
 
 impl<T: DimensionValue + ?Sized> Values for One<'_, T> {
     const LEN: usize = 1;
     const KNOWN: u64 = if T::CARDINALITY == 0 { 1 } else { T::CARDINALITY as u64 };
-    const ALL_KNOWN: bool = T::CARDINALITY > 0;
-    const CARDINALITY: [u32; DIMENSIONS_MAX] = just(T::CARDINALITY);
+    const ALL_KNOWN: bool = T::CARDINALITY > 0 && T::ID.is_some();
+    const IDS: Ids = just(T::ID);
 
-    #[inline]
+    #[inline(always)]
     fn index(&self) -> usize {
         self.0.index() as usize
     }
 
-    #[inline]
-    fn fill<'a>(&'a self, labels: &mut [Label<'a>]) {
-        labels.iter_mut().take(1).for_each(|label| *label = self.0.label());
+    #[inline(always)]
+    fn fill<'a, const N: usize>(&'a self, labels: &mut [Label<'a>; N], at: usize) {
+        if let Some(label) = labels.get_mut(at) {
+            *label = self.0.label();
+        }
     }
 }
 
@@ -208,16 +234,18 @@ impl<T: DimensionValue + ?Sized> Values for Fixed<'_, T> {
     const LEN: usize = 1;
     const KNOWN: u64 = 1;
     const ALL_KNOWN: bool = true;
-    const CARDINALITY: [u32; DIMENSIONS_MAX] = just(1);
+    const IDS: Ids = just(Some(&FIXED));
 
-    #[inline]
+    #[inline(always)]
     fn index(&self) -> usize {
         0
     }
 
-    #[inline]
-    fn fill<'a>(&'a self, labels: &mut [Label<'a>]) {
-        labels.iter_mut().take(1).for_each(|label| *label = self.0.label());
+    #[inline(always)]
+    fn fill<'a, const N: usize>(&'a self, labels: &mut [Label<'a>; N], at: usize) {
+        if let Some(label) = labels.get_mut(at) {
+            *label = self.0.label();
+        }
     }
 }
 
@@ -225,41 +253,55 @@ impl Values for Shown<'_> {
     const LEN: usize = 1;
     const KNOWN: u64 = 1;
     const ALL_KNOWN: bool = false;
-    const CARDINALITY: [u32; DIMENSIONS_MAX] = just(0);
+    const IDS: Ids = NO_IDS;
 
-    #[inline]
+    #[inline(always)]
     fn index(&self) -> usize {
         0
     }
 
-    #[inline]
-    fn fill<'a>(&'a self, labels: &mut [Label<'a>]) {
-        labels.iter_mut().take(1).for_each(|label| *label = Label::Display(self.0));
+    #[inline(always)]
+    fn fill<'a, const N: usize>(&'a self, labels: &mut [Label<'a>; N], at: usize) {
+        if let Some(label) = labels.get_mut(at) {
+            *label = Label::Display(self.0);
+        }
     }
 }
 
 impl<D: Dimensions + ?Sized> Values for Spread<'_, D> {
     const LEN: usize = D::KEYS.len();
     const KNOWN: u64 = product(D::CARDINALITY);
-    const ALL_KNOWN: bool = true;
-    const CARDINALITY: [u32; DIMENSIONS_MAX] = {
-        let mut all = [0; DIMENSIONS_MAX];
-        let mut at = 0;
-        while at < D::CARDINALITY.len() && at < DIMENSIONS_MAX {
-            all[at] = D::CARDINALITY[at];
+    const ALL_KNOWN: bool = {
+        let (mut all, mut at) = (D::IDS.len() == D::KEYS.len(), 0);
+        while at < D::IDS.len() {
+            all &= D::IDS[at].is_some();
+            at += 1;
+        }
+        all
+    };
+    const IDS: Ids = {
+        let (mut all, mut at) = (NO_IDS, 0);
+        while at < D::IDS.len() && at < DIMENSIONS_MAX {
+            all[at] = D::IDS[at];
             at += 1;
         }
         all
     };
 
-    #[inline]
+    #[inline(always)]
     fn index(&self) -> usize {
         self.0.index() as usize
     }
 
-    #[inline]
-    fn fill<'a>(&'a self, labels: &mut [Label<'a>]) {
-        labels.iter_mut().enumerate().for_each(|(key, label)| *label = self.0.label(key));
+    #[inline(always)]
+    fn fill<'a, const N: usize>(&'a self, labels: &mut [Label<'a>; N], at: usize) {
+        let mut key = 0;
+        while key < D::KEYS.len() {
+            if let Some(label) = labels.get_mut(at + key) {
+                *label = self.0.label(key);
+            }
+            key += 1;
+        }
     }
 }
 
@@ -281,6 +323,7 @@ mod tests {
     impl Dimensions for Set {
         const KEYS: &'static [&'static str] = &["n", "is"];
         const CARDINALITY: &'static [u32] = &[3, 2];
+        const IDS: &'static [Option<&'static Id>] = &[Some(&FIXED), bool::ID];
 
         fn index(&self) -> u32 {
             self.0 * 2 + u32::from(self.1)
@@ -291,14 +334,13 @@ mod tests {
         }
     }
 
-    fn facts<V: Values>(_: &V) -> (usize, u64, bool, &'static [u32]) {
-        let all: &'static [u32; DIMENSIONS_MAX] = const { &V::CARDINALITY };
-        (V::LEN, V::KNOWN, V::ALL_KNOWN, &all[..V::LEN])
+    fn facts<V: Values>(_: &V) -> (usize, u64, bool, usize) {
+        (V::LEN, V::KNOWN, V::ALL_KNOWN, V::IDS.iter().flatten().count())
     }
 
     fn texts(values: &impl Values) -> Vec<String> {
         let mut labels = [Label::Bool(false); 8];
-        values.fill(&mut labels);
+        values.fill(&mut labels, 0);
         let text = |label: &Label<'_>| match label {
             Label::Str(text) => (*text).to_owned(),
             Label::U64(n) => n.to_string(),
@@ -312,10 +354,10 @@ mod tests {
     #[test]
     fn the_compiler_knows_what_there_can_be() {
         let (set, ip) = (Set(0, false), std::net::Ipv4Addr::LOCALHOST);
-        assert_eq!(facts(&With(One(&true), With(spread(&set), End))), (3, 12, true, &[2, 3, 2][..]));
-        assert_eq!(facts(&With(Fixed("x"), With(One(&&false), End))), (2, 2, true, &[1, 2][..]));
-        assert_eq!(facts(&With(One("x"), With(One(&true), End))), (2, 2, false, &[0, 2][..]));
-        assert_eq!(facts(&With(shown(&ip), End)), (1, 1, false, &[0][..]));
+        assert_eq!(facts(&With(One(&true), With(spread(&set), End))), (3, 12, true, 3));
+        assert_eq!(facts(&With(Fixed("x"), With(One(&&false), End))), (2, 2, true, 2));
+        assert_eq!(facts(&With(One("x"), With(One(&true), End))), (2, 2, false, 1));
+        assert_eq!(facts(&With(shown(&ip), End)), (1, 1, false, 0));
     }
 
     #[test]

@@ -8,12 +8,15 @@
 mod arena;
 mod arg;
 mod budget;
+mod call;
 mod cell;
 mod dense;
 mod dimensions;
 mod event;
+mod fields;
 mod frame;
 mod in_flight;
+mod label;
 mod lane;
 mod logged;
 pub(crate) mod losses;
@@ -23,8 +26,10 @@ mod overflow;
 mod reader;
 mod registry;
 mod ring;
+mod sample;
 mod series;
 mod site;
+pub(crate) mod stamp;
 mod switch;
 #[cfg(test)]
 mod tests;
@@ -34,20 +39,21 @@ mod work;
 pub(crate) use self::arena::Arena;
 pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
 pub use self::budget::{Budget, fits, joined, known};
+pub use self::call::{Call, enter};
 #[cfg(test)]
 pub(crate) use self::cell::GaugeDelta;
 pub use self::dense::{Series, count_in, in_series, observe_in, set_in};
 pub use self::dimensions::{
-    Dimensions, End, Fixed, KnownValue, One, SERIES_MAX, Shown, Spread, Values, With,
+    Dimensions, End, Fixed, Id, KnownValue, One, SERIES_MAX, Shown, Spread, Values, With,
 };
 pub use self::dimensions::{known_values, shown, spread};
-pub use self::event::event;
+pub use self::event::{event, event_of};
 pub(crate) use self::frame::Frame;
 pub use self::in_flight::InFlight;
 pub(crate) use self::in_flight::Levels;
 pub(crate) use self::lane::{mute, set_ring_bytes};
 pub use self::logged::{Held, Logged, hold, logged};
-pub use self::metric::{Call, count, count_by, enter, observe, observe_by, set, set_by};
+pub use self::metric::{count, count_by, observe, observe_by, set, set_by};
 pub use self::outcome::{
     AnyOutcome, AskedOutcome, Ending, Measured, Outcome, Probe, Returning, once, probe, returning,
 };

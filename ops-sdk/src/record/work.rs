@@ -275,7 +275,7 @@ impl<'a> Sample<'a> {
 /// Dimensions as fields of the log line, of which they are the first.
 #[inline]
 pub fn log_dimensions<'a, const N: usize, V: Values>(values: &'a V, args: &mut [Arg<'a>]) {
-    for (arg, label) in args.iter_mut().zip(dense::labels::<N>(values)) {
+    for (arg, label) in args.iter_mut().zip(dense::labels::<N, _>(values)) {
         *arg = match label {
             Label::Str(text) => Arg::Str(text),
             Label::U64(n) => Arg::U64(n),

@@ -104,7 +104,8 @@ unsafe impl Resident for Table {}
 #[allow(clippy::cast_possible_truncation)] // it is small, or there is no table
 fn remembered<V: Values, T: Resident>(site: &'static Site, index: usize) -> Option<&'static T> {
     let table = lane::current()?.table(site.place())?;
-    let is_ours = ptr::eq(table.ids.load(Relaxed), const { &V::IDS }) || is_numbered_so(table, &V::IDS);
+    let ids: &'static Ids = const { &V::IDS };
+    let is_ours = ptr::eq(table.ids.load(Relaxed), ids) || is_numbered_so(table, ids);
     if !is_ours || index >= V::KNOWN as usize {
         return None;
     }
@@ -113,18 +114,24 @@ fn remembered<V: Values, T: Resident>(site: &'static Site, index: usize) -> Opti
     unsafe { table.place(index).load(Relaxed).cast::<T>().as_ref() }
 }
 
-/// Whether the table is for values that are numbered like this; two codegen units may each have its own list of them.
+/// Whether the table is for values that are numbered like this. The list of ids is a constant, of which the compiler may
+/// put one copy wherever it is used: the table takes the one that was asked for last, so that the next call from the
+/// same place finds its own.
 #[cold]
 #[inline(never)]
-fn is_numbered_so(table: &Table, ids: &Ids) -> bool {
+fn is_numbered_so(table: &Table, ids: &'static Ids) -> bool {
     // SAFETY: a list of the program's constants, written before the table was entered into the lane.
     let known = unsafe { table.ids.load(Relaxed).as_ref() };
-    known.is_some_and(|known| {
+    let same = known.is_some_and(|known| {
         known.iter().zip(ids).all(|pair| match pair {
             (Some(known), Some(id)) => ptr::eq(*known, *id),
             (known, id) => known.is_none() && id.is_none(),
         })
-    })
+    });
+    if same {
+        table.ids.store(ptr::from_ref(ids).cast_mut(), Relaxed);
+    }
+    same
 }
 
 impl Table {
@@ -180,7 +187,7 @@ fn remember<V: Values, T: Resident>(
         Some(table) => table,
         None => make::<V>(arena, lane, place)?,
     };
-    if is_numbered_so(table, &V::IDS) && index < V::KNOWN as usize {
+    if is_numbered_so(table, const { &V::IDS }) && index < V::KNOWN as usize {
         // SAFETY: the table was made for values that are numbered as these, of which `index` is one.
         unsafe { table.place(index) }.store(head.cast_mut(), Relaxed);
     }

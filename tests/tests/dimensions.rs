@@ -280,3 +280,30 @@ fn a_site_in_a_generic_function_tells_types_apart() {
         54.0
     );
 }
+
+#[test]
+fn a_series_that_nobody_writes_makes_room_for_another() {
+    let _turn = turn();
+    let capture = Capture::new("idle");
+    let builder = ops_sdk::init().environment(|_| None).linger(Duration::from_millis(5));
+    let ops =
+        builder.backend(capture.clone()).series_idle_max(Duration::ZERO).start().expect("recording starts");
+    let flush = || assert!(ops.flush(SOON).complete);
+    for day in 0..5u32 {
+        for tenant in 0..4u32 {
+            counter!("idle", 1, series_max = 4, "Tenant" => day * 4 + tenant);
+            counter!("idle by type", 1, series_max = 3, "Region" => [Region::Ireland, Region::Tokyo][day as usize % 2]);
+            histogram!("idle histogram", tenant, series_max = 1, "Day" => day);
+        }
+        // A flush closes the window, and the one after it finds nothing.
+        (0..2).for_each(|_| flush());
+    }
+    drop(ops);
+    let all: BTreeMap<_, _> = (0..20).map(|tenant| (format!("Tenant={tenant}"), 1.0)).collect();
+    assert_eq!(sums(&capture, "idle"), all);
+    let by_type = [("Region=Tokyo".to_owned(), 8.0), ("Region=eu-west-1".to_owned(), 12.0)];
+    assert_eq!(sums(&capture, "idle by type"), by_type.into());
+    let days: BTreeMap<_, _> = (0..5).map(|day| (format!("Day={day}"), 6.0)).collect();
+    assert_eq!(sums(&capture, "idle histogram"), days);
+    assert!(capture.metrics("ops_sdk.series_overflow").is_empty());
+}

@@ -7,8 +7,8 @@
 
 use std::marker::PhantomData;
 use std::ptr;
-use std::sync::atomic::AtomicPtr;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicPtr, AtomicUsize};
 
 use super::arena::{Arena, Resident};
 use super::budget::{self, Budget};
@@ -94,6 +94,7 @@ pub(super) fn labels<const N: usize, V: Values>(values: &V) -> [Label<'_>; N] {
 #[repr(C)]
 pub(super) struct Table {
     ids: AtomicPtr<Ids>,
+    len: AtomicUsize,
     cells: [AtomicPtr<CellHead>; 0],
 }
 
@@ -143,7 +144,7 @@ impl Table {
     #[inline(always)]
     unsafe fn place(&'static self, index: usize) -> &'static AtomicPtr<CellHead> {
         // SAFETY: by the promise of whoever asks, so many places lie behind the table, in what was reserved with it.
-        unsafe { &*ptr::from_ref(self).cast::<AtomicPtr<CellHead>>().add(1 + index) }
+        unsafe { &*ptr::from_ref(self).add(1).cast::<AtomicPtr<CellHead>>().add(index) }
     }
 }
 
@@ -200,6 +201,21 @@ fn make<V: Values>(arena: Arena, lane: &Lane, place: usize) -> Option<&'static T
     let table: &Table =
         arena.at(arena.reserve(size_of::<Table>() + len * size_of::<AtomicPtr<CellHead>>())?)?;
     table.ids.store(ptr::from_ref(const { &V::IDS }).cast_mut(), Relaxed);
+    table.len.store(len, Relaxed);
     lane.tables_at[place % SITES_MAX].store(ptr::from_ref(table).cast_mut(), Relaxed);
     Some(table)
+}
+
+/// Takes cells out of the lane's tables: what is about to be used for another series. For the lane's thread alone.
+pub(super) fn forget(lane: &Lane, is_gone: impl Fn(&CellHead) -> bool) {
+    for table in (0..SITES_MAX).filter_map(|place| lane.table(place)) {
+        for index in 0..table.len.load(Relaxed) {
+            // SAFETY: the table was reserved for `len` cells.
+            let place = unsafe { table.place(index) };
+            // SAFETY: what is stored is null or the address of a cell, which stays.
+            if unsafe { place.load(Relaxed).as_ref() }.is_some_and(&is_gone) {
+                place.store(ptr::null_mut(), Relaxed);
+            }
+        }
+    }
 }

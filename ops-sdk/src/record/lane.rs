@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, 
 use super::arena::{Arena, Offset, Resident, UNIT};
 use super::cell::CellHead;
 use super::dense::Table;
+use super::expire::CLASSES;
 use super::ring::{Ends, Ring};
 
 /// Sites with a place of their own in a lane. Those numbered higher are found through the lane's table.
@@ -48,6 +49,10 @@ pub(super) struct Lane {
     pub(super) busy: AtomicU32,
     /// The first table, of one entry that stays empty.
     no_cell: AtomicU64,
+    /// Whether the reader has offered cells to be used again.
+    pub(super) offers: AtomicU32,
+    /// Cells to be used again, by class: the first, which knows the next.
+    pub(super) free: [AtomicU32; CLASSES],
     /// Events published so far.
     pub(super) seq: AtomicU64,
     ends: Ends,

@@ -13,6 +13,7 @@ mod cell;
 mod dense;
 mod dimensions;
 mod event;
+mod expire;
 mod fields;
 mod frame;
 mod in_flight;
@@ -48,6 +49,7 @@ pub use self::dimensions::{
 };
 pub use self::dimensions::{known_values, shown, spread};
 pub use self::event::{event, event_of};
+pub(crate) use self::expire::set_series_idle_max;
 pub(crate) use self::frame::Frame;
 pub use self::in_flight::InFlight;
 pub(crate) use self::in_flight::Levels;

@@ -1,15 +1,16 @@
 //! The flush thread's side of the arena: takes events out of the rings, and what was counted out of the cells.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
 
 use super::arena::Arena;
 use super::call::Mishap;
-use super::cell::{CellHead, CounterCell, GaugeCell, GaugeDelta, HistogramCell};
+use super::cell::{CounterCell, GaugeCell, GaugeDelta, HistogramCell};
 use super::frame::Frame;
 use super::in_flight::Levels;
 use super::lane::{self, Lane};
-use super::{InFlight, Kind, Site, overflow, registry, series};
+use super::{InFlight, Kind, Site, expire, overflow, registry, series};
+use crate::clock::Now;
 use crate::model::{Distribution, Resolution};
 
 /// What one cell holds that was not taken before.
@@ -96,19 +97,23 @@ impl Reader {
     }
 
     /// Closes the window of this resolution and hands what each cell gained in it to `each`, with the values of the
-    /// site's dimensions.
+    /// site's dimensions. Cells in which nothing was found for long enough are offered to their thread.
     pub(crate) fn take_metrics(
         &mut self,
         resolution: Resolution,
+        now: Now,
         mut each: impl FnMut(&'static Site, Vec<String>, Taken),
     ) {
+        let now_ms = now.mono_ns / 1_000_000;
         for lane in lane::all(self.arena) {
-            for head in cells(self.arena, lane) {
-                let Some(site) = registry::site(series::site(head.0)) else { continue };
-                if site.resolution == resolution
-                    && let Some(taken) = take_cell(self.arena, site.kind, head.1)
-                {
-                    each(site, series::labels(self.arena, head.0), taken);
+            for (head, offset) in expire::cells(self.arena, lane) {
+                let Some(site) = expire::to_read(self.arena, head, offset, resolution) else { continue };
+                match take_cell(self.arena, site.kind, offset) {
+                    Some(taken) => {
+                        expire::found_used(head);
+                        each(site, series::labels(self.arena, head), taken);
+                    }
+                    None => expire::found_idle(lane, head, now_ms),
                 }
             }
         }
@@ -141,13 +146,6 @@ fn split(mut bytes: &[u8]) -> Vec<Frame<'_>> {
         Some(frame)
     };
     std::iter::from_fn(next).collect()
-}
-
-/// Every cell of a lane, with its place.
-fn cells(arena: Arena, lane: &Lane) -> impl Iterator<Item = (&'static CellHead, u32)> {
-    let at = move |offset: u32| arena.at::<CellHead>(offset).map(|head| (head, offset));
-    let first = at(lane.cells.load(Acquire));
-    std::iter::successors(first, move |(head, _)| at(head.next.load(Relaxed)))
 }
 
 fn take_cell(arena: Arena, kind: Kind, offset: u32) -> Option<Taken> {

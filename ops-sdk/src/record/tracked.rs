@@ -94,8 +94,14 @@ impl Tracked {
         match (self.cell, label) {
             (Place::Site, None) => metric::with_cell(site, count),
             (Place::Site, Some(label)) => metric::with_cell_by(site, &[Label::Str(label)], count),
-            (Place::Dimensions(lane, cell), None) if is_ours(lane) => count(cell),
-            (Place::Dimensions(_, cell), label) => look_up_again(site, cell, label, count),
+            (Place::Dimensions(lane, cell), None) if is_ours(lane) => {
+                count(cell);
+                cell.close_call();
+            }
+            (Place::Dimensions(lane, cell), label) => {
+                look_up_again(site, cell, label, count);
+                if is_ours(lane) { cell.close_call() } else { cell.close_call_elsewhere() }
+            }
             (Place::Nowhere, _) => {}
         }
         if let Some(in_flight) = site.in_flight {
@@ -124,10 +130,12 @@ fn place(site: &'static Site, labels: &[Label<'_>]) -> Place {
 }
 
 impl Place {
-    /// This cell, which is one of this thread.
+    /// This cell, which is one of this thread, and which the call remembers until it ends.
     #[inline]
     fn of(cell: &'static HistogramCell) -> Place {
-        lane::current().map_or(Place::Nowhere, |lane| Place::Dimensions(lane, cell))
+        let Some(lane) = lane::current() else { return Place::Nowhere };
+        cell.open_call();
+        Place::Dimensions(lane, cell)
     }
 }
 

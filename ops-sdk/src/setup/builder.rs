@@ -32,6 +32,7 @@ pub fn init() -> Builder {
         journal_bytes_max: None,
         journal_age_max: Duration::from_secs(14 * 24 * 3600),
         series_max: 1000,
+        series_idle_max: Duration::from_secs(3600),
         var: env::process(),
     }
 }
@@ -53,6 +54,7 @@ pub struct Builder {
     pub(super) journal_bytes_max: Option<u64>,
     pub(super) journal_age_max: Duration,
     pub(super) series_max: u32,
+    pub(super) series_idle_max: Duration,
     pub(super) var: Var,
 }
 
@@ -152,6 +154,15 @@ impl Builder {
     /// whose dimensions all have the value `ops.overflow`.
     pub fn series_max(mut self, series: u32) -> Builder {
         self.series_max = series;
+        self
+    }
+
+    /// How long a series may stay without a value before its place is given to a new one: an hour unless set. It counts
+    /// no more against `series_max` then, and its memory is used again. Nothing is lost by it: a series that comes back is
+    /// made again, and all it costs is that. An hour is long enough for what runs every few minutes to keep its place, and
+    /// short enough for a thousand places to serve many thousand customers a day.
+    pub fn series_idle_max(mut self, idle: Duration) -> Builder {
+        self.series_idle_max = idle;
         self
     }
 

@@ -73,6 +73,53 @@ fn logged_off(region: &str) -> usize {
     region.len()
 }
 
+#[derive(Clone, Copy, Dimensions)]
+enum Third {
+    One,
+    Two,
+    Three,
+}
+
+#[derive(Clone, Copy, Dimensions)]
+struct Kind {
+    third: Third,
+    even: bool,
+}
+
+fn kind(n: u64) -> Kind {
+    let third = [Third::One, Third::Two, Third::Three][(n % 3) as usize];
+    Kind { third, even: n.is_multiple_of(2) }
+}
+
+#[instrumented(dims("Fixed" => "yes", ..kind as Kind))]
+fn numbered(kind: Kind) -> Option<bool> {
+    Some(kind.even)
+}
+
+#[derive(ops_sdk::Record)]
+struct Inner {
+    #[record(histogram)]
+    took: Option<Duration>,
+}
+
+#[derive(ops_sdk::Record)]
+#[record(prefix = "work.", log = "worked", rollup = [[]])]
+struct Work<'a> {
+    #[record(dimensions)]
+    kind: Kind,
+    #[record(dimension)]
+    region: &'a str,
+    #[record(counter)]
+    n: u64,
+    #[record(flatten)]
+    inner: Inner,
+}
+
+fn work(n: u64, region: &str) -> Work<'_> {
+    let inner = Inner { took: n.is_multiple_of(2).then(|| Duration::from_millis(n % 4)) };
+    Work { kind: kind(n), region, n, inner }
+}
+
 /// How often this thread allocates in a thousand calls, after one call and one value of each kind.
 fn allocations(mut call: impl FnMut(u64)) -> u64 {
     (0..16).for_each(&mut call);
@@ -96,6 +143,20 @@ fn a_warm_call_allocates_nothing() {
             "counter! by",
             allocations(|n| counter!("by", n, "Region" => region, "Code" => n % 4, "Ok" => true)),
         ),
+        ("counter! by number", allocations(|n| counter!("by.number", n, ..kind(n) as Kind))),
+        (
+            "counter! by number and text",
+            allocations(
+                |n| counter!("by.both", n, rollup = [[]], "Region" => region, "Even" => kind(n).even),
+            ),
+        ),
+        (
+            "histogram! by number",
+            allocations(|n| histogram!("a.histogram.by.number", n % 4, ..kind(n) as Kind)),
+        ),
+        ("#[instrumented] dims by number", allocations(|n| _ = numbered(kind(n)))),
+        ("Record", allocations(|n| work(n, &region).record())),
+        ("Record on_drop", allocations(|n| drop(work(n, &region).on_drop()))),
         ("gauge!", allocations(|n| gauge!("a.gauge", n))),
         ("gauge! by", allocations(|n| gauge!("a.gauge.by", n, "Region" => region))),
         ("histogram!", allocations(|n| histogram!("a.histogram", n % 4))),

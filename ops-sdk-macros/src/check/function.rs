@@ -2,7 +2,7 @@
 
 use syn::{Error, Result, Signature};
 
-use super::{event, is_printable, metric};
+use super::{dimensions, event, is_printable, metric};
 use crate::model::Options;
 
 /// Checks a function that is to be measured.
@@ -15,7 +15,7 @@ pub(crate) fn function(signature: &Signature, options: &Options) -> Result<()> {
     metric::of_function(options)?;
     event::of_function(options)?;
     match &options.name {
-        Some(name) => metric::value(&name.value()).map_err(|message| {
+        Some(name) => dimensions::value(&name.value()).map_err(|message| {
             Error::new(name.span(), format!("the name becomes the dimension `Function`, and {message}"))
         }),
         None if is_printable(&signature.ident.to_string()) => Ok(()),
@@ -38,6 +38,10 @@ pub(crate) fn function_options(options: &Options) -> Result<()> {
     }
 }
 
+/// What a block says for all its methods.
+const FOR_ALL: [&str; 9] =
+    ["ok_if", "err_if", "none", "in_flight", "unit", "resolution", "sample", "log", "level"];
+
 /// Checks the arguments of the attribute on a whole block.
 pub(crate) fn block_options(options: &Options) -> Result<()> {
     function_options(options)?;
@@ -47,10 +51,16 @@ pub(crate) fn block_options(options: &Options) -> Result<()> {
             "one `name` for all methods of the block would add them up: put `#[instrumented(name = \"...\")]` on a method",
         ));
     }
-    match options.given.first() {
+    metric::of_function(options)?;
+    event::of_function(options)?;
+    match options.given.iter().find(|given| !FOR_ALL.contains(&given.to_string().as_str())) {
         Some(given) => Err(Error::new(
             given.span(),
-            format!("`{given}` belongs to one function: put `#[instrumented({given} ..)]` on a method"),
+            format!(
+                "`{given}` belongs to one function: put `#[instrumented({given} ..)]` on a method; for all of them there \
+                 are: {}",
+                FOR_ALL.map(|name| format!("`{name}`")).join(", ")
+            ),
         )),
         None => Ok(()),
     }

@@ -8,7 +8,7 @@ use syn::{
 };
 
 use super::logs::{self, Logs};
-use super::{future, hygienic, hygienic_at, metric, outcome, returns, site};
+use super::{dimensions, future, hygienic, hygienic_at, metric, outcome, returns, site};
 use crate::model::Options;
 use crate::{check, parse};
 
@@ -36,13 +36,14 @@ fn refusal(item: &Item) -> Error {
     Error::new_spanned(item, message)
 }
 
-fn block(options: &Options, mut block: ItemImpl) -> Result<TokenStream> {
-    check::block_options(options)?;
+fn block(of_block: &Options, mut block: ItemImpl) -> Result<TokenStream> {
+    check::block_options(of_block)?;
     let prefix = format!("{}::", type_name(&block.self_ty));
     for item in &mut block.items {
         if let ImplItem::Fn(method) = item {
-            let options = parse::own_options(&mut method.attrs)?;
+            let mut options = parse::own_options(&mut method.attrs)?;
             if !options.skip {
+                options.inherit(of_block, returns::seen(&method.sig.output));
                 instrument(&method.attrs, &method.sig, &mut method.block, &options, &prefix)?;
             }
         }
@@ -121,16 +122,17 @@ fn call_site(attributes: &[Attribute], ident: &Ident, options: &Options, prefix:
     if !doc.is_empty() {
         more.extend(quote_spanned!(hygienic()=> .doc(#doc)));
     }
-    if options.in_flight {
+    if options.counts_in_flight() {
         more.extend(quote_spanned!(hygienic()=> .in_flight(&__OPS_IN_FLIGHT)));
     }
-    let in_flight = options.in_flight.then(|| {
+    let in_flight = options.counts_in_flight().then(|| {
         quote_spanned! {hygienic()=>
             static __OPS_IN_FLIGHT: ::ops_sdk::__private::InFlight = ::ops_sdk::__private::InFlight::new();
         }
     });
     let site = site(&quote!(Call), &name, &line_of(ident.span()), &more);
-    quote!(#in_flight #site)
+    let items = dimensions::items(&options.dimensions, &name, true);
+    quote!(#in_flight #items #site)
 }
 
 /// The line of the function's name: `line!()` would say that of the attribute, which for an `impl` block is the same
@@ -220,10 +222,19 @@ fn begun(options: &Options) -> TokenStream {
     if !options.is_tracked() {
         return quote_spanned!(hygienic()=> ::ops_sdk::__private::enter(&__OPS_SITE));
     }
-    let labels = options.dimensions.iter().map(metric::label);
+    let track = if options.dimensions.is_empty() {
+        quote_spanned!(hygienic()=> ::ops_sdk::__private::track(&__OPS_SITE, &[]))
+    } else {
+        let dimensions = &options.dimensions;
+        let (in_series, values) = (
+            dimensions::in_series(dimensions, &quote_spanned!(hygienic()=> &__OPS_SITE)),
+            dimensions::values(dimensions),
+        );
+        quote_spanned!(hygienic()=> ::ops_sdk::__private::track_in(#in_series, #values))
+    };
     quote_spanned! {hygienic()=>
         if ::ops_sdk::__private::on() {
-            ::ops_sdk::__private::track(&__OPS_SITE, &[#(#labels),*])
+            #track
         } else {
             ::ops_sdk::__private::untracked(&__OPS_SITE)
         }

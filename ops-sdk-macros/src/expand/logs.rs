@@ -6,7 +6,7 @@ use quote::{quote, quote_spanned};
 use syn::LitStr;
 
 use super::{event, hygienic, reference};
-use crate::model::{Capture, Event, Field, Key, Level, Options, Piece};
+use crate::model::{Capture, Event, Field, Key, Level, LogOn, Options, Piece};
 
 /// The statements that log: at the beginning, and `let __ops_log` for the end where it is logged.
 pub(super) struct Logs {
@@ -17,7 +17,9 @@ pub(super) struct Logs {
 
 /// What to log of a function that is shown under this name.
 pub(super) fn logs(options: &Options, shown: &Ident, prefix: &str) -> Logs {
-    let Some(on) = options.log else { return Logs { entry: TokenStream::new(), guard: None } };
+    let Some(on) = options.log.filter(|on| *on != LogOn::default()) else {
+        return Logs { entry: TokenStream::new(), guard: None };
+    };
     let name = match &options.name {
         Some(name) => name.value(),
         None => format!("{prefix}{}", syn::ext::IdentExt::unraw(shown)),

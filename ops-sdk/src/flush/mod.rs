@@ -123,7 +123,7 @@ impl Flusher {
 
     fn close_window(&mut self, resolution: Resolution, start_ms: u64, now: Now) {
         let window = &mut self.window;
-        self.reader.take_metrics(resolution, |site, labels, taken| window.add(site, labels, taken));
+        self.reader.take_metrics(resolution, now, |site, labels, taken| window.add(site, labels, taken));
         let window_ms = resolution.window_ms();
         for metric in self.window.close(window_ms, &self.dimensions) {
             self.outbox.put(start_ms * 1_000_000, Body::Metric(metric));

@@ -6,7 +6,7 @@ use super::cell::{CounterCell, GaugeCell, HistogramCell, Observed};
 use super::label::{self, Words};
 use super::lane::{self, Lane};
 use super::series::Key;
-use super::{Label, Site, losses, registry, series, stamp};
+use super::{Label, Site, expire, losses, registry, series, stamp};
 use crate::model::{Signal, is_valid_value};
 
 /// Dimensions that CloudWatch takes (PutMetricData, `MetricDatum.Dimensions`), and so the macros.
@@ -219,8 +219,9 @@ fn found_or_made<T: Resident>(
     if let Some(cell) = series::find(arena, lane, slot, key) {
         return Some(cell);
     }
+    expire::reap(arena, lane);
     // Without keys there can only be the label of an outcome, of which there are as many as the program has words for.
-    if site.keys.is_empty() || series::admit(lane, slot) {
+    if site.keys.is_empty() || series::admit(lane, site, slot) {
         return arena.at(series::make(arena, lane, site, slot, key)?);
     }
     let overflow = &[Label::Str(series::OVERFLOW); DIMENSIONS_MAX][..labels.len().min(DIMENSIONS_MAX)];

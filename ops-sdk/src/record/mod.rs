@@ -7,11 +7,15 @@
 
 mod arena;
 mod arg;
+mod budget;
 mod call;
 mod cell;
 mod cost;
+mod dense;
+mod dimensions;
 mod drain;
 mod event;
+mod expire;
 mod fields;
 mod frame;
 mod in_flight;
@@ -33,14 +37,22 @@ mod switch;
 #[cfg(test)]
 mod tests;
 mod tracked;
+mod work;
 
 pub(crate) use self::arena::Arena;
 pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
+pub use self::budget::{Budget, fits, joined, known};
 pub use self::call::{Call, enter};
 #[cfg(test)]
 pub(crate) use self::cell::GaugeDelta;
 pub(crate) use self::cost::{Cost, cost};
+pub use self::dense::{Series, count_in, in_series, observe_in, set_in};
+pub use self::dimensions::{
+    Dimensions, End, Fixed, Id, KnownValue, One, SERIES_MAX, Shown, Spread, Values, With,
+};
+pub use self::dimensions::{known_values, shown, spread};
 pub use self::event::{event, event_of};
+pub(crate) use self::expire::set_series_idle_max;
 #[cfg(test)]
 use self::frame::Frame;
 pub(crate) use self::frame::{read_into, read_value};
@@ -55,10 +67,11 @@ pub use self::outcome::{
 pub use self::outcome::{err_if, none_is, ok_if};
 pub(crate) use self::overflow::set_bytes_max as set_overflow_bytes_max;
 pub(crate) use self::reader::{Calls, Reader, Taken, pending_events};
-#[cfg(test)]
-use self::series::OVERFLOW;
-pub(crate) use self::series::set_series_max;
+pub(crate) use self::series::{OVERFLOW, set_series_max};
 pub use self::site::{Kind, Piece, Site, Source};
 pub use self::switch::{enabled, on};
 pub(crate) use self::switch::{turn_off, turn_on};
-pub use self::tracked::{Tracked, track, untracked};
+pub use self::tracked::{Tracked, track, track_in, untracked};
+pub use self::work::{
+    Counted, Part, Record, Recording, Sample, Timer, Valued, flattens, log_dimensions, log_keys, parts, sites,
+};

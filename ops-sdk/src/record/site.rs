@@ -59,8 +59,13 @@ pub struct Site {
     /// The keys of its dimensions, or of its fields, in the order of the values. An event may have more values than
     /// keys: those are pieces of the message that were formatted on the spot.
     pub keys: &'static [&'static str],
-    /// How many values each dimension can take, where the compiler knows; 0 where it does not.
+    /// How many values each dimension can take, where that can be read where the site stands: of a literal one, of
+    /// `..values as Type` those of the type. 0 for the others, whose types are known only where the site is used.
     pub cardinality: &'static [u32],
+    /// How many series it may have on one thread; 0 for what the program's settings say.
+    pub series_max: u32,
+    /// Its series are also told by these keys alone, each a part of `keys`.
+    pub rollups: &'static [&'static [&'static str]],
     /// The message of an event.
     pub pieces: &'static [Piece],
     /// The doc comment of the annotated function; empty where there is none.
@@ -96,6 +101,8 @@ impl Site {
             resolution: Resolution::Standard,
             keys: &[],
             cardinality: &[],
+            series_max: 0,
+            rollups: &[],
             pieces: &[],
             doc: "",
             sample: 1,
@@ -132,6 +139,32 @@ impl Site {
     #[must_use]
     pub const fn cardinality(mut self, cardinality: &'static [u32]) -> Site {
         self.cardinality = cardinality;
+        self
+    }
+
+    /// With at most this many series on one thread.
+    #[must_use]
+    pub const fn series_max(mut self, series: u32) -> Site {
+        self.series_max = series;
+        self
+    }
+
+    /// Told also by these keys alone.
+    #[must_use]
+    pub const fn rollups(mut self, rollups: &'static [&'static [&'static str]]) -> Site {
+        self.rollups = rollups;
+        self
+    }
+
+    /// Where there is no place in the source.
+    pub(super) const NOWHERE: Source = Source { target: "", file: "", line: 0 };
+
+    /// Told apart, bounded and rolled up as another one.
+    pub(super) const fn told_as(mut self, other: &Site) -> Site {
+        self.keys = other.keys;
+        self.cardinality = other.cardinality;
+        self.series_max = other.series_max;
+        self.rollups = other.rollups;
         self
     }
 

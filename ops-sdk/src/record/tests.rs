@@ -7,6 +7,7 @@ use std::fmt;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::*;
+use crate::clock::Now;
 use crate::ledger::Loss;
 use crate::model::{Level, Resolution, Value};
 
@@ -21,7 +22,7 @@ fn turn() -> (MutexGuard<'static, ()>, Reader) {
     turn_on(Some(Level::Trace));
     let mut reader = Reader::new(arena).expect("the reader of the turn before is gone");
     reader.take_events(|_, _| {});
-    reader.take_metrics(Resolution::Standard, |_, _, _| {});
+    reader.take_metrics(Resolution::Standard, Now::read(), |_, _, _| {});
     losses::take();
     (turn, reader)
 }
@@ -36,7 +37,7 @@ macro_rules! site {
 
 fn taken(reader: &mut Reader) -> BTreeMap<(String, Vec<String>), Vec<Taken>> {
     let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    reader.take_metrics(Resolution::Standard, |site, labels, taken| {
+    reader.take_metrics(Resolution::Standard, Now::read(), |site, labels, taken| {
         all.entry((site.name.to_owned(), labels)).or_default().push(taken);
     });
     all
@@ -326,7 +327,7 @@ fn a_reader_that_races_with_writers_takes_every_sample_once() {
     let mut ended = false;
     while !ended {
         ended = threads.iter().all(std::thread::JoinHandle::is_finished);
-        reader.take_metrics(Resolution::Standard, |_, _, taken| {
+        reader.take_metrics(Resolution::Standard, Now::read(), |_, _, taken| {
             let Taken::Histogram(d) = taken else { panic!("{taken:?}") };
             assert_eq!(d.buckets.iter().map(|(_, n)| n).sum::<u64>(), d.count);
             assert!((0.0..=999.0).contains(&d.min) && (0.0..=999.0).contains(&d.max) && d.min <= d.max);
@@ -358,4 +359,144 @@ fn a_thread_that_fills_its_ring_while_the_reader_reads_keeps_its_order() {
     }
     assert!(losses::take().is_empty());
     assert!(numbers.is_sorted() && numbers.len() == 4_000, "{} of 4,000, or in disorder", numbers.len());
+}
+
+/// Expires series at once while it lives.
+struct AtOnce;
+
+impl AtOnce {
+    fn begin() -> AtOnce {
+        set_series_idle_max(std::time::Duration::ZERO);
+        AtOnce
+    }
+}
+
+impl Drop for AtOnce {
+    fn drop(&mut self) {
+        set_series_idle_max(std::time::Duration::from_secs(3600));
+    }
+}
+
+#[test]
+fn idle_series_give_their_places_to_new_ones() {
+    let (_turn, mut reader) = turn();
+    let _at_once = AtOnce::begin();
+    let site = site!(Kind::Counter, "expiring", keys(&["Tenant"]), series_max(3));
+    let write = |tenants: &[u64]| tenants.iter().for_each(|n| count_by(site, 1, &[Label::U64(*n)]));
+    let told = |all: &BTreeMap<(String, Vec<String>), Vec<Taken>>| {
+        let mine = all.keys().filter(|(name, _)| name == "expiring");
+        mine.map(|(_, labels)| labels.join("")).collect::<Vec<_>>()
+    };
+    let mut used = 0;
+    for round in 0..50u64 {
+        let first = round * 4;
+        write(&[first, first + 1, first + 2, first + 3, first]);
+        let all = taken(&mut reader);
+        assert_eq!(told(&all).len(), 4, "three, and what overflowed: {:?}", told(&all));
+        assert_eq!(counted(&all, "expiring", &[&first.to_string()]), 2);
+        assert_eq!(
+            counted(&all, "expiring", &[OVERFLOW]),
+            1,
+            "of the one beyond the bound, in round {round}"
+        );
+        assert!(taken(&mut reader).is_empty(), "from here on they are idle");
+        let now = Arena::get().map_or(0, |arena| arena.used_bytes());
+        assert!(round == 0 || now == used, "a round takes no new memory");
+        used = now;
+    }
+    // What was offered and not needed is what it was.
+    write(&[196, 197]);
+    let all = taken(&mut reader);
+    assert_eq!((counted(&all, "expiring", &["196"]), counted(&all, "expiring", &["197"])), (1, 1));
+}
+
+#[test]
+fn a_call_in_progress_keeps_its_series() {
+    let (_turn, mut reader) = turn();
+    let _at_once = AtOnce::begin();
+    let site = site!(Kind::Call, "waiting", keys(&["Tenant"]), series_max(2));
+    let call = |tenant: &str| track(site, &[Label::Str(tenant)]);
+    let (here, elsewhere) = (call("a tenant with a long name"), call("elsewhere"));
+    for _ in 0..3 {
+        assert!(taken(&mut reader).is_empty());
+        call("another").done(Ending::OK); // asks for a place, and gets none
+        let all = taken(&mut reader);
+        assert_eq!(all.keys().map(|(_, labels)| labels.join("")).collect::<Vec<_>>(), [OVERFLOW]);
+    }
+    here.done(Ending::OK);
+    std::thread::spawn(move || elsewhere.done(Ending::ERROR)).join().expect("a thread that ends");
+    let all = taken(&mut reader);
+    let calls =
+        |tenant: &str| match all.get(&("waiting".to_owned(), vec![tenant.to_owned()])).map(Vec::as_slice) {
+            Some([Taken::Calls { durations, errors, .. }]) => (durations.count, *errors),
+            other => panic!("{tenant}: {other:?}"),
+        };
+    assert_eq!((calls("a tenant with a long name"), calls("elsewhere")), ((1, 0), (1, 1)));
+    // Now that they have ended, their places can be had.
+    assert!(taken(&mut reader).is_empty());
+    call("another").done(Ending::OK);
+    assert!(taken(&mut reader).contains_key(&("waiting".to_owned(), vec!["another".to_owned()])));
+}
+
+#[test]
+fn nothing_is_lost_or_told_under_another_name_while_series_come_and_go() {
+    const THREADS: u64 = 4;
+    const ROUNDS: u64 = 3000;
+    let (_turn, mut reader) = turn();
+    let _at_once = AtOnce::begin();
+    let counter = site!(Kind::Counter, "churn", keys(&["Thread", "N"]));
+    let histogram = site!(Kind::Histogram, "churn h", keys(&["N"]));
+    let calls = site!(Kind::Call, "churn c", keys(&["N"]));
+    let text = |n: u64| "x".repeat((n % 40) as usize) + &n.to_string();
+    let work = move |thread: u64| {
+        for round in 0..ROUNDS {
+            let n = round / 10; // each key for a while, then never again, and one always
+            count_by(counter, 1, &[Label::U64(thread), Label::Str(&text(n))]);
+            count_by(counter, 1, &[Label::U64(thread), Label::Str("always")]);
+            observe_by(histogram, n as f64, &[Label::U64(n)]);
+            let call = track(calls, &[Label::U64(n)]);
+            if round % 50 == 7 {
+                std::thread::yield_now();
+            }
+            call.done(Ending::OK);
+        }
+    };
+    let (mut counts, mut values, mut ended) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut take = |reader: &mut Reader| {
+        for ((name, labels), all) in taken(reader) {
+            for taken in all {
+                match taken {
+                    Taken::Counter(n) => *counts.entry(labels.join("/")).or_insert(0) += n,
+                    Taken::Histogram(d) => {
+                        assert_eq!(
+                            (name.as_str(), d.sum / d.count as f64),
+                            ("churn h", labels[0].parse().expect("n"))
+                        );
+                        *values.entry(labels.join("/")).or_insert(0) += d.count;
+                    }
+                    Taken::Calls { durations, .. } => {
+                        *ended.entry(labels.join("/")).or_insert(0) += durations.count
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || work(thread))).collect();
+        while threads.iter().any(|thread| !thread.is_finished()) {
+            take(&mut reader);
+        }
+    });
+    take(&mut reader);
+    for n in 0..ROUNDS / 10 {
+        for thread in 0..THREADS {
+            assert_eq!(counts.remove(&format!("{thread}/{}", text(n))), Some(10), "{thread} {n}");
+        }
+        assert_eq!(values.remove(&n.to_string()), Some(10 * THREADS), "{n}");
+        assert_eq!(ended.remove(&n.to_string()), Some(10 * THREADS), "{n}");
+    }
+    let always: Vec<_> = counts.into_iter().collect();
+    assert_eq!(always, (0..THREADS).map(|thread| (format!("{thread}/always"), ROUNDS)).collect::<Vec<_>>());
+    assert_eq!((values.len(), ended.len()), (0, 0));
 }

@@ -33,6 +33,7 @@ pub fn init() -> Builder {
         journal_age_max: Duration::from_secs(14 * 24 * 3600),
         series_max: 1000,
         overhead_budget: None,
+        series_idle_max: Duration::from_secs(3600),
         var: env::process(),
     }
 }
@@ -55,6 +56,7 @@ pub struct Builder {
     pub(super) journal_age_max: Duration,
     pub(super) series_max: u32,
     pub(super) overhead_budget: Option<f64>,
+    pub(super) series_idle_max: Duration,
     pub(super) var: Var,
 }
 
@@ -164,6 +166,15 @@ impl Builder {
     /// `OPS_OVERHEAD_BUDGET`.
     pub fn overhead_budget(mut self, share: f64) -> Builder {
         self.overhead_budget = Some(share);
+        self
+    }
+
+    /// How long a series may stay without a value before its place is given to a new one: an hour unless set. It counts
+    /// no more against `series_max` then, and its memory is used again. Nothing is lost by it: a series that comes back is
+    /// made again, and all it costs is that. An hour is long enough for what runs every few minutes to keep its place, and
+    /// short enough for a thousand places to serve many thousand customers a day.
+    pub fn series_idle_max(mut self, idle: Duration) -> Builder {
+        self.series_idle_max = idle;
         self
     }
 

@@ -135,6 +135,7 @@ fn arena(builder: &Builder) -> Result<Arena, Error> {
     record::set_ring_bytes(builder.ring_bytes_max);
     record::set_overflow_bytes_max(builder.overflow_bytes_max);
     record::set_series_max(builder.series_max);
+    record::set_series_idle_max(builder.series_idle_max);
     Arena::get_or_reserve(builder.arena_bytes_max).ok_or_else(|| Error::System {
         what: "the arena".to_owned(),
         remedy: "set a smaller .arena_bytes_max(..), or allow the process more address space".to_owned(),

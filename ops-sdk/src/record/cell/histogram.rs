@@ -34,6 +34,10 @@ pub(in super::super) struct HistogramCell {
     taken_untimed: AtomicU64,
     taken_countdown: AtomicU64,
     taken_endings: [AtomicU64; MISHAPS],
+    /// Calls that remember the cell: those that began, without those that ended on a thread of this lane; and those that
+    /// ended elsewhere.
+    open: AtomicU64,
+    closed_elsewhere: AtomicU64,
 }
 
 /// The buckets of one power of two, and how much of each was taken.
@@ -131,6 +135,45 @@ impl HistogramCell {
     #[cfg(test)]
     pub(in super::super) fn forget_gap(&self) {
         self.countdown.store(0, Ordering::Relaxed);
+    }
+
+    /// A call begins that remembers the cell. For the lane's thread alone, as is [`HistogramCell::close_call`].
+    #[inline(always)]
+    pub(in super::super) fn open_call(&self) {
+        add(&self.open, 1);
+    }
+
+    /// It has ended, on a thread of the cell's lane.
+    #[inline(always)]
+    pub(in super::super) fn close_call(&self) {
+        add(&self.open, u64::MAX); // one less
+    }
+
+    /// It has ended on another thread, which looks at the cell no more.
+    pub(in super::super) fn close_call_elsewhere(&self) {
+        self.closed_elsewhere.fetch_add(1, Ordering::Release);
+    }
+
+    /// Forgets what was drawn for the series before, for that may have been timed more seldom. For a cell that nobody
+    /// reads.
+    pub(in super::super) fn begin_anew(&self) {
+        self.countdown.store(0, Ordering::Relaxed);
+        self.taken_countdown.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether a call remembers the cell.
+    pub(in super::super) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed) != self.closed_elsewhere.load(Ordering::Acquire)
+    }
+
+    /// Whether nothing was observed or counted since that was asked last.
+    pub(in super::super) fn is_taken(&self) -> bool {
+        let same =
+            |now: &AtomicU64, taken: &AtomicU64| now.load(Ordering::Relaxed) == taken.load(Ordering::Relaxed);
+        let counted =
+            same(&self.untimed, &self.taken_untimed) && same(&self.countdown, &self.taken_countdown);
+        let endings = self.endings.iter().zip(&self.taken_endings).all(|(now, taken)| same(now, taken));
+        !self.tally.has_more() && counted && endings
     }
 
     /// Counts a call without its duration.

@@ -66,12 +66,29 @@ impl Level {
 /// One use of a log macro.
 pub(crate) struct Event {
     pub(crate) level: Level,
+    pub(crate) limits: Limits,
     pub(crate) template: LitStr,
     /// Those written after the template, then the variables that the template captured.
     pub(crate) fields: Vec<Field>,
     pub(crate) pieces: Vec<Piece>,
     /// Values that the template formats its own way.
     pub(crate) formatted: Vec<Formatted>,
+}
+
+/// How often a log macro may log.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Limits {
+    /// `rate = 10`, `once_every = "10s"`.
+    pub(crate) limit: Option<Limit>,
+    /// `repeat = "10s"`.
+    pub(crate) repeat_ms: Option<u32>,
+}
+
+/// At most so many events in so many milliseconds.
+#[derive(Clone, Copy)]
+pub(crate) struct Limit {
+    pub(crate) events_max: u32,
+    pub(crate) period_ms: u32,
 }
 
 /// A key and its value.

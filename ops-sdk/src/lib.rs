@@ -70,6 +70,10 @@ pub use crate::chunk::parts;
 pub use crate::error::Error;
 pub use crate::model::{Level, Unit};
 pub use crate::record::{Amount, DimensionValue, Ending, FieldValue, Measure, Outcome};
+pub use crate::record::{
+    CORRELATION_ID, Correlation, CorrelationId, Entered, SPAN_ID, Traceparent, TraceparentError, Within,
+};
+pub use crate::record::{Hold, Secret, hold_back as hold, redact};
 pub use crate::setup::{BackendReport, Builder, FlushReport, Ops, Stats, init};
 #[cfg(feature = "macros")]
 pub use ops_sdk_macros::{Outcome, counter, debug, error, gauge, histogram, info, instrumented, trace, warn};
@@ -84,10 +88,12 @@ pub mod __private {
         count, count_by, enabled, enter, err_if, event, hold, logged, none_is, observe, observe_by, ok_if,
         on, once, probe, returning, set, set_by, track, untracked,
     };
+    pub use crate::record::{Context, Correlation, Limiter, Work, passes, unit, within};
 }
 
 /// Everything that a program which records needs in scope.
 pub mod prelude {
+    pub use crate::{Correlation, Secret, redact};
     #[cfg(feature = "macros")]
     pub use crate::{Outcome, counter, debug, error, gauge, histogram, info, instrumented, trace, warn};
 }

@@ -4,6 +4,7 @@
 mod event;
 mod groups;
 mod instrumented;
+mod limit;
 mod logs;
 mod metric;
 mod outcome;

@@ -4,14 +4,19 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::model::{Fields, Level, Log, Value};
-use crate::record::{Frame, Kind, Piece, Site};
+use crate::record::{CORRELATION_ID, Kind, Piece, SPAN_ID, Site, correlated, read_value};
 
-/// The log event that a frame of this site holds.
-pub(crate) fn log<'a>(site: &'static Site, frame: &Frame<'a>) -> Log<'a> {
-    let values = frame.values();
+/// The log event that a frame of this site with these values holds.
+pub(crate) fn log<'a>(site: &'static Site, mut bytes: &'a [u8]) -> Log<'a> {
+    let correlation = correlated(&mut bytes);
+    let values: Vec<Value<'a>> = std::iter::from_fn(|| read_value(&mut bytes)).collect();
     let message = message(site, &values);
     let keys = site.keys.iter().map(|key| Cow::Borrowed(*key));
-    let fields: Fields<'a> = keys.zip(values).collect();
+    let mut fields: Fields<'a> = keys.zip(values).collect();
+    if let Some((trace, span)) = correlation {
+        let text = |key, text: String| (Cow::Borrowed(key), Value::Str(Cow::Owned(text)));
+        fields.extend([text(CORRELATION_ID, format!("{trace:032x}")), text(SPAN_ID, format!("{span:016x}"))]);
+    }
     Log {
         level: if let Kind::Event(level) = site.kind { level } else { Level::Info },
         target: Cow::Borrowed(site.source.target),

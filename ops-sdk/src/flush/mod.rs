@@ -1,14 +1,18 @@
 //! The thread "ops-flush": takes what other threads wrote out of the arena, makes records of it and appends them to
 //! the journal, once for all backends. Events within 20 ms; metrics when their window ends, or when somebody asks.
 
+mod held;
 mod losses;
 mod schedule;
+mod sieve;
+mod withheld;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::losses::Losses;
 use self::schedule::{OpenWindow, pause};
+use self::sieve::Sieve;
 use crate::aggregate::{self, Window};
 use crate::clock::{Anchor, Now};
 use crate::diag;
@@ -16,6 +20,7 @@ use crate::encode::binary;
 use crate::hub::Hub;
 use crate::journal::FrameHead;
 use crate::model::{Body, Record, RecordId, Resolution};
+use crate::record::losses::Lost;
 use crate::record::{self, Reader};
 
 /// Bytes of records that are appended at one go.
@@ -29,6 +34,7 @@ pub(crate) struct Flusher {
     open: [OpenWindow; 2],
     losses: Losses,
     outbox: Outbox,
+    sieve: Sieve,
     /// The dimensions that every metric of this process has.
     dimensions: Vec<(String, String)>,
 }
@@ -39,6 +45,7 @@ impl Flusher {
         reader: Reader,
         process: u64,
         dimensions: Vec<(String, String)>,
+        held_bytes_max: usize,
     ) -> Flusher {
         let now = Now::read();
         Flusher {
@@ -48,6 +55,7 @@ impl Flusher {
             open: [Resolution::Standard, Resolution::High].map(|resolution| OpenWindow::at(resolution, now)),
             losses: Losses::default(),
             outbox: Outbox { process, seq: 0, payloads: Vec::new(), frames: Vec::new() },
+            sieve: Sieve::new(held_bytes_max),
             dimensions,
         }
     }
@@ -58,7 +66,7 @@ impl Flusher {
         let mut wait = Duration::from_millis(1);
         loop {
             let asked = self.hub.wait_to_flush(wait);
-            let taken = self.take_events();
+            let taken = self.take_events(asked);
             let now = Now::read();
             self.close_windows(now, asked.is_some());
             self.hub.expire(now.unix_ms());
@@ -76,21 +84,37 @@ impl Flusher {
     }
 
     /// Moves events from the arena to the journal. Says how many there were.
-    fn take_events(&mut self) -> u64 {
+    fn take_events(&mut self, asked: Option<(u64, bool)>) -> u64 {
         let anchor = Anchor::read();
-        let (hub, outbox) = (&self.hub, &mut self.outbox);
+        self.sieve.begin(anchor.now_ns());
+        let (hub, outbox, sieve) = (&self.hub, &mut self.outbox, &mut self.sieve);
         let taken = self.reader.take_events(|site, frame| {
-            outbox.put(anchor.unix_ns(frame.ticks), Body::Log(aggregate::log(site, frame)));
+            let Some(values) = sieve.pass(site, frame.ticks, frame.value_bytes()) else { return };
+            outbox.put(anchor.unix_ns(frame.ticks), Body::Log(aggregate::log(site, values)));
             if outbox.payloads.len() >= APPEND_BYTES {
                 outbox.send(hub);
             }
         });
+        for event in sieve.released(asked.is_some_and(|(_, last)| last)) {
+            let log = aggregate::log(event.site, &event.values);
+            outbox.put(anchor.unix_ns(event.ticks), Body::Log(log));
+        }
         self.outbox.send(&self.hub);
-        for lost in record::losses::take() {
+        self.note_losses();
+        for log in self.sieve.say(asked.is_some()) {
+            self.outbox.put(anchor.now_ns(), Body::Log(log));
+        }
+        taken
+    }
+
+    /// Takes what threads and the sieve have counted into the books.
+    fn note_losses(&mut self) {
+        let gone = self.sieve.take_gone().map(|(loss, count)| Lost::of_logs(loss, count));
+        for lost in record::losses::take().into_iter().chain(gone).filter(|lost| lost.count > 0) {
             self.hub.lost(lost.signal, lost.loss, lost.count);
             self.losses.note(&lost);
         }
-        taken
+        self.hub.hold(self.sieve.held());
     }
 
     /// Closes the windows that have ended, or all that are open.

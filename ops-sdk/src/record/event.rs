@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::arena::Arena;
 use super::frame::{Sink, Writer};
 use super::lane::{self, IDLE, Lane, MUTE, SPILLING, WRITING};
+use super::prefix::Prefix;
 use super::{Arg, Kind, Site, losses, overflow, registry};
 use crate::clock;
 use crate::model::{Level, Signal};
@@ -39,7 +40,7 @@ fn write(arena: Arena, lane: &Lane, site: &Site, slot: u32, values: &[Arg<'_>]) 
     let _busy = Busy::begin(lane, WRITING);
     let seq = lane.seq.load(Relaxed) + 1;
     let ring = Sink::Ring(lane.ring(arena).fill());
-    let sink = Writer::new(ring, lane.ring_share_bytes()).frame(slot, ticks, seq, values);
+    let sink = Writer::new(ring, lane.ring_share_bytes()).frame(slot, ticks, seq, Prefix::of(site), values);
     keep(lane, site, sink, seq);
 }
 
@@ -52,7 +53,7 @@ fn write_within(lane: &Lane, before: u32, site: &Site, slot: u32, ticks: clock::
         SPILLING => losses::event_dropped(level(site)),
         _ => {
             let _busy = Busy::begin(lane, SPILLING);
-            let sink = Writer::new(Sink::Heap(Vec::new()), 0).frame(slot, ticks, 0, values);
+            let sink = Writer::new(Sink::Heap(Vec::new()), 0).frame(slot, ticks, 0, Prefix::of(site), values);
             keep(lane, site, sink, 0);
         }
     }
@@ -74,7 +75,7 @@ fn keep(lane: &Lane, site: &Site, sink: Sink<'_>, seq: u64) {
     }
 }
 
-fn level(site: &Site) -> Level {
+pub(super) fn level(site: &Site) -> Level {
     if let Kind::Event(level) = site.kind { level } else { Level::Error }
 }
 

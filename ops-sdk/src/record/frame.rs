@@ -6,6 +6,9 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use super::Arg;
+#[cfg(test)]
+use super::prefix;
+use super::prefix::Prefix;
 use super::ring::Filling;
 use crate::clock::Ticks;
 use crate::model::Value;
@@ -34,12 +37,20 @@ impl<'a> Writer<'a> {
 
     /// Writes the whole frame and hands back where it is, finished but not published.
     #[inline]
-    pub(super) fn frame(mut self, site: u32, ticks: Ticks, seq: u64, values: &[Arg<'_>]) -> Sink<'a> {
+    pub(super) fn frame(
+        mut self,
+        site: u32,
+        ticks: Ticks,
+        seq: u64,
+        prefix: Prefix,
+        values: &[Arg<'_>],
+    ) -> Sink<'a> {
         let mut head = [0; HEAD_BYTES];
         head[4..8].copy_from_slice(&site.to_le_bytes());
         head[8..16].copy_from_slice(&ticks.to_le_bytes());
         head[16..24].copy_from_slice(&seq.to_le_bytes());
         self.put(&head);
+        self.put(prefix.bytes());
         values.iter().for_each(|value| self.value(value));
         self.patch_len(0, 0);
         self.sink
@@ -160,14 +171,22 @@ impl<'a> Frame<'a> {
         Some((Frame { site, ticks: word(8), seq: word(16), values }, rest))
     }
 
+    /// Its values as they were written, for [`read_value`]; what it was recorded for stands before them.
+    pub(crate) fn value_bytes(&self) -> &'a [u8] {
+        self.values
+    }
+
     /// Its values, in the order of the site's keys.
+    #[cfg(test)]
     pub(crate) fn values(&self) -> Vec<Value<'a>> {
         let mut rest = self.values;
+        prefix::take(&mut rest);
         std::iter::from_fn(|| read_value(&mut rest)).collect()
     }
 }
 
-fn read_value<'a>(rest: &mut &'a [u8]) -> Option<Value<'a>> {
+/// Takes the next value off the front; `None` after the last one.
+pub(crate) fn read_value<'a>(rest: &mut &'a [u8]) -> Option<Value<'a>> {
     let (tag, after) = rest.split_first()?;
     *rest = after;
     Some(match tag {

@@ -8,34 +8,49 @@
 mod arena;
 mod arg;
 mod cell;
+mod context;
+mod correlation;
 mod event;
 mod frame;
 mod in_flight;
 mod lane;
+mod limiter;
 mod logged;
 pub(crate) mod losses;
 mod metric;
 mod outcome;
 mod overflow;
+mod prefix;
 mod reader;
 mod registry;
 mod ring;
+mod rules;
+mod secret;
 mod series;
 mod site;
 mod switch;
 #[cfg(test)]
 mod tests;
 mod tracked;
+mod unit;
 
 pub(crate) use self::arena::Arena;
 pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
 #[cfg(test)]
 pub(crate) use self::cell::GaugeDelta;
+pub use self::context::{Context, Entered, Within, within};
+pub use self::correlation::{
+    CORRELATION_ID, Correlation, CorrelationId, SPAN_ID, Traceparent, TraceparentError,
+};
 pub use self::event::event;
-pub(crate) use self::frame::Frame;
+#[cfg(test)]
+use self::frame::Frame;
+pub(crate) use self::frame::read_value;
 pub use self::in_flight::InFlight;
 pub(crate) use self::in_flight::Levels;
 pub(crate) use self::lane::{mute, set_ring_bytes};
+pub(crate) use self::limiter::take as take_held_back;
+pub use self::limiter::{Limiter, passes};
 pub use self::logged::{Held, Logged, hold, logged};
 pub use self::metric::{Call, count, count_by, enter, observe, observe_by, set, set_by};
 pub use self::outcome::{
@@ -43,7 +58,10 @@ pub use self::outcome::{
 };
 pub use self::outcome::{err_if, none_is, ok_if};
 pub(crate) use self::overflow::set_bytes_max as set_overflow_bytes_max;
+pub(crate) use self::prefix::{correlated, unit_of};
 pub(crate) use self::reader::{Reader, Taken, pending_events};
+pub(crate) use self::rules::Rules;
+pub use self::secret::{Secret, redact};
 #[cfg(test)]
 use self::series::OVERFLOW;
 pub(crate) use self::series::set_series_max;
@@ -51,3 +69,5 @@ pub use self::site::{Kind, Piece, Site, Source};
 pub use self::switch::{enabled, on};
 pub(crate) use self::switch::{turn_off, turn_on};
 pub use self::tracked::{Tracked, track, untracked};
+pub(crate) use self::unit::{Ended, ended};
+pub use self::unit::{Hold, Work, hold as hold_back, unit};

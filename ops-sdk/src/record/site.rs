@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::InFlight;
+use super::{InFlight, Limiter};
 use crate::model::{Level, Resolution, Unit};
 
 /// What a site records.
@@ -68,6 +68,12 @@ pub struct Site {
     pub sample: u32,
     /// Where calls in progress are counted, if they are.
     pub(super) in_flight: Option<&'static InFlight>,
+    /// How often it may log, if that is limited.
+    pub(super) limiter: Option<&'static Limiter>,
+    /// For how long an event that is the same as the one before is held back, in milliseconds; 0 is not at all.
+    pub(super) repeat_ms: u32,
+    /// Up to which level it records events, and by which rules that was decided; see `switch`.
+    pub(super) decided: AtomicU32,
     /// A nanosecond in the site's unit.
     pub(super) per_nanosecond: f64,
     /// Its number in the registry, from 1; 0 until it is first used.
@@ -95,6 +101,9 @@ impl Site {
             doc: "",
             sample: 1,
             in_flight: None,
+            limiter: None,
+            repeat_ms: 0,
+            decided: AtomicU32::new(0),
             per_nanosecond: per_nanosecond(unit),
             slot: AtomicU32::new(0),
         }
@@ -155,6 +164,30 @@ impl Site {
     pub const fn in_flight(mut self, in_flight: &'static InFlight) -> Site {
         self.in_flight = Some(in_flight);
         self
+    }
+
+    /// With its events limited by this.
+    #[must_use]
+    pub const fn limiter(mut self, limiter: &'static Limiter) -> Site {
+        self.limiter = Some(limiter);
+        self
+    }
+
+    /// With events that are the same as the one before held back for so many milliseconds.
+    #[must_use]
+    pub const fn repeat_ms(mut self, milliseconds: u32) -> Site {
+        self.repeat_ms = milliseconds;
+        self
+    }
+
+    /// For how long an event that is the same as the one before is held back, in milliseconds; 0 is not at all.
+    pub(crate) fn repeats_held_ms(&self) -> u32 {
+        self.repeat_ms
+    }
+
+    /// The period of its limit, in milliseconds.
+    pub(crate) fn period_ms(&self) -> u32 {
+        self.limiter.map_or(0, Limiter::period_ms)
     }
 
     /// Its number in the registry; 0 until it is first used. Who has the number finds the site in the registry.

@@ -141,9 +141,24 @@ pub(crate) struct Options {
     pub(crate) log: Option<LogOn>,
     pub(crate) level: Option<Level>,
     pub(crate) fields: Vec<Field>,
+    pub(crate) correlate: Option<Correlate>,
+    /// Events of this level and lesser ones are held back.
+    pub(crate) hold: Option<Level>,
+    /// The time inside the polls of a future is measured.
+    pub(crate) busy: bool,
+}
+
+/// `correlate`, or `correlate = value`.
+pub(crate) struct Correlate {
+    pub(crate) with: Option<Expr>,
 }
 
 impl Options {
+    /// Whether a call is a unit of work, which events are recorded within.
+    pub(crate) fn is_unit(&self) -> bool {
+        self.correlate.is_some() || self.hold.is_some()
+    }
+
     /// Whether a call needs more than its number and its duration.
     pub(crate) fn is_tracked(&self) -> bool {
         self.in_flight || self.sample.is_some() || !self.dimensions.is_empty()

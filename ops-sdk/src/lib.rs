@@ -71,7 +71,8 @@ pub use crate::error::Error;
 pub use crate::model::{Level, Unit};
 pub use crate::record::{Amount, DimensionValue, Ending, FieldValue, Measure, Outcome};
 pub use crate::record::{
-    CORRELATION_ID, Correlation, CorrelationId, Entered, SPAN_ID, Traceparent, TraceparentError, Within,
+    CORRELATION_ID, Correlate, Correlation, CorrelationId, Entered, SPAN_ID, Traceparent, TraceparentError,
+    Within,
 };
 pub use crate::record::{Hold, Secret, hold_back as hold, redact};
 pub use crate::setup::{BackendReport, Builder, FlushReport, Ops, Stats, init};
@@ -88,7 +89,9 @@ pub mod __private {
         count, count_by, enabled, enter, err_if, event, hold, logged, none_is, observe, observe_by, ok_if,
         on, once, probe, returning, set, set_by, track, untracked,
     };
-    pub use crate::record::{Context, Correlation, Limiter, Work, passes, unit, within};
+    pub use crate::record::{
+        Busy, Context, Correlate, Correlation, Limiter, Within, Work, busy, passes, unit, within,
+    };
 }
 
 /// Everything that a program which records needs in scope.

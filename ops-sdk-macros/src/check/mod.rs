@@ -8,7 +8,7 @@ mod outcome;
 mod suggest;
 
 pub(crate) use self::event::event;
-pub(crate) use self::function::{block_options, function, function_options, looks_at_value};
+pub(crate) use self::function::{block_options, ends, function, function_options, looks_at_value, polls};
 pub(crate) use self::metric::metric;
 pub(crate) use self::outcome::outcomes;
 pub(crate) use self::suggest::suggestion;

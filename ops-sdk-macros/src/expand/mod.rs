@@ -9,6 +9,7 @@ mod logs;
 mod metric;
 mod outcome;
 mod returns;
+mod unit;
 
 pub(crate) use self::event::event;
 pub(crate) use self::function::item;

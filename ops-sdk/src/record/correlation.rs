@@ -137,6 +137,35 @@ impl Correlation {
     }
 }
 
+/// A value that says what a call is done for: the argument of `#[instrumented(correlate = ..)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say what a call is done for",
+    label = "expected a `Correlation`, an `Option` of one, or what `Correlation::from_traceparent` returns"
+)]
+pub trait Correlate {
+    /// The correlation, if there is one.
+    fn correlation(self) -> Option<Correlation>;
+}
+
+impl Correlate for Correlation {
+    fn correlation(self) -> Option<Correlation> {
+        Some(self)
+    }
+}
+
+impl Correlate for Option<Correlation> {
+    fn correlation(self) -> Option<Correlation> {
+        self
+    }
+}
+
+impl Correlate for Result<Correlation, TraceparentError> {
+    /// The specification says to begin a new trace where the header cannot be read.
+    fn correlation(self) -> Option<Correlation> {
+        self.ok()
+    }
+}
+
 impl PartialEq for Correlation {
     /// By id and span.
     fn eq(&self, other: &Correlation) -> bool {

@@ -7,6 +7,7 @@
 
 mod arena;
 mod arg;
+mod busy;
 mod cell;
 mod context;
 mod correlation;
@@ -36,11 +37,12 @@ mod unit;
 
 pub(crate) use self::arena::Arena;
 pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
+pub use self::busy::{Busy, busy};
 #[cfg(test)]
 pub(crate) use self::cell::GaugeDelta;
 pub use self::context::{Context, Entered, Within, within};
 pub use self::correlation::{
-    CORRELATION_ID, Correlation, CorrelationId, SPAN_ID, Traceparent, TraceparentError,
+    CORRELATION_ID, Correlate, Correlation, CorrelationId, SPAN_ID, Traceparent, TraceparentError,
 };
 pub use self::event::event;
 #[cfg(test)]

@@ -4,8 +4,8 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::{Label, Site, metric, on};
-use crate::clock::{self, Ticks};
+use super::{Label, Site, metric, on, stamp};
+use crate::clock::Ticks;
 
 /// A future whose polls are timed. Dropped before it is done, it tells the time so far.
 #[must_use = "a future does nothing until it is polled"]
@@ -37,7 +37,7 @@ impl<F: Future> Future for Busy<F> {
         if this.spent.is_none() && !on() {
             return future.poll(context);
         }
-        let _poll = Timed { spent: this.spent.get_or_insert(0), start: clock::ticks() };
+        let _poll = Timed { spent: this.spent.get_or_insert(0), start: stamp::ticks() };
         future.poll(context)
     }
 }
@@ -51,7 +51,7 @@ struct Timed<'a> {
 impl Drop for Timed<'_> {
     #[inline]
     fn drop(&mut self) {
-        *self.spent = self.spent.wrapping_add(clock::ticks().saturating_sub(self.start));
+        *self.spent = self.spent.wrapping_add(stamp::between(self.start, stamp::ticks()));
     }
 }
 
@@ -59,10 +59,7 @@ impl<F> Drop for Busy<F> {
     #[inline]
     fn drop(&mut self) {
         if let Some(spent) = self.spent.take() {
-            #[allow(clippy::cast_precision_loss)] // exact up to 104 days
-            let nanoseconds = clock::nanos(0, spent) as f64;
-            let value = nanoseconds * self.site.per_nanosecond;
-            metric::observe_by(self.site, value, &[Label::Str(self.function)]);
+            metric::observe_by(self.site, self.site.time(spent), &[Label::Str(self.function)]);
         }
     }
 }

@@ -38,6 +38,13 @@ pub(super) fn current() -> Context {
     CURRENT.get()
 }
 
+/// Whether that is nothing.
+#[inline]
+pub(super) fn is_nothing() -> bool {
+    let Context { trace, unit, .. } = CURRENT.get();
+    trace == 0 && unit == 0
+}
+
 /// Whether a unit of work records events of this level to hold them back.
 #[inline]
 pub(super) fn holds(level: Level) -> bool {

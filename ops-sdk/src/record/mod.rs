@@ -8,12 +8,15 @@
 mod arena;
 mod arg;
 mod busy;
+mod call;
 mod cell;
 mod context;
 mod correlation;
 mod event;
+mod fields;
 mod frame;
 mod in_flight;
+mod label;
 mod lane;
 mod limiter;
 mod logged;
@@ -26,9 +29,11 @@ mod reader;
 mod registry;
 mod ring;
 mod rules;
+mod sample;
 mod secret;
 mod series;
 mod site;
+pub(crate) mod stamp;
 mod switch;
 #[cfg(test)]
 mod tests;
@@ -38,13 +43,14 @@ mod unit;
 pub(crate) use self::arena::Arena;
 pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
 pub use self::busy::{Busy, busy};
+pub use self::call::{Call, enter};
 #[cfg(test)]
 pub(crate) use self::cell::GaugeDelta;
 pub use self::context::{Context, Entered, Within, within};
 pub use self::correlation::{
     CORRELATION_ID, Correlate, Correlation, CorrelationId, SPAN_ID, Traceparent, TraceparentError,
 };
-pub use self::event::event;
+pub use self::event::{event, event_of};
 #[cfg(test)]
 use self::frame::Frame;
 pub(crate) use self::frame::read_value;
@@ -54,7 +60,7 @@ pub(crate) use self::lane::{mute, set_ring_bytes};
 pub(crate) use self::limiter::take as take_held_back;
 pub use self::limiter::{Limiter, passes};
 pub use self::logged::{Held, Logged, hold, logged};
-pub use self::metric::{Call, count, count_by, enter, observe, observe_by, set, set_by};
+pub use self::metric::{count, count_by, observe, observe_by, set, set_by};
 pub use self::outcome::{
     AnyOutcome, AskedOutcome, Ending, Measured, Outcome, Probe, Returning, once, probe, returning,
 };

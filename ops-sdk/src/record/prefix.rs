@@ -26,21 +26,18 @@ pub(super) struct Prefix {
 }
 
 impl Prefix {
-    const NONE: Prefix = Prefix { len: 0, bytes: [0; UNIT_BYTES + CORRELATION_BYTES] };
-
     /// That of an event of this site, recorded now on this thread.
     #[inline]
-    pub(super) fn of(site: &Site) -> Prefix {
-        let context = context::current();
-        if context.trace == 0 && context.unit == 0 {
-            return Prefix::NONE;
+    pub(super) fn of(site: &Site) -> Option<Prefix> {
+        if context::is_nothing() {
+            return None;
         }
-        Prefix::within(site, context)
+        Some(Prefix::within(site, context::current()))
     }
 
     #[inline(never)]
     fn within(site: &Site, context: Context) -> Prefix {
-        let mut prefix = Prefix::NONE;
+        let mut prefix = Prefix { len: 0, bytes: [0; UNIT_BYTES + CORRELATION_BYTES] };
         if unit::is_end(site) {
             return prefix; // the flush thread's own
         }
@@ -122,7 +119,8 @@ mod tests {
         ];
         for (context, unit, correlation) in table {
             let _entered = context.enter();
-            let bytes = [Prefix::of(&SITE).bytes(), &[3, 1]].concat();
+            let prefix = Prefix::of(&SITE);
+            let bytes = [prefix.as_ref().map_or(&[][..], Prefix::bytes), &[3, 1]].concat();
             let mut rest = bytes.as_slice();
             let held = unit_of(rest);
             assert_eq!(held.map(|(unit, _)| unit), unit);

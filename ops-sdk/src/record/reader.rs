@@ -4,11 +4,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use super::arena::Arena;
+use super::call::Mishap;
 use super::cell::{CellHead, CounterCell, GaugeCell, GaugeDelta, HistogramCell};
 use super::frame::Frame;
 use super::in_flight::Levels;
 use super::lane::{self, Lane};
-use super::metric::Mishap;
 use super::{InFlight, Kind, Site, overflow, registry, series};
 use crate::model::{Distribution, Resolution};
 
@@ -27,6 +27,8 @@ pub(crate) enum Taken {
         durations: Distribution,
         /// Calls that have no duration.
         untimed: u64,
+        /// Calls that have no duration and a label; `untimed` of the cell without a label has them, too.
+        labelled: u64,
         errors: u64,
         panics: u64,
         cancelled: u64,
@@ -87,12 +89,11 @@ impl Reader {
         resolution: Resolution,
         mut each: impl FnMut(&'static Site, Vec<String>, Taken),
     ) {
-        let epoch = self.arena.epoch(resolution).fetch_add(1, Relaxed);
         for lane in lane::all(self.arena) {
             for head in cells(self.arena, lane) {
-                let Some(site) = registry::site(head.0.site.load(Relaxed)) else { continue };
+                let Some(site) = registry::site(series::site(head.0)) else { continue };
                 if site.resolution == resolution
-                    && let Some(taken) = take_cell(self.arena, site.kind, head.1, epoch)
+                    && let Some(taken) = take_cell(self.arena, site.kind, head.1)
                 {
                     each(site, series::labels(self.arena, head.0), taken);
                 }
@@ -136,26 +137,26 @@ fn cells(arena: Arena, lane: &Lane) -> impl Iterator<Item = (&'static CellHead, 
     std::iter::successors(first, move |(head, _)| at(head.next.load(Relaxed)))
 }
 
-fn take_cell(arena: Arena, kind: Kind, offset: u32, epoch: u32) -> Option<Taken> {
+fn take_cell(arena: Arena, kind: Kind, offset: u32) -> Option<Taken> {
     match kind {
         Kind::Counter => {
             let n = arena.at::<CounterCell>(offset)?.take();
             (n > 0).then_some(Taken::Counter(n))
         }
-        Kind::Gauge => arena.at::<GaugeCell>(offset)?.take(epoch).map(Taken::Gauge),
+        Kind::Gauge => arena.at::<GaugeCell>(offset)?.take().map(Taken::Gauge),
         Kind::Histogram | Kind::Event(_) => {
-            arena.at::<HistogramCell>(offset)?.take(arena, epoch).map(Taken::Histogram)
+            arena.at::<HistogramCell>(offset)?.take(arena).map(Taken::Histogram)
         }
         Kind::Call => {
             let cell = arena.at::<HistogramCell>(offset)?;
-            let (durations, untimed) = (cell.take(arena, epoch), cell.take_untimed());
-            if durations.is_none() && untimed == 0 {
+            let (durations, (untimed, labelled)) = (cell.take(arena), cell.take_untimed());
+            let endings = Mishap::ALL.map(|mishap| cell.take_ending(mishap as usize));
+            if durations.is_none() && untimed + labelled == 0 && endings == [0; Mishap::ALL.len()] {
                 return None;
             }
             let durations = durations.unwrap_or_default();
-            let [errors, panics, cancelled, client_errors] =
-                Mishap::ALL.map(|mishap| cell.take_ending(mishap as usize));
-            Some(Taken::Calls { durations, untimed, errors, panics, cancelled, client_errors })
+            let [errors, panics, cancelled, client_errors] = endings;
+            Some(Taken::Calls { durations, untimed, labelled, errors, panics, cancelled, client_errors })
         }
     }
 }

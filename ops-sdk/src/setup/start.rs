@@ -10,7 +10,6 @@ use std::time::Duration;
 use super::builder::Builder;
 use super::{Ops, check, env, ops};
 use crate::backend::{Backend, Configure, Context};
-use crate::clock;
 use crate::error::Error;
 use crate::flush::Flusher;
 use crate::hub::Hub;
@@ -139,7 +138,7 @@ fn attach(
 }
 
 fn arena(builder: &Builder) -> Result<Arena, Error> {
-    clock::warm();
+    record::stamp::warm();
     record::set_ring_bytes(builder.ring_bytes_max);
     record::set_overflow_bytes_max(builder.overflow_bytes_max);
     record::set_series_max(builder.series_max);

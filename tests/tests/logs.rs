@@ -460,3 +460,42 @@ fn secrets_are_not_in_what_arrives() {
     );
     assert_eq!(messages(&capture, "login"), ["login [redacted] [redacted] [redacted]"]);
 }
+
+#[instrumented(name = "slow", correlate = correlation)]
+fn slow(correlation: Option<Correlation>, ms: u64) {
+    histogram!("pieces", ms);
+    std::thread::sleep(Duration::from_millis(ms));
+}
+
+#[test]
+fn the_slowest_call_of_a_window_is_known_by_its_correlation() {
+    let (slowest, other) = (Correlation::new(), Correlation::new());
+    let (capture, _) = recorded(
+        |builder| builder,
+        |ops| {
+            std::thread::scope(|scope| {
+                scope.spawn(|| slow(Some(other), 1));
+                scope.spawn(|| {
+                    slow(Some(slowest), 60);
+                    slow(Some(other), 2);
+                });
+            });
+            histogram!("alone", 1);
+            slowest.run(|| histogram!("by name", 3, "Kind" => "a"));
+            other.run(|| histogram!("by name", 2, "Kind" => "a"));
+            assert!(ops.flush(SOON).complete);
+            // In another window nothing is left of it.
+            histogram!("pieces", 1);
+            histogram!("by name", 1, "Kind" => "a");
+        },
+    );
+    let exemplars = |name: &str| {
+        let of = |line: Value| line["exemplar"].as_str().map(str::to_owned);
+        capture.metrics(name).into_iter().map(of).collect::<Vec<_>>()
+    };
+    let id = Some(slowest.id().to_string());
+    assert_eq!(exemplars("duration"), [id.clone()]);
+    assert_eq!(exemplars("pieces"), [id.clone(), None]);
+    assert_eq!(exemplars("by name"), [id, None]);
+    assert_eq!(exemplars("alone"), [None]);
+}

@@ -49,6 +49,7 @@ pub(super) fn run(
     writeln!(out, "store: {}\n", store.path().display())?;
     functions(&read.functions).write(colour, out)?;
     metrics(&read.metrics, colour, out)?;
+    exemplars(&read).write(colour, out)?;
     levels(&read.levels).write(colour, out)?;
     books(&read.books, colour, out)?;
     if read.functions.is_empty() && read.metrics.is_empty() && read.levels.is_empty() {
@@ -131,6 +132,26 @@ fn pairs(dimensions: &[(String, String)]) -> String {
     pairs.join(" ")
 }
 
+/// The largest of each histogram and the slowest call of each function, with the correlation that finds its log events:
+/// `ops logs --search ID`.
+fn exemplars(read: &Read) -> Table {
+    let shared = shared_dimensions(&read.metrics);
+    let mut table = Table::new(&["LARGEST OF", "VALUE", "CORRELATION_ID"]);
+    let calls = read.functions.iter().map(|f| (f.exemplar, f.function.clone(), duration(f.max_ms)));
+    let histograms = read.metrics.iter().filter(|series| !is_of_a_function(series));
+    let samples = histograms.map(|s| (s.exemplar, name(s, &shared), human::value(s.max, &s.unit)));
+    for (exemplar, name, value) in calls.chain(samples) {
+        if let Some(exemplar) = exemplar {
+            table.row(vec![name, value, hex(exemplar)]);
+        }
+    }
+    table
+}
+
+fn hex(exemplar: u128) -> String {
+    format!("{exemplar:032x}")
+}
+
 fn levels(levels: &[(Level, u64)]) -> Table {
     let mut table = Table::new(&["LEVEL", "LOG LINES"]);
     levels.iter().for_each(|(level, n)| table.row(vec![level.name().to_owned(), count(*n)]));
@@ -185,7 +206,8 @@ fn as_json(store: &Store, read: &Read) -> Json {
 fn function_json(f: &FunctionStats) -> Json {
     json!({
         "function": f.function, "calls": f.calls, "errors": f.errors,
-        "p50_ms": f.p50_ms, "p99_ms": f.p99_ms, "total_ms": f.total_ms,
+        "p50_ms": f.p50_ms, "p99_ms": f.p99_ms, "max_ms": f.max_ms, "total_ms": f.total_ms,
+        "exemplar": f.exemplar.map(hex),
     })
 }
 
@@ -195,7 +217,7 @@ fn series_json(s: &SeriesStats) -> Json {
     json!({
         "name": s.name, "kind": s.kind.name(), "unit": s.unit, "dimensions": dimensions,
         "count": s.count, "sum": s.sum, "min": s.min, "max": s.max, "last": s.last,
-        "p50": s.p50, "p99": s.p99, "last_window": rfc3339(s.last_window_ms.saturating_mul(1_000_000)),
+        "p50": s.p50, "p99": s.p99, "exemplar": s.exemplar.map(hex), "last_window": rfc3339(s.last_window_ms.saturating_mul(1_000_000)),
     })
 }
 

@@ -83,10 +83,14 @@ impl CounterCell {
 impl GaugeCell {
     #[inline]
     pub(super) fn set(&self, value: f64, at: Ticks) {
-        self.tally.write(value, || {
-            self.last.store(value.to_bits(), Ordering::Relaxed);
-            self.set_at.store(at, Ordering::Relaxed);
-        });
+        self.tally.write(
+            value,
+            || {},
+            || {
+                self.last.store(value.to_bits(), Ordering::Relaxed);
+                self.set_at.store(at, Ordering::Relaxed);
+            },
+        );
     }
 
     /// What was set since this was asked last.

@@ -45,6 +45,14 @@ pub(super) fn is_nothing() -> bool {
     trace == 0 && unit == 0
 }
 
+/// The id of the correlation, its upper half first; zeros for none.
+#[inline(always)]
+pub(super) fn correlation() -> [u64; 2] {
+    let trace = CURRENT.get().trace;
+    #[allow(clippy::cast_possible_truncation)] // the halves
+    [(trace >> 64) as u64, trace as u64]
+}
+
 /// Whether a unit of work records events of this level to hold them back.
 #[inline]
 pub(super) fn holds(level: Level) -> bool {

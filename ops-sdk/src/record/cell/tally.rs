@@ -62,27 +62,29 @@ impl Tally {
         self.open.load(Ordering::Relaxed) != 0
     }
 
-    /// Takes in a value of an open window, and runs `more` with it.
+    /// Takes in a value of an open window, and runs `more` with it; `top` before that if it is the largest so far.
     #[inline(always)]
-    pub(super) fn write_again(&self, value: f64, more: impl FnOnce()) {
+    pub(super) fn write_again(&self, value: f64, top: impl FnOnce(), more: impl FnOnce()) {
         self.written(|| {
             put(&self.recent, get(&self.recent) + value);
             if value < get(&self.min) {
                 put(&self.min, value);
             } else if value > get(&self.max) {
                 put(&self.max, value);
+                top();
             }
             more();
         });
     }
 
-    /// Takes in any value, and runs `more` with it.
-    pub(super) fn write(&self, value: f64, more: impl FnOnce()) {
+    /// Takes in any value, and runs `more` with it; `top` before that if it is the largest so far.
+    pub(super) fn write(&self, value: f64, top: impl FnOnce(), more: impl FnOnce()) {
         if self.is_open() {
-            return self.write_again(value, more);
+            return self.write_again(value, top, more);
         }
         self.written(|| {
             self.begin(value);
+            top();
             more();
         });
     }

@@ -16,13 +16,14 @@ const UNIT: u8 = 7;
 const CORRELATION: u8 = 8;
 
 const UNIT_BYTES: usize = 1 + 8;
-const CORRELATION_BYTES: usize = 1 + 16 + 8;
+const BYTES: usize = UNIT_BYTES + 1 + 16 + 8;
 
-/// The bytes of a prefix.
+/// The bytes of a prefix: both parts, of which what is not there lies outside of `start` and `end`.
 #[derive(Clone, Copy)]
 pub(super) struct Prefix {
-    len: u8,
-    bytes: [u8; UNIT_BYTES + CORRELATION_BYTES],
+    start: u8,
+    end: u8,
+    bytes: [u8; BYTES],
 }
 
 impl Prefix {
@@ -32,42 +33,33 @@ impl Prefix {
         if context::is_nothing() {
             return None;
         }
-        Some(Prefix::within(site, context::current()))
+        Prefix::within(site, context::current())
     }
 
     #[inline(never)]
-    fn within(site: &Site, context: Context) -> Prefix {
-        let mut prefix = Prefix { len: 0, bytes: [0; UNIT_BYTES + CORRELATION_BYTES] };
-        if unit::is_end(site) {
-            return prefix; // the flush thread's own
-        }
+    fn within(site: &Site, context: Context) -> Option<Prefix> {
+        // The end of a unit is the flush thread's own.
         let level = event::level(site);
-        if context.unit != 0 && (level as u8 >= context.hold || !switch::is_shown(site, level)) {
-            prefix.push(&[UNIT]);
-            prefix.push(&context.unit.to_le_bytes());
+        if unit::is_end(site) {
+            return None;
         }
-        if context.trace != 0 {
-            prefix.push(&[CORRELATION]);
-            prefix.push(&context.trace.to_le_bytes());
-            prefix.push(&context.span.to_le_bytes());
-        }
-        prefix
-    }
-
-    fn push(&mut self, bytes: &[u8]) {
-        let start = usize::from(self.len);
-        let end = start + bytes.len();
-        if let Some(place) = self.bytes.get_mut(start..end) {
-            place.copy_from_slice(bytes);
-            #[allow(clippy::cast_possible_truncation)] // at most 34
-            (self.len = end as u8);
-        }
+        let is_held = context.unit != 0 && (level as u8 >= context.hold || !switch::is_shown(site, level));
+        let mut bytes = [0; BYTES];
+        bytes[0] = UNIT;
+        bytes[1..9].copy_from_slice(&context.unit.to_le_bytes());
+        bytes[9] = CORRELATION;
+        bytes[10..26].copy_from_slice(&context.trace.to_le_bytes());
+        bytes[26..].copy_from_slice(&context.span.to_le_bytes());
+        let start = if is_held { 0 } else { UNIT_BYTES };
+        let end = if context.trace != 0 { BYTES } else { UNIT_BYTES };
+        #[allow(clippy::cast_possible_truncation)] // at most 34
+        Some(Prefix { start: start as u8, end: end as u8, bytes })
     }
 
     /// What to write.
     #[inline]
     pub(super) fn bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+        self.bytes.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
     }
 }
 

@@ -16,8 +16,9 @@ use crate::model::Level;
 const RULES_MAX: usize = 1024;
 
 /// From the lowest byte: 1 + the number of the level that no site goes beyond, 1 + that which every site records, and
-/// in two bytes the number of the rules. 0 is off.
+/// in two bytes the number of the rules; the highest bit says that units of work hold events back. 0 is off.
 static SWITCH: AtomicU32 = AtomicU32::new(0);
+const HOLDS: u32 = 1 << 31;
 /// The number of the level up to which units of work have held events back so far.
 static HOLD: AtomicU8 = AtomicU8::new(0);
 
@@ -37,9 +38,9 @@ pub fn enabled(site: &'static Site, level: Level) -> bool {
 }
 
 /// The answer of the site itself, or of the unit of work that holds events back.
-#[inline(never)]
+#[inline]
 fn asked(site: &'static Site, level: Level, switch: u32) -> bool {
-    own_level(site, switch) >= level as u8 || context::holds(level)
+    own_level(site, switch) >= level as u8 || (switch & HOLDS != 0 && context::holds(level))
 }
 
 /// Whether events of this level are recorded at this site without anybody's holding them back.
@@ -53,13 +54,20 @@ pub(super) fn is_shown(site: &Site, level: Level) -> bool {
 #[inline]
 fn own_level(site: &Site, switch: u32) -> u8 {
     let decided = site.decided.load(Ordering::Relaxed);
-    if decided >> 8 == (switch >> 16) + 1 {
+    if decided >> 8 == number_in(switch) + 1 {
         return decided.to_le_bytes()[0];
     }
-    decide(site, switch >> 16)
+    decide(site, number_in(switch))
+}
+
+/// The number of the rules.
+#[inline]
+fn number_in(switch: u32) -> u32 {
+    (switch & !HOLDS) >> 16
 }
 
 #[cold]
+#[inline(never)]
 fn decide(site: &Site, number: u32) -> u8 {
     let rules = RULES.get(number as usize).and_then(OnceLock::get);
     let level = rules.map_or(0, |rules| rules::number_for(rules, site));
@@ -100,15 +108,17 @@ pub(super) fn hold_up_to(level: Level) {
 #[cold]
 fn raise(level: u8) {
     HOLD.fetch_max(level, Ordering::SeqCst);
-    let raised =
-        |switch: u32| (switch != 0).then(|| switch & !0xff | (switch & 0xff).max(1 + u32::from(level)));
+    let raised = |switch: u32| {
+        (switch != 0).then(|| HOLDS | switch & !0xff | (switch & 0xff).max(1 + u32::from(level)))
+    };
     let _ = SWITCH.fetch_update(Ordering::SeqCst, Ordering::SeqCst, raised); // off stays off
 }
 
 fn word(rules: &Rules, number: u32, hold: u8) -> u32 {
     let most = rules::number(rules.most()).max(hold);
     let least = rules::number(rules.least());
-    number << 16 | (1 + u32::from(least)) << 8 | (1 + u32::from(most))
+    let holds = if hold == 0 { 0 } else { HOLDS };
+    holds | number << 16 | (1 + u32::from(least)) << 8 | (1 + u32::from(most))
 }
 
 /// The number of these rules, which they keep.
@@ -128,13 +138,14 @@ mod tests {
             ("off", 0, 0x0101),
             ("info,a=trace", 0, 0x0406),
             ("info,a=off", 0, 0x0104),
-            ("info", 4, 0x0405),
-            ("trace", 4, 0x0606),
+            ("info", 4, 0x8000_0405),
+            ("trace", 4, 0x8000_0606),
         ];
         for (text, hold, expected) in table {
             let rules: Rules = text.parse().expect(text);
             assert_eq!(word(&rules, 0, hold), expected, "{text}");
             assert_eq!(word(&rules, 7, hold), 7 << 16 | expected, "{text}");
+            assert_eq!(number_in(word(&rules, 1023, hold)), 1023, "{text}");
         }
     }
 

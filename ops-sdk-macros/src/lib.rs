@@ -134,6 +134,23 @@ pub fn debug(input: TokenStream) -> TokenStream {
 /// variable of that name becomes one, by its `Debug` if the template asks for nothing else (`{error:?}`). `{name:spec}`
 /// formats by the rules of `std::fmt`; `{{` and `}}` are braces. There are no placeholders by position.
 ///
+/// **Limits** of this one site may stand before the template:
+///
+/// ```
+/// use ops_sdk::{info, warn};
+///
+/// # let (queue, state) = ("orders", "degraded");
+/// warn!(rate = 10, "{queue} is slow");             // at most 10 in a second
+/// warn!(once_every = "10s", "{queue} is full");    // at most one in 10 s; `ms`, `s`, `m`, `h`, up to 24 h
+/// info!(repeat = "5m", "{queue} is {state}");      // the same again within 5 min is told once
+/// ```
+///
+/// A second, or a period, begins with an event that passes. What does not pass is not evaluated, and costs a reading of
+/// the clock. `repeat` compares an event with the one before it at this site, values and all; that is done by another
+/// thread, so it spares what is shipped and not the call. Either way it is said, as an event of the same site, level
+/// and module, "12 events of this site held back in the last 10 s", with the number in the field `held_back`, and it is
+/// counted in the books as withheld, not as lost. Without these there is no limit.
+///
 /// Nothing is evaluated or formatted while the level is off; while it is on, every expression is evaluated once. The
 /// value of the macro is `()`.
 #[proc_macro]
@@ -239,6 +256,9 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// | `log = "entry, exit, error"` | a function or method | which log lines it writes: one of these, or more with commas |
 /// | `level = debug` | a function or method that logs | the level of the lines but those of errors; `info` if nothing is said |
 /// | `fields(name = value, ..)` | a function or method that logs | up to 16 fields of its log lines, written as in [`info!`](macro@info) |
+/// | `correlate`, `correlate = value` | a function or method | what is recorded in the call has a correlation: the value, else a part of the one there is, else a new one |
+/// | `hold = debug` | a function or method | events of this level and lesser ones are shipped only if the call fails: `trace`, `debug`, `info` or `warn` |
+/// | `busy` | an async function or method | the histogram `busy` by `Function`: the time inside the polls of each call |
 ///
 /// **Dimensions.** The values are taken when the call begins, before the body can move the arguments, and only while
 /// something records. Every combination of values is a series of its own, so keep their number small. The metrics have
@@ -264,6 +284,29 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// }
 /// # assert!(pay(Order { id: 7, card: String::new() }).is_err());
 /// ```
+///
+/// **Correlation.** The value is an `ops_sdk::Correlation`, an `Option` of one, or what `Correlation::from_traceparent`
+/// returns. It is entered for the call; in a future, for each of its polls and when it is dropped. Pass
+/// `Correlation::current()` on by value to threads and tasks that the call begins.
+///
+/// **Holding back.** Within the call events up to the level are recorded also where they are off, and kept until the call
+/// ends: an error or a panic ships them, with the time they happened; anything else, a future that was dropped included,
+/// lets go of them, counted. So does what other threads and tasks record within the call's correlation. Where such
+/// calls are nested, one that ends well leaves its events to the one around it. What is kept is bounded
+/// (`Builder::held_bytes_max`); at the bound the oldest go, counted. Log lines of the call are held back like others.
+///
+/// ```
+/// # use ops_sdk::prelude::*;
+/// #[instrumented(correlate = Correlation::from_traceparent(header), hold = debug, busy)]
+/// async fn handle(header: &str, order: u64) -> Result<u64, String> {
+///     debug!("asked for {order}"); // shipped only if this call fails
+///     if order == 0 { Err("no such order".to_owned()) } else { Ok(order) }
+/// }
+/// # drop(handle("", 7));
+/// ```
+///
+/// **Busy time** has the unit and resolution of `duration`, and no other dimension than `Function`. It takes two readings
+/// of the clock at each poll, which is why it has to be asked for; `duration` takes two in all.
 ///
 /// **Sampling.** Which calls are timed is left to chance, so that percentiles and the average of `duration` are
 /// unbiased; its sample count and sum are those of the timed calls. A call that is not timed does not read the clock,

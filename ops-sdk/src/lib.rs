@@ -71,8 +71,7 @@ pub use crate::error::Error;
 pub use crate::model::{Level, Unit};
 pub use crate::record::{Amount, DimensionValue, Ending, FieldValue, Measure, Outcome};
 pub use crate::record::{
-    CORRELATION_ID, Correlate, Correlation, CorrelationId, Entered, SPAN_ID, Traceparent, TraceparentError,
-    Within,
+    Correlate, Correlation, CorrelationId, Entered, Traceparent, TraceparentError, Within,
 };
 pub use crate::record::{Hold, Secret, hold_back as hold, redact};
 pub use crate::setup::{BackendReport, Builder, FlushReport, Ops, Stats, init};

@@ -367,6 +367,7 @@ fn a_correlation_goes_where_it_is_carried_and_nowhere_else() {
             assert!(!sent.contains("00f067aa0ba902b7") && sent.ends_with("-01"), "{sent}");
             assert_eq!(ready(front("no header", 2)).len(), caller.len());
             info!("plain after");
+            own.run(|| info!("named", correlation_id = "mine"));
         },
     );
     let ids = |start: &str| {
@@ -379,6 +380,7 @@ fn a_correlation_goes_where_it_is_carried_and_nowhere_else() {
     assert_eq!(ids("plain"), vec![(Value::Null, Value::Null); 3]);
     let (id, span) = (own.id().to_string(), format!("{:016x}", own.span_id()));
     assert_eq!(ids("carried"), vec![(id.into(), span.into()); 4]);
+    assert_eq!(ids("named"), [("mine".into(), format!("{:016x}", own.span_id()).into())]);
     let theirs = Value::from("4bf92f3577b34da6a3ce929d0e0e4736");
     let (front, inside) = (ids("front"), ids("inside 1"));
     let first: Vec<_> = front.iter().filter(|(id, _)| *id == theirs).collect();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::model::{Fields, Level, Log, Value};
-use crate::record::{CORRELATION_ID, Kind, Piece, SPAN_ID, Site, correlated, read_value};
+use crate::record::{Kind, Piece, Site, correlated, read_value};
 
 /// The log event that a frame of this site with these values holds.
 pub(crate) fn log<'a>(site: &'static Site, mut bytes: &'a [u8]) -> Log<'a> {
@@ -12,19 +12,19 @@ pub(crate) fn log<'a>(site: &'static Site, mut bytes: &'a [u8]) -> Log<'a> {
     let values: Vec<Value<'a>> = std::iter::from_fn(|| read_value(&mut bytes)).collect();
     let message = message(site, &values);
     let keys = site.keys.iter().map(|key| Cow::Borrowed(*key));
-    let mut fields: Fields<'a> = keys.zip(values).collect();
-    if let Some((trace, span)) = correlation {
-        let text = |key, text: String| (Cow::Borrowed(key), Value::Str(Cow::Owned(text)));
-        fields.extend([text(CORRELATION_ID, format!("{trace:032x}")), text(SPAN_ID, format!("{span:016x}"))]);
-    }
-    Log {
+    let fields: Fields<'a> = keys.zip(values).collect();
+    let mut log = Log {
         level: if let Kind::Event(level) = site.kind { level } else { Level::Info },
         target: Cow::Borrowed(site.source.target),
         message,
         file: Cow::Borrowed(site.source.file),
         line: site.source.line,
         fields,
+    };
+    if let Some((correlation, span)) = correlation {
+        log.correlate(correlation, span);
     }
+    log
 }
 
 fn message(site: &'static Site, values: &[Value<'_>]) -> Cow<'static, str> {

@@ -4,7 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use super::Fields;
+use super::{Fields, Value};
+
+/// The field of log events that holds the correlation's id: 32 hexadecimal digits.
+pub const CORRELATION_ID: &str = "correlation_id";
+/// The field of log events that holds the part of the work: 16 hexadecimal digits.
+pub const SPAN_ID: &str = "span_id";
 
 /// How much an event matters. The numbers order the levels: an event is on if its number is at most the limit's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,4 +81,16 @@ pub struct Log<'a> {
     pub line: u32,
     /// Its typed keys and values, in the order they were written.
     pub fields: Fields<'a>,
+}
+
+impl Log<'_> {
+    /// Adds what it was recorded for, behind its fields. A field of its own with such a name stays as it is.
+    pub(crate) fn correlate(&mut self, correlation: u128, span: u64) {
+        let ids = [(CORRELATION_ID, format!("{correlation:032x}")), (SPAN_ID, format!("{span:016x}"))];
+        for (key, id) in ids {
+            if self.fields.iter().all(|(other, _)| other != key) {
+                self.fields.push((Cow::Borrowed(key), Value::Str(Cow::Owned(id))));
+            }
+        }
+    }
 }

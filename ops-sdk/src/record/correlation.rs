@@ -9,11 +9,6 @@ use std::str::FromStr;
 
 use super::context::{self, Context, Entered, Within};
 
-/// The field of log events that holds the correlation's id: 32 hexadecimal digits.
-pub const CORRELATION_ID: &str = "correlation_id";
-/// The field of log events that holds the part of the work: 16 hexadecimal digits.
-pub const SPAN_ID: &str = "span_id";
-
 /// What events, and the slowest calls of a window, are recorded for: a trace's id of 128 bits, and within it the id of
 /// the part of the work.
 ///

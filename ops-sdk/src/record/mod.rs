@@ -47,9 +47,7 @@ pub use self::call::{Call, enter};
 #[cfg(test)]
 pub(crate) use self::cell::GaugeDelta;
 pub use self::context::{Context, Entered, Within, within};
-pub use self::correlation::{
-    CORRELATION_ID, Correlate, Correlation, CorrelationId, SPAN_ID, Traceparent, TraceparentError,
-};
+pub use self::correlation::{Correlate, Correlation, CorrelationId, Traceparent, TraceparentError};
 pub use self::event::{event, event_of};
 #[cfg(test)]
 use self::frame::Frame;

@@ -126,6 +126,8 @@ pub fn debug(input: TokenStream) -> TokenStream {
 /// | `.. = %value` or `%name` | | the text of its `Display` |
 /// | `.. = ?value` or `?name` | | the text of its `Debug` |
 ///
+/// `ops_sdk::redact(value)` as a value shows `[redacted]`, as does a field of the type `ops_sdk::Secret`.
+///
 /// Without a sign a value is text, a `bool`, a `char`, a number, or an `Option` of these. A key has 1-255 characters,
 /// is given once, and is none of `time`, `level`, `target`, `message`, `id`, `file`, which belong to the event. An
 /// event has at most 64 fields.

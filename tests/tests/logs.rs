@@ -496,8 +496,8 @@ fn the_slowest_call_of_a_window_is_known_by_its_correlation() {
         capture.metrics(name).into_iter().map(of).collect::<Vec<_>>()
     };
     let id = Some(slowest.id().to_string());
-    assert_eq!(exemplars("duration"), [id.clone()]);
-    assert_eq!(exemplars("pieces"), [id.clone(), None]);
-    assert_eq!(exemplars("by name"), [id, None]);
     assert_eq!(exemplars("alone"), [None]);
+    assert_eq!(exemplars("pieces"), [id.clone(), None]);
+    assert_eq!(exemplars("by name"), [id.clone(), None]);
+    assert_eq!(exemplars("duration"), [id]);
 }

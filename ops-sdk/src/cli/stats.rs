@@ -169,7 +169,7 @@ fn books(rows: &[LedgerRow], colour: bool, out: &mut dyn Write) -> Result<(), Fa
         let numbers =
             [row.recorded, row.delivered, row.pending, row.dead_lettered, row.dropped_total()].map(count);
         let name = format!("{} {}", row.backend, row.signal);
-        let said = |(why, n): &(String, u64)| format!("{name}: {} dropped, {}", count(*n), said(why));
+        let said = |(why, n): &(String, u64)| format!("{name}: {} {}", count(*n), said(why));
         reasons.extend(row.dropped.iter().map(said));
         let process = row.process.chars().take(8).collect();
         table.row([vec![name], numbers.to_vec(), vec![process]].concat());
@@ -183,9 +183,13 @@ fn books(rows: &[LedgerRow], colour: bool, out: &mut dyn Write) -> Result<(), Fa
     Ok(())
 }
 
-/// A reason as an operator reads it; as it stands where a later version of the SDK wrote it.
-fn said(why: &str) -> &str {
-    Loss::ALL.iter().find(|loss| loss.name() == why).map_or(why, |loss| loss.said())
+/// What happened as an operator reads it; as it stands where a later version of the SDK wrote it.
+fn said(why: &str) -> String {
+    match Loss::ALL.iter().find(|loss| loss.name() == why) {
+        Some(loss) if loss.is_asked_for() => format!("withheld, {}", loss.said()),
+        Some(loss) => format!("dropped, {}", loss.said()),
+        None => format!("dropped, {why}"),
+    }
 }
 
 fn as_json(store: &Store, read: &Read) -> Json {

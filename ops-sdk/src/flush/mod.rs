@@ -95,13 +95,18 @@ impl Flusher {
                 outbox.send(hub);
             }
         });
-        for event in sieve.released(asked.is_some_and(|(_, last)| last)) {
+        let last = asked.is_some_and(|(_, last)| last);
+        for event in sieve.released(last) {
             let log = aggregate::log(event.site, &event.values);
             outbox.put(anchor.unix_ns(event.ticks), Body::Log(log));
+            if outbox.payloads.len() >= APPEND_BYTES {
+                outbox.send(hub);
+            }
         }
         self.outbox.send(&self.hub);
         self.note_losses();
-        for log in self.sieve.say(asked.is_some()) {
+        // Not at every flush that is asked for: a program may flush after each request.
+        for log in self.sieve.say(last) {
             self.outbox.put(anchor.now_ns(), Body::Log(log));
         }
         taken
@@ -114,7 +119,9 @@ impl Flusher {
             self.hub.lost(lost.signal, lost.loss, lost.count);
             self.losses.note(&lost);
         }
-        self.hub.hold(self.sieve.held());
+        if let Some(held) = self.sieve.held() {
+            self.hub.hold(held);
+        }
     }
 
     /// Closes the windows that have ended, or all that are open.

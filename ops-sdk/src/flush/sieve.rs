@@ -16,13 +16,14 @@ pub(super) struct Sieve {
     /// Events that were held back and are to be shipped.
     released: Vec<Event>,
     now_ns: u64,
+    told: u64,
 }
 
 impl Sieve {
     /// A sieve that holds back events of so many bytes at most.
     pub(super) fn new(held_bytes_max: usize) -> Sieve {
         let (held, withheld) = (Held::new(held_bytes_max), Withheld::default());
-        Sieve { held, withheld, repeated: 0, released: Vec::new(), now_ns: 0 }
+        Sieve { held, withheld, repeated: 0, released: Vec::new(), now_ns: 0, told: 0 }
     }
 
     /// Begins a look into the rings.
@@ -80,9 +81,10 @@ impl Sieve {
         std::mem::take(&mut self.released)
     }
 
-    /// How many events are held back.
-    pub(super) fn held(&self) -> u64 {
-        self.held.len()
+    /// How many events are held back, if that is another number than when this was asked last.
+    pub(super) fn held(&mut self) -> Option<u64> {
+        let before = std::mem::replace(&mut self.told, self.held.len());
+        (before != self.told).then_some(self.told)
     }
 
     /// How many did not pass for good since this was asked last, by the reason.
@@ -102,7 +104,7 @@ impl Sieve {
         ]
     }
 
-    /// What is to be said of the events that sites held back: what is due, or `all`.
+    /// What is to be said of the events that sites held back: what is due, or `all` if nothing comes any more.
     pub(super) fn say(&mut self, all: bool) -> Vec<Log<'static>> {
         self.withheld.say(self.now_ns, all)
     }

@@ -129,13 +129,14 @@ fn the_ledger_is_read_back() {
         delivered: 6,
         pending: 1,
         dead_lettered: 1,
-        dropped: vec![(Loss::RingFull, 2)],
+        dropped: vec![(Loss::RingFull, 2), (Loss::RateLimited, 5)],
     };
     seed.backend.books(&[Book { backend: "emf".into(), rows: vec![row] }]);
     let rows = seed.open().ledger().unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].backend.as_str(), rows[0].signal, rows[0].recorded), ("emf", Signal::Log, 10));
-    assert_eq!(rows[0].dropped, [("ring_full".to_owned(), 2)]);
+    assert_eq!(rows[0].dropped, [("rate_limited".to_owned(), 5), ("ring_full".to_owned(), 2)]);
+    assert_eq!((rows[0].dropped_total(), rows[0].withheld_total()), (2, 5));
     assert!(rows[0].updated_ms > 1_700_000_000_000);
 }
 

@@ -49,8 +49,17 @@ impl Window {
                 self.merge(series(site, site.name, labels), points, gauge.set_at);
             }
             Taken::Histogram(d) => self.merge(series(site, site.name, labels), Points::Histogram(d), 0),
-            Taken::Calls { durations, untimed, labelled, errors, panics, cancelled, client_errors } => {
-                let calls = durations.count.saturating_add(untimed);
+            Taken::Calls {
+                durations,
+                timed,
+                untimed,
+                labelled,
+                errors,
+                panics,
+                cancelled,
+                client_errors,
+            } => {
+                let calls = timed.saturating_add(untimed);
                 self.add_outcomes(site, &labels, calls.saturating_add(labelled));
                 self.add_calls(site, &labels, calls, [errors, panics, cancelled, client_errors]);
                 self.add_durations(site, &labels, durations);
@@ -225,6 +234,7 @@ mod tests {
             vec![],
             Taken::Calls {
                 durations,
+                timed: 4,
                 errors: 1,
                 panics: 1,
                 cancelled: 0,
@@ -251,6 +261,7 @@ mod tests {
         let durations = Distribution::default();
         let taken = |errors| Taken::Calls {
             durations: durations.clone(),
+            timed: 0,
             untimed: 3,
             labelled: 0,
             errors,

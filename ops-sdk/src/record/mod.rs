@@ -12,6 +12,8 @@ mod call;
 mod cell;
 mod context;
 mod correlation;
+mod cost;
+mod drain;
 mod event;
 mod fields;
 mod frame;
@@ -48,10 +50,11 @@ pub use self::call::{Call, enter};
 pub(crate) use self::cell::GaugeDelta;
 pub use self::context::{Context, Entered, Within, within};
 pub use self::correlation::{Correlate, Correlation, CorrelationId, Traceparent, TraceparentError};
+pub(crate) use self::cost::{Cost, cost};
 pub use self::event::{event, event_of};
 #[cfg(test)]
 use self::frame::Frame;
-pub(crate) use self::frame::read_value;
+pub(crate) use self::frame::{read_into, read_value};
 pub use self::in_flight::InFlight;
 pub(crate) use self::in_flight::Levels;
 pub(crate) use self::lane::{mute, set_ring_bytes};
@@ -65,7 +68,7 @@ pub use self::outcome::{
 pub use self::outcome::{err_if, none_is, ok_if};
 pub(crate) use self::overflow::set_bytes_max as set_overflow_bytes_max;
 pub(crate) use self::prefix::{correlated, unit_of};
-pub(crate) use self::reader::{Reader, Taken, pending_events};
+pub(crate) use self::reader::{Calls, Reader, Taken, pending_events};
 pub(crate) use self::rules::Rules;
 pub use self::secret::{Secret, redact};
 #[cfg(test)]

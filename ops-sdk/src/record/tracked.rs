@@ -12,7 +12,7 @@ use super::cell::HistogramCell;
 use super::lane::{self, Lane};
 use super::metric::{self, DIMENSIONS_MAX};
 use super::outcome::Ending;
-use super::{InFlight, Label, Site, registry, sample, series, stamp};
+use super::{InFlight, Label, Site, registry, series, stamp};
 use crate::clock::Ticks;
 
 /// A call in progress. Dropped before it is [`Tracked::done`], it is one that panicked, or was cancelled.
@@ -47,7 +47,7 @@ pub fn track(site: &'static Site, labels: &[Label<'_>]) -> Tracked {
     }
     let cell = if labels.is_empty() { Place::Site } else { place(site, labels) };
     // The clock comes last: what was done for the call is not part of it.
-    let start = if is_timed(site, cell) { stamp::ticks() } else { UNTIMED };
+    let start = begin(site, cell);
     Tracked { site, start, cell }
 }
 
@@ -69,10 +69,10 @@ impl Tracked {
 
     #[inline(never)]
     fn finish(&self, start: Ticks, mishap: Option<Mishap>, label: Option<&'static str>) {
-        let (site, ticks) = (self.site, call::elapsed(start));
+        let (site, timed) = (self.site, call::timed(self.site, start));
         let count = |cell| match label {
-            None => call::count_call(site, cell, mishap, ticks),
-            Some(_) => call::count_labelled(site, cell, mishap, ticks),
+            None => call::count_call(site, cell, mishap, timed),
+            Some(_) => call::count_labelled(site, cell, mishap, timed),
         };
         match (self.cell, label) {
             (Place::Site, None) => metric::with_cell(site, count),
@@ -110,15 +110,17 @@ fn place(site: &'static Site, labels: &[Label<'_>]) -> Place {
     place
 }
 
-/// Whether this call is to be timed; if not, it is counted.
+/// Begins the call itself: reads the clock, or counts it if it is not to be timed.
 #[inline]
-fn is_timed(site: &'static Site, place: Place) -> bool {
-    site.timed_every() <= 1
-        || match place {
-            Place::Dimensions(_, cell) => sample::is_timed(cell, site.timed_every()),
-            Place::Site => call::is_timed(site),
-            Place::Nowhere => false,
-        }
+fn begin(site: &'static Site, place: Place) -> Ticks {
+    if site.timed_every() <= 1 {
+        return stamp::ticks();
+    }
+    match place {
+        Place::Dimensions(_, cell) => call::begin_in(site, cell),
+        Place::Site => call::begin(site),
+        Place::Nowhere => UNTIMED,
+    }
 }
 
 #[inline]

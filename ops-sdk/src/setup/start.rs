@@ -44,6 +44,7 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
         None => env::levels(&builder.var)?.unwrap_or(Rules::all(Some(Level::Info))),
     };
     let deadline = builder.shutdown_deadline.or(env::shutdown_deadline(&builder.var)?);
+    let budget = env::overhead_budget(&builder.var, builder.overhead_budget)?;
     let configured = backends(&mut builder)?;
     let context = context(&mut builder)?;
     let lock = context.state_dir.as_deref().map(journal::lock).transpose()?;
@@ -62,6 +63,7 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
         context.dimensions.clone(),
         builder.held_bytes_max,
     );
+    let flusher = flusher.governed(budget);
 
     let threads = threads(flusher, shippers).inspect_err(|_| hub.stop(Duration::ZERO))?;
     record::turn_on(&levels).map_err(ops::too_many_levels).inspect_err(|_| hub.stop(Duration::ZERO))?;

@@ -277,6 +277,41 @@ fn a_future_holds_back_wherever_its_work_goes_on() {
 }
 
 #[test]
+fn under_load_every_event_of_every_unit_is_shipped_or_counted() {
+    const UNITS: u64 = 400;
+    const EVENTS: u64 = 20;
+    #[instrumented(name = "loaded", hold = debug)]
+    fn loaded(thread: u64, n: u64) -> Result<(), u64> {
+        (0..EVENTS).for_each(|event| debug!("loaded", thread, n, event));
+        if n.is_multiple_of(3) { Err(n) } else { Ok(()) }
+    }
+    let (capture, dropped) = recorded(
+        |builder| builder,
+        |ops| {
+            std::thread::scope(|scope| {
+                for thread in 0..4 {
+                    scope.spawn(move || (0..UNITS).for_each(|n| _ = loaded(thread, n)));
+                }
+                (0..20).for_each(|_| assert_balanced(&ops.stats()));
+            });
+        },
+    );
+    let failed = UNITS.div_ceil(3);
+    let lines = capture.messages("loaded");
+    let mut found: Vec<[u64; 3]> = lines
+        .iter()
+        .map(|line| ["thread", "n", "event"].map(|key| line[key].as_u64().expect("a number")))
+        .collect();
+    found.sort_unstable();
+    let wanted: Vec<[u64; 3]> = (0..4)
+        .flat_map(|thread| (0..UNITS).step_by(3).map(move |n| (thread, n)))
+        .flat_map(|(thread, n)| (0..EVENTS).map(move |event| [thread, n, event]))
+        .collect();
+    assert_eq!(found, wanted);
+    assert_eq!(dropped, [(Loss::LetGo, 4 * (UNITS - failed) * EVENTS)]);
+}
+
+#[test]
 fn a_guard_holds_back_and_a_part_of_it_leaves_the_decision_to_the_whole() {
     let (capture, dropped) = recorded(
         |builder| builder,
@@ -391,6 +426,33 @@ fn a_correlation_goes_where_it_is_carried_and_nowhere_else() {
     let second =
         front.iter().find(|(id, _)| *id != theirs).expect("a header that cannot be read begins anew");
     assert_eq!(second.0.as_str().map(str::len), Some(32));
+}
+
+#[test]
+fn events_of_one_site_keep_their_own_correlation_or_none() {
+    let correlations: Vec<_> = (0..3).map(|_| Correlation::new()).collect();
+    let (capture, _) = recorded(
+        |builder| builder,
+        |_| {
+            let say = |n: usize| info!("mixed {n}", n, text = %n);
+            for n in 0..60 {
+                match correlations.get(n % 4) {
+                    Some(correlation) => correlation.run(|| say(n)),
+                    None => say(n),
+                }
+            }
+        },
+    );
+    let lines = capture.messages("mixed");
+    assert_eq!(lines.len(), 60);
+    for line in lines {
+        let n = usize::try_from(line["n"].as_u64().expect("a number")).expect("a small one");
+        assert_eq!((&line["message"], &line["text"]), (&format!("mixed {n}").into(), &n.to_string().into()));
+        let id = correlations.get(n % 4).map(|correlation| correlation.id().to_string());
+        assert_eq!(line["correlation_id"], id.map_or(Value::Null, Value::from), "{n}");
+        let keys = line.as_object().expect("an object").len();
+        assert_eq!(keys, if n % 4 == 3 { 8 } else { 10 }, "{line}");
+    }
 }
 
 #[instrumented(name = "busy", busy, unit = Microseconds)]

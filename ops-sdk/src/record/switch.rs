@@ -81,7 +81,7 @@ fn decide(site: &Site, number: u32) -> u8 {
 ///
 /// If this process was given too many different rules already. Nothing has changed then.
 pub(crate) fn turn_on(rules: &Rules) -> Result<(), String> {
-    let number = number_of(rules)
+    let number = number_of(rules, &RULES)
         .ok_or_else(|| format!("levels were set in {RULES_MAX} different ways since the process started"))?;
     loop {
         let hold = HOLD.load(Ordering::SeqCst);
@@ -121,10 +121,10 @@ fn word(rules: &Rules, number: u32, hold: u8) -> u32 {
     holds | number << 16 | (1 + u32::from(least)) << 8 | (1 + u32::from(most))
 }
 
-/// The number of these rules, which they keep.
-fn number_of(rules: &Rules) -> Option<u32> {
+/// The number of these rules, which they keep; `None` if all places are taken by others.
+fn number_of(rules: &Rules, places: &[OnceLock<Rules>]) -> Option<u32> {
     let is_place = |place: &OnceLock<Rules>| place.get_or_init(|| rules.clone()) == rules;
-    RULES.iter().position(is_place).and_then(|number| u32::try_from(number).ok())
+    places.iter().position(is_place).and_then(|number| u32::try_from(number).ok())
 }
 
 #[cfg(test)]
@@ -150,12 +150,10 @@ mod tests {
     }
 
     #[test]
-    fn the_same_rules_have_one_number() {
-        let [a, b]: [Rules; 2] =
-            ["warn,numbers=debug", "warn,numbers=trace"].map(|text| text.parse().expect(text));
-        let number = number_of(&a);
-        assert!(number.is_some());
-        assert_ne!(number, number_of(&b));
-        assert_eq!(number, number_of(&a));
+    fn rules_have_one_number_and_the_last_place_is_the_bound() {
+        let places = [const { OnceLock::new() }; 2];
+        let [a, b, c]: [Rules; 3] = ["warn", "warn,shop=debug", "off"].map(|text| text.parse().expect(text));
+        let numbers = [&a, &b, &a, &c, &b].map(|rules| number_of(rules, &places));
+        assert_eq!(numbers, [Some(0), Some(1), Some(0), None, Some(1)]);
     }
 }

@@ -135,6 +135,8 @@ pub fn debug(input: TokenStream) -> TokenStream {
 /// | `.. = %value` or `%name` | | the text of its `Display` |
 /// | `.. = ?value` or `?name` | | the text of its `Debug` |
 ///
+/// `ops_sdk::redact(value)` as a value shows `[redacted]`, as does a field of the type `ops_sdk::Secret`.
+///
 /// Without a sign a value is text, a `bool`, a `char`, a number, or an `Option` of these. A key has 1-255 characters,
 /// is given once, and is none of `time`, `level`, `target`, `message`, `id`, `file`, which belong to the event. An
 /// event has at most 64 fields.
@@ -142,6 +144,23 @@ pub fn debug(input: TokenStream) -> TokenStream {
 /// **The template** is a string literal. `{name}` is the text of the field with that key; if there is none, the
 /// variable of that name becomes one, by its `Debug` if the template asks for nothing else (`{error:?}`). `{name:spec}`
 /// formats by the rules of `std::fmt`; `{{` and `}}` are braces. There are no placeholders by position.
+///
+/// **Limits** of this one site may stand before the template:
+///
+/// ```
+/// use ops_sdk::{info, warn};
+///
+/// # let (queue, state) = ("orders", "degraded");
+/// warn!(rate = 10, "{queue} is slow");             // at most 10 in a second
+/// warn!(once_every = "10s", "{queue} is full");    // at most one in 10 s; `ms`, `s`, `m`, `h`, up to 24 h
+/// info!(repeat = "5m", "{queue} is {state}");      // the same again within 5 min is told once
+/// ```
+///
+/// A second, or a period, begins with an event that passes. What does not pass is not evaluated, and costs a reading of
+/// the clock. `repeat` compares an event with the one before it at this site, values and all; that is done by another
+/// thread, so it spares what is shipped and not the call. Either way it is said, as an event of the same site, level
+/// and module, "12 events of this site held back in the last 10 s", with the number in the field `held_back`, and it is
+/// counted in the books as withheld, not as lost. Without these there is no limit.
 ///
 /// Nothing is evaluated or formatted while the level is off; while it is on, every expression is evaluated once. The
 /// value of the macro is `()`.
@@ -272,6 +291,9 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// | `log = "entry, exit, error"` | a function, a method or a block | which log lines it writes: one of these, or more with commas |
 /// | `level = debug` | what logs | the level of the lines but those of errors; `info` if nothing is said |
 /// | `fields(name = value, ..)` | a function or method that logs | up to 16 fields of its log lines, written as in [`info!`](macro@info) |
+/// | `correlate`, `correlate = value` | a function or method | what is recorded in the call has a correlation: the value, else a part of the one there is, else a new one |
+/// | `hold = debug` | a function or method | events of this level and lesser ones are shipped only if the call fails: `trace`, `debug`, `info` or `warn` |
+/// | `busy` | an async function or method | the histogram `busy` by `Function`: the time inside the polls of each call |
 ///
 /// **Dimensions.** The values are taken when the call begins, before the body can move the arguments, and only while
 /// something records. Every combination of values is a series of its own, so keep their number small. The metrics have
@@ -297,6 +319,29 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// }
 /// # assert!(pay(Order { id: 7, card: String::new() }).is_err());
 /// ```
+///
+/// **Correlation.** The value is an `ops_sdk::Correlation`, an `Option` of one, or what `Correlation::from_traceparent`
+/// returns. It is entered for the call; in a future, for each of its polls and when it is dropped. Pass
+/// `Correlation::current()` on by value to threads and tasks that the call begins.
+///
+/// **Holding back.** Within the call events up to the level are recorded also where they are off, and kept until the call
+/// ends: an error or a panic ships them, with the time they happened; anything else, a future that was dropped included,
+/// lets go of them, counted. So does what other threads and tasks record within the call's correlation. Where such
+/// calls are nested, one that ends well leaves its events to the one around it. What is kept is bounded
+/// (`Builder::held_bytes_max`); at the bound the oldest go, counted. Log lines of the call are held back like others.
+///
+/// ```
+/// # use ops_sdk::prelude::*;
+/// #[instrumented(correlate = Correlation::from_traceparent(header), hold = debug, busy)]
+/// async fn handle(header: &str, order: u64) -> Result<u64, String> {
+///     debug!("asked for {order}"); // shipped only if this call fails
+///     if order == 0 { Err("no such order".to_owned()) } else { Ok(order) }
+/// }
+/// # drop(handle("", 7));
+/// ```
+///
+/// **Busy time** has the unit and resolution of `duration`, and no other dimension than `Function`. It takes two readings
+/// of the clock at each poll, which is why it has to be asked for; `duration` takes two in all.
 ///
 /// **Sampling.** Which calls are timed is left to chance, and each of them stands in `duration` for as many as it was
 /// chosen among: so percentiles, average, sample count and sum of `duration` are unbiased estimates for all calls. A

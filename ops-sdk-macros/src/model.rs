@@ -97,12 +97,29 @@ impl Level {
 /// One use of a log macro.
 pub(crate) struct Event {
     pub(crate) level: Level,
+    pub(crate) limits: Limits,
     pub(crate) template: LitStr,
     /// Those written after the template, then the variables that the template captured.
     pub(crate) fields: Vec<Field>,
     pub(crate) pieces: Vec<Piece>,
     /// Values that the template formats its own way.
     pub(crate) formatted: Vec<Formatted>,
+}
+
+/// How often a log macro may log.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Limits {
+    /// `rate = 10`, `once_every = "10s"`.
+    pub(crate) limit: Option<Limit>,
+    /// `repeat = "10s"`.
+    pub(crate) repeat_ms: Option<u32>,
+}
+
+/// At most so many events in so many milliseconds.
+#[derive(Clone, Copy)]
+pub(crate) struct Limit {
+    pub(crate) events_max: u32,
+    pub(crate) period_ms: u32,
 }
 
 /// A key and its value.
@@ -155,9 +172,24 @@ pub(crate) struct Options {
     pub(crate) log: Option<LogOn>,
     pub(crate) level: Option<Level>,
     pub(crate) fields: Vec<Field>,
+    pub(crate) correlate: Option<Correlate>,
+    /// Events of this level and lesser ones are held back.
+    pub(crate) hold: Option<Level>,
+    /// The time inside the polls of a future is measured.
+    pub(crate) busy: bool,
+}
+
+/// `correlate`, or `correlate = value`.
+pub(crate) struct Correlate {
+    pub(crate) with: Option<Expr>,
 }
 
 impl Options {
+    /// Whether a call is a unit of work, which events are recorded within.
+    pub(crate) fn is_unit(&self) -> bool {
+        self.correlate.is_some() || self.hold.is_some()
+    }
+
     /// Whether a call needs more than its number and its duration.
     pub(crate) fn is_tracked(&self) -> bool {
         self.counts_in_flight() || !self.dimensions.is_empty()

@@ -73,6 +73,10 @@ pub use crate::record::{
     Amount, Counted, DimensionValue, Dimensions, Ending, FieldValue, KnownValue, Measure, Outcome, Record,
     Recording, Timer, Valued,
 };
+pub use crate::record::{
+    Correlate, Correlation, CorrelationId, Entered, Traceparent, TraceparentError, Within,
+};
+pub use crate::record::{Hold, Secret, hold_back as hold, redact};
 pub use crate::setup::{BackendReport, Builder, FlushReport, Ops, Stats, init};
 #[cfg(feature = "macros")]
 pub use ops_sdk_macros::{
@@ -94,12 +98,16 @@ pub mod __private {
         count_in, fits, in_series, joined, known, known_values, observe_in, set_in, shown, spread, track_in,
     };
     pub use crate::record::{
+        Busy, Context, Correlate, Correlation, Limiter, Within, Work, busy, passes, unit, within,
+    };
+    pub use crate::record::{
         Counted, Part, Record, Sample, Valued, flattens, log_dimensions, log_keys, parts, sites,
     };
 }
 
 /// Everything that a program which records needs in scope.
 pub mod prelude {
+    pub use crate::{Correlation, Secret, redact};
     #[cfg(feature = "macros")]
     pub use crate::{
         Dimensions, Outcome, Record, counter, debug, error, gauge, histogram, info, instrumented, trace, warn,

@@ -120,6 +120,23 @@ fn work(n: u64, region: &str) -> Work<'_> {
     Work { kind: kind(n), region, n, inner }
 }
 
+#[instrumented(correlate, hold = debug, log = "exit", fields(n))]
+fn unit(n: u64) -> Result<u64, u64> {
+    debug!("held back {n}", n);
+    if n.is_multiple_of(2) { Err(n) } else { Ok(n) }
+}
+
+#[instrumented(busy, correlate = correlation)]
+async fn busy(correlation: Correlation) -> u128 {
+    std::future::ready(correlation.id().get()).await
+}
+
+fn polled(future: impl Future) {
+    let future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(future.poll(&mut context).is_ready());
+}
+
 /// How often this thread allocates in a thousand calls, after one call and one value of each kind.
 fn allocations(mut call: impl FnMut(u64)) -> u64 {
     (0..16).for_each(&mut call);
@@ -136,7 +153,7 @@ fn a_warm_call_allocates_nothing() {
         .backend(Capture::new("none"))
         .start()
         .expect("recording starts");
-    let (region, some) = (String::from("eu-west-1"), Some(7u32));
+    let (region, some, correlation) = (String::from("eu-west-1"), Some(7u32), Correlation::new());
     let of = [
         ("counter!", allocations(|n| counter!("a.counter", n))),
         (
@@ -169,6 +186,18 @@ fn a_warm_call_allocates_nothing() {
         ("#[instrumented] log, off", allocations(|_| _ = logged_off(&region))),
         ("info!", allocations(|n| info!("typed {n}", n, region = region, some, ok = true, share = 0.5))),
         ("info! shown", allocations(|n| info!("shown {n}", n = %n, debug = ?some))),
+        ("rate", allocations(|n| info!(rate = 500, "limited {n}", n))),
+        ("once_every", allocations(|n| info!(once_every = "1h", repeat = "1h", "limited {n}", n))),
+        ("correlated", allocations(|n| correlation.run(|| info!("correlated {n}", n, share = 0.5)))),
+        ("Correlation::new", allocations(|_| Correlation::new().run(|| counter!("correlated", 1)))),
+        ("exemplar", allocations(|n| correlation.run(|| histogram!("exemplified", n % 4)))),
+        ("secret", allocations(|n| info!("secret", n, card = redact(&region)))),
+        ("#[instrumented] correlate, hold, log", allocations(|n| _ = unit(n))),
+        ("#[instrumented] busy, correlate", allocations(|_| polled(busy(correlation)))),
+        (
+            "a unit by hand",
+            allocations(|n| drop((ops_sdk::hold(ops_sdk::Level::Info), info!("held {n}", n)))),
+        ),
         ("debug! off", allocations(|n| debug!("off {n}", n = %format!("{n}")))),
     ];
     for (what, allocated) in of {

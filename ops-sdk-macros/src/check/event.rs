@@ -4,7 +4,7 @@
 use proc_macro2::Span;
 use syn::{Error, Result};
 
-use crate::model::{Event, Field, Options};
+use crate::model::{Event, Field, Level, Options};
 
 /// More than any backend indexes; a bound, so that one event cannot be a table.
 pub(super) const FIELDS_MAX: usize = 64;
@@ -36,6 +36,12 @@ pub(super) fn of_function(options: &Options) -> Result<()> {
     {
         let message =
             format!("`{given}` is for log lines: say which there are, as in `log = \"entry, error\"`");
+        return Err(Error::new(given.span(), message));
+    }
+    if options.hold == Some(Level::Error)
+        && let Some(given) = options.given("hold")
+    {
+        let message = "errors are never held back: `hold` is one of `trace`, `debug`, `info` and `warn`";
         return Err(Error::new(given.span(), message));
     }
     for (index, field) in options.fields.iter().enumerate() {

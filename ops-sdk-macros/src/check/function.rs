@@ -74,3 +74,25 @@ pub(crate) fn looks_at_value(options: &Options, why: Option<&str>) -> Result<()>
         Err(Error::new(given.span(), format!("`{given}` looks at what the function returns, and {why}")))
     })
 }
+
+/// Checks what needs the polls of a future: `is_future` says whether there is one.
+pub(crate) fn polls(options: &Options, is_future: bool) -> Result<()> {
+    match options.given("busy").filter(|_| !is_future) {
+        Some(given) => Err(Error::new(
+            given.span(),
+            "`busy` is the time inside the polls of a future; this is none, and is busy for its whole `duration`",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Checks what goes around a future, which has to have an end for that.
+pub(crate) fn ends(options: &Options) -> Result<()> {
+    let given = ["busy", "hold", "correlate"].into_iter().find_map(|name| options.given(name));
+    given.map_or(Ok(()), |given| {
+        Err(Error::new(
+            given.span(),
+            format!("`{given}` goes around the whole future, and this one never ends"),
+        ))
+    })
+}

@@ -11,7 +11,7 @@ mod suggest;
 
 pub(crate) use self::dimensions::dimension_set;
 pub(crate) use self::event::event;
-pub(crate) use self::function::{block_options, function, function_options, looks_at_value};
+pub(crate) use self::function::{block_options, ends, function, function_options, looks_at_value, polls};
 pub(crate) use self::metric::metric;
 pub(crate) use self::outcome::outcomes;
 pub(crate) use self::record::{is_time, record};

@@ -12,6 +12,7 @@ mod metric;
 mod outcome;
 mod record;
 mod returns;
+mod unit;
 
 pub(crate) use self::derive::dimension_set;
 pub(crate) use self::event::event;

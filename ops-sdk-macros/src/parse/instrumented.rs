@@ -8,7 +8,7 @@ use syn::{Attribute, Error, Expr, LitBool, LitInt, LitStr, Meta, Result, Token, 
 use super::outcome::how;
 use super::{dimensions, event, logs};
 use crate::check::suggestion;
-use crate::model::{Judge, Options};
+use crate::model::{Correlate, Judge, Options};
 
 /// One argument of the attribute.
 struct Argument {
@@ -152,6 +152,33 @@ const ARGUMENTS: &[Argument] = &[
         read: |options, name, input| {
             let inside = parenthesized(name, input, "fields(name = value, ..)")?;
             options.fields = event::fields.parse2(inside)?;
+            Ok(())
+        },
+    },
+    Argument {
+        name: "correlate",
+        usage: "correlate",
+        read: |options, name, input| {
+            let is_given = input.peek(Token![=]);
+            let with = is_given.then(|| expression(name, input, "a `Correlation`")).transpose()?;
+            options.correlate = Some(Correlate { with });
+            Ok(())
+        },
+    },
+    Argument {
+        name: "hold",
+        usage: "hold = debug",
+        read: |options, name, input| {
+            equals(name, input, "the level of the events to hold back: `hold = debug`")?;
+            options.hold = Some(logs::level(input)?);
+            Ok(())
+        },
+    },
+    Argument {
+        name: "busy",
+        usage: "busy",
+        read: |options, _, _| {
+            options.busy = true;
             Ok(())
         },
     },

@@ -6,6 +6,7 @@ mod dimensions;
 mod event;
 mod groups;
 mod instrumented;
+mod limit;
 mod logs;
 mod metric;
 mod outcome;

@@ -94,10 +94,15 @@ impl CounterCell {
 impl GaugeCell {
     #[inline]
     pub(super) fn set(&self, value: f64, at: Ticks) {
-        self.tally.write(value, 1.0, || {
-            self.last.store(value.to_bits(), Ordering::Relaxed);
-            self.set_at.store(at, Ordering::Relaxed);
-        });
+        self.tally.write(
+            value,
+            1.0,
+            || {},
+            || {
+                self.last.store(value.to_bits(), Ordering::Relaxed);
+                self.set_at.store(at, Ordering::Relaxed);
+            },
+        );
     }
 
     /// Whether nothing was set since that was asked last.

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::lane::SITES_MAX;
-use super::{InFlight, stamp};
+use super::{InFlight, Limiter, stamp};
 use crate::model::{Level, Resolution, Unit};
 
 /// What a site records.
@@ -74,6 +74,12 @@ pub struct Site {
     pub sample: u32,
     /// Where calls in progress are counted, if they are.
     pub(super) in_flight: Option<&'static InFlight>,
+    /// How often it may log, if that is limited.
+    pub(super) limiter: Option<&'static Limiter>,
+    /// For how long an event that is the same as the one before is held back, in milliseconds; 0 is not at all.
+    pub(super) repeat_ms: u32,
+    /// Up to which level it records events, and by which rules that was decided; see `switch`.
+    pub(super) decided: AtomicU32,
     /// A tick of the clock in the site's unit, the bits of a double; known from when the site has its number.
     per_tick: AtomicU64,
     /// Its number in the registry, from 1; 0 until it is first used.
@@ -107,6 +113,9 @@ impl Site {
             doc: "",
             sample: 1,
             in_flight: None,
+            limiter: None,
+            repeat_ms: 0,
+            decided: AtomicU32::new(0),
             per_tick: AtomicU64::new(0),
             slot: AtomicU32::new(0),
             place: AtomicU32::new(0),
@@ -197,6 +206,30 @@ impl Site {
         self
     }
 
+    /// With its events limited by this.
+    #[must_use]
+    pub const fn limiter(mut self, limiter: &'static Limiter) -> Site {
+        self.limiter = Some(limiter);
+        self
+    }
+
+    /// With events that are the same as the one before held back for so many milliseconds.
+    #[must_use]
+    pub const fn repeat_ms(mut self, milliseconds: u32) -> Site {
+        self.repeat_ms = milliseconds;
+        self
+    }
+
+    /// For how long an event that is the same as the one before is held back, in milliseconds; 0 is not at all.
+    pub(crate) fn repeats_held_ms(&self) -> u32 {
+        self.repeat_ms
+    }
+
+    /// The period of its limit, in milliseconds.
+    pub(crate) fn period_ms(&self) -> u32 {
+        self.limiter.map_or(0, Limiter::period_ms)
+    }
+
     /// Of how many calls one is timed just now.
     #[inline(always)]
     pub(crate) fn timed_every(&self) -> u32 {
@@ -219,6 +252,12 @@ impl Site {
     #[inline(always)]
     pub(super) fn per_tick(&self) -> f64 {
         f64::from_bits(self.per_tick.load(Ordering::Relaxed))
+    }
+
+    /// So many ticks of the clock in the site's unit, also where it has no number yet.
+    #[allow(clippy::cast_precision_loss)] // exact up to 100 days
+    pub(super) fn time(&self, ticks: u64) -> f64 {
+        ticks as f64 * stamp::nanoseconds() * per_nanosecond(self.unit)
     }
 
     /// Gives it its number, unless it has one. Says which it has.

@@ -19,7 +19,7 @@ fn turn() -> (MutexGuard<'static, ()>, Reader) {
     crate::record::stamp::warm();
     let arena = Arena::get_or_reserve(64 << 20).expect("64 MiB of address space");
     set_ring_bytes(1 << 16);
-    turn_on(Some(Level::Trace));
+    turn_on(&Rules::all(Some(Level::Trace))).expect("few rules");
     let mut reader = Reader::new(arena).expect("the reader of the turn before is gone");
     reader.take_events(|_, _| {});
     reader.take_metrics(Resolution::Standard, Now::read(), |_, _, _| {});
@@ -192,10 +192,10 @@ fn while_recording_is_off_a_call_reads_no_clock_and_is_not_counted() {
     let (_turn, mut reader) = turn();
     let site = site!(Kind::Call, "off");
     turn_off();
-    assert!(!on() && !enabled(Level::Error));
+    assert!(!on() && !enabled(site, Level::Error));
     enter(site).done(Ending::ERROR);
-    turn_on(None);
-    assert!(on() && !enabled(Level::Error));
+    turn_on(&Rules::all(None)).expect("few rules");
+    assert!(on() && !enabled(site, Level::Error));
     assert!(taken(&mut reader).is_empty());
 }
 

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::super::arena::{Arena, Resident};
+use super::super::context;
 use super::tally::{Tally, Told};
 use super::{CellHead, add};
 use crate::model::{Distribution, bucket_of, index_of_positive, is_valid_value, lower_bound};
@@ -21,6 +22,8 @@ pub(in super::super) const MISHAPS: usize = 4;
 pub(in super::super) struct HistogramCell {
     pub(in super::super) head: CellHead,
     tally: Tally,
+    /// The correlation of the window's largest value, its upper half first; 0 if it had none.
+    exemplar: [AtomicU64; 2],
     /// Calls that did not end well, each way of it counted by itself.
     endings: [AtomicU64; MISHAPS],
     /// Calls without a duration that were counted when they ended.
@@ -74,7 +77,8 @@ impl HistogramCell {
         };
         let open = self.tally.is_open();
         if open {
-            self.tally.write_again(value, f64::from(weight), || up(&chunk.counts[index % CHUNK], weight));
+            let (top, n) = (|| self.exemplify(), || up(&chunk.counts[index % CHUNK], weight));
+            self.tally.write_again(value, f64::from(weight), top, n);
         }
         open
     }
@@ -85,8 +89,21 @@ impl HistogramCell {
             return Observed::Invalid;
         }
         let Some(bucket) = self.bucket(arena, value) else { return Observed::NoRoom };
-        self.tally.write(value, f64::from(weight), || up(bucket, weight));
+        self.tally.write(value, f64::from(weight), || self.exemplify(), || up(bucket, weight));
         Observed::Yes
+    }
+
+    /// Keeps the correlation of the value that is the largest so far.
+    #[inline(always)]
+    fn exemplify(&self) {
+        let halves = context::correlation();
+        self.exemplar.iter().zip(halves).for_each(|(word, half)| word.store(half, Ordering::Relaxed));
+    }
+
+    fn exemplar(&self) -> Option<u128> {
+        let [upper, lower] =
+            [0, 1].map(|half: usize| u128::from(self.exemplar[half].load(Ordering::Relaxed)));
+        Some(upper << 64 | lower).filter(|id| *id != 0)
     }
 
     /// Counts a call that did not end well.
@@ -217,14 +234,15 @@ impl HistogramCell {
         if !self.tally.has_more() {
             return None;
         }
-        let (told, mark, buckets) = self.tally.read(16, || self.buckets_since(arena));
+        let (told, mark, (buckets, exemplar)) =
+            self.tally.read(16, || (self.buckets_since(arena), self.exemplar()));
         let count = buckets.iter().map(|(_, n)| n).sum();
         if count == 0 {
             return None;
         }
         self.tally.close(mark);
         self.mark_taken(arena, &buckets);
-        Some((bounded(told, count, buckets), told.count))
+        Some((bounded(told, count, buckets, exemplar), told.count))
     }
 
     fn buckets_since(&self, arena: Arena) -> Vec<(i16, u64)> {
@@ -273,13 +291,15 @@ fn up(bucket: &AtomicU32, n: u32) {
 
 /// The distribution, with its extremes held within the buckets at both ends: a value may have been written just when
 /// the window before was closed.
-fn bounded(told: Told, count: u64, buckets: Vec<(i16, u64)>) -> Distribution {
+fn bounded(told: Told, count: u64, buckets: Vec<(i16, u64)>, exemplar: Option<u128>) -> Distribution {
     let within = |value: f64, bucket: Option<&(i16, u64)>| match bucket {
         Some((bucket, _)) if bucket_of(value) != *bucket => lower_bound(*bucket),
         _ => value,
     };
     let (min, max) = (within(told.min, buckets.first()), within(told.max, buckets.last()));
-    Distribution { count, sum: told.sum, min, max, buckets }
+    // It was that of another window's value where the largest is not the one that was read.
+    let exemplar = exemplar.filter(|_| max == told.max);
+    Distribution { count, sum: told.sum, min, max, buckets, exemplar }
 }
 
 /// How many calls pass from one that is timed to the next, and a number below 31 to be kept with that.

@@ -129,7 +129,7 @@ pub(crate) struct Options {
 impl Options {
     /// Whether a call needs more than its number and its duration.
     pub(crate) fn is_tracked(&self) -> bool {
-        self.in_flight || self.sample.is_some() || !self.dimensions.is_empty()
+        self.in_flight || !self.dimensions.is_empty()
     }
 
     /// Where this argument was written, if it was.

@@ -6,6 +6,7 @@ FILE has one JSON object a line: `method`, `path`, `headers` (pairs) and `body` 
 wire. Prints a line for each: {"operation": ..., "service": ..., "signed": true or false}.
 """
 
+import hashlib
 import json
 import re
 import sys
@@ -20,7 +21,7 @@ AUTHORIZATION = re.compile(
     r"SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})"
 )
 # What says how the body is to be read, where it is there.
-MUST_BE_SIGNED = {"host", "x-amz-date", "x-amz-target", "content-type", "content-encoding"}
+MUST_BE_SIGNED = {"x-amz-target", "content-type", "content-encoding", "x-amz-security-token"}
 
 
 def main(path: str) -> None:
@@ -44,8 +45,10 @@ def judge(sent: dict) -> dict:
     request.context["timestamp"] = headers["x-amz-date"]
     signer = SigV4Auth(KEY, service, region)
     expected = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
-    must = MUST_BE_SIGNED & set(headers)
-    signed = signature == expected and must <= set(names) and "host" in names
+    must = MUST_BE_SIGNED & set(headers) | {"host", "x-amz-date", "x-amz-content-sha256"}
+    # botocore takes the body's hash from the header, so the header is held against the body as it was sent.
+    hashed = headers["x-amz-content-sha256"] == hashlib.sha256(request.data).hexdigest()
+    signed = signature == expected and hashed and must <= set(names)
     return {"operation": headers["x-amz-target"].split(".")[-1], "service": service, "signed": signed}
 
 

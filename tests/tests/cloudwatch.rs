@@ -7,8 +7,8 @@ use std::time::Duration;
 use ops_sdk::limits::PushLimit;
 use ops_sdk::prelude::*;
 use ops_sdk::{Level, Ops};
-use ops_tests::cloud::{BACKENDS, Cloud, Metrics};
-use ops_tests::rig::{Recorded, python_lines};
+use ops_tests::cloud::{BACKENDS, Cloud, Metrics, init, lines};
+use ops_tests::rig::{Moto, Proxy, Recorded, python_lines};
 use ops_tests::{assert_balanced, turn};
 use serde_json::Value;
 
@@ -213,6 +213,61 @@ fn check_signatures(cloud: &Cloud) {
             serde_json::json!({ "operation": request.operation(), "service": service, "signed": true });
         assert_eq!(*judged, expected, "{:?}", request.headers);
     }
+}
+
+/// The variables of a program that ships with these keys to where the proxy leads.
+fn vars_with(keys: &Value, proxy: &Proxy, namespace: &str) -> Vec<(&'static str, String)> {
+    let text = |name: &str| keys[name].as_str().unwrap_or_default().to_owned();
+    vec![
+        ("AWS_ACCESS_KEY_ID", text("key")),
+        ("AWS_SECRET_ACCESS_KEY", text("secret")),
+        ("AWS_SESSION_TOKEN", text("token")),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ("AWS_ENDPOINT_URL", proxy.url()),
+        ("OPS_BACKENDS", BACKENDS.to_owned()),
+        ("OPS_NAMESPACE", namespace.to_owned()),
+    ]
+}
+
+/// moto computes each signature itself, and answers one that is not its own with SignatureDoesNotMatch.
+#[test]
+fn a_server_that_verifies_signatures_takes_ours_with_and_without_a_session_token() {
+    let _turn = turn();
+    // As many actions as grant.py takes.
+    let moto = Moto::start_with(&[("INITIAL_NO_AUTH_ACTION_COUNT", "6")]);
+    let proxy = Proxy::start(&moto.url());
+    let granted: Vec<Value> = python_lines("grant.py", &[&moto.url()]);
+    for (keys, namespace) in granted.iter().zip(["User", "Role"]) {
+        let ops = init(vars_with(keys, &proxy, namespace)).start().expect("recording starts");
+        (0..300u32).for_each(|n| counter!("signed", 1, "Series" => n)); // enough to be compressed
+        (0..20u32).for_each(|n| info!("signed {n}", n));
+        let report = ops.flush(SOON);
+        assert!(report.complete, "{report:?}");
+        assert_balanced(&ops.stats());
+    }
+    assert!(proxy.requests().iter().any(|request| request.header("content-encoding") == Some("gzip")));
+    assert_eq!(granted[0]["token"], Value::Null);
+    let token = granted[1]["token"].as_str();
+    assert!(token.is_some() && proxy.requests().iter().any(|r| r.header("x-amz-security-token") == token));
+
+    let mut wrong = granted[0].clone();
+    wrong["secret"] = "wrong".into();
+    let ops = init(vars_with(&wrong, &proxy, "Wrong")).shutdown_deadline(Duration::from_millis(100));
+    let ops = ops.start().expect("recording starts");
+    info!("never delivered");
+    assert!(!ops.flush(Duration::from_millis(500)).complete);
+    drop(ops);
+    let last = proxy.requests().pop().expect("a request");
+    assert_eq!(last.status, Some(403), "{last:?}");
+
+    ureq::post(format!("{}/moto-api/reset-auth", moto.url())).send("inf").expect("moto answers");
+    for namespace in ["User", "Role"] {
+        assert_eq!(Metrics(moto.metrics(namespace)).sum("signed"), 300.0);
+        let events = moto.log_events(&format!("/ops/{namespace}"));
+        assert_eq!(lines(events.into_iter().map(|event| event.message)).len(), 20);
+    }
+    assert_eq!(moto.log_events("/ops/Wrong"), []);
 }
 
 #[test]

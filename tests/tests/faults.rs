@@ -2,6 +2,7 @@
 //! the books balance, and what stands there is exact, or more by exactly what the fault made arrive twice.
 
 use std::net::TcpListener;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -105,6 +106,62 @@ fn a_service_that_is_not_there_or_fails_is_waited_out() {
 #[test]
 fn expired_credentials_are_no_reason_to_lose_data() {
     exact_after("Expired", &[Fault::expired_token(), Fault::expired_token()]);
+}
+
+/// What a service says to a signature of long ago. Its clock is far ahead of any that this runs under.
+fn skewed() -> Fault {
+    Fault::aws(400, "InvalidSignatureException", "Signature expired").with("Date", SKEWED_DATE)
+}
+
+const SKEWED_DATE: &str = "Thu, 01 Jan 2099 00:00:00 GMT";
+const SKEWED_UNIX_S: u64 = 4_070_908_800;
+
+#[test]
+fn a_clock_that_is_wrong_keeps_everything_until_it_is_set() {
+    let _turn = turn();
+    let cloud = Cloud::new("Skewed");
+    let dir = tempfile::tempdir().expect("a directory");
+    let ops = cloud.init(BACKENDS).state_dir(dir.path()).start().expect("recording starts");
+    cloud.proxy.otherwise(skewed());
+    record();
+    assert!(!ops.flush(Duration::from_millis(500)).complete);
+    let stats = ops.stats();
+    assert_balanced(&stats);
+    for (backend, signal) in [("cloudwatch-logs", Signal::Log), ("cloudwatch", Signal::Metric)] {
+        let row = row(&stats, backend, signal);
+        assert_eq!((row.pending, row.delivered, row.dead_lettered), (row.recorded, 0, 0), "{row:?}");
+        assert!(row.dropped.is_empty(), "{row:?}");
+    }
+    assert!(PUTS.iter().all(|put| !cloud.proxy.requests_of(put).is_empty()), "both were tried");
+    cloud.proxy.otherwise(Fault::Pass);
+    assert_delivered(&ops);
+    drop(ops);
+    assert!(!dir.path().join("dead-letter").exists());
+    assert_exact(&cloud);
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_said_with_its_seconds_and_the_remedy() {
+    let cloud = Cloud::new("SaysSkewed");
+    cloud.proxy.otherwise(skewed());
+    let mut program = Command::new(env!("CARGO_BIN_EXE_program"));
+    program.args(["fill", "50"]).env_clear().envs(cloud.vars()).env("OPS_SHUTDOWN_DEADLINE_MS", "200");
+    let before_s = Now::read().unix_ns / 1_000_000_000;
+    let output = program.output().expect("the program runs");
+    let after_s = Now::read().unix_ns / 1_000_000_000;
+    let (said, rows) = (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{said}");
+    assert!(rows.contains(r#""pending":50"#) && !rows.contains(r#""balanced":false"#), "{rows}");
+    for backend in BACKENDS.split(',') {
+        let start =
+            format!("ops-sdk: {backend}: not delivered, will be tried again: this machine's clock is ");
+        let told: Vec<_> = said.lines().filter_map(|line| line.strip_prefix(&start)).collect();
+        assert_eq!(told.len(), 1, "once a minute: {said}");
+        let (skew_s, rest) = told[0].split_once(' ').expect("a number");
+        let skew_s: u64 = skew_s.parse().expect("a number");
+        assert!((SKEWED_UNIX_S - after_s - 1..=SKEWED_UNIX_S - before_s).contains(&skew_s), "{skew_s}");
+        assert!(rest.starts_with("s behind the service's, and ") && rest.contains("set the clock"), "{rest}");
+    }
 }
 
 #[test]

@@ -49,13 +49,22 @@ fn piece(event: &Event, piece: &Piece) -> TokenStream {
     quote_spanned!(hygienic()=> ::ops_sdk::__private::Piece::Value(#index))
 }
 
+/// Values that are written as they are make a list of pairs: the compiler knows the kind and so the size of each. What
+/// must be formatted, or is more than a screen can show, makes a slice.
 fn direct(event: &Event) -> TokenStream {
     let values = event.fields.iter().map(|field| {
         let value = reference(&field.value);
         argument(field, &quote!(#value))
     });
-    quote_spanned!(hygienic()=> ::ops_sdk::__private::event(&__OPS_SITE, &[#(#values),*]);)
+    if event.fields.len() > LISTED_MAX || event.fields.iter().any(|field| field.capture != Capture::Typed) {
+        return quote_spanned!(hygienic()=> ::ops_sdk::__private::event(&__OPS_SITE, &[#(#values),*]););
+    }
+    let list = values.rfold(quote!(()), |rest, value| quote_spanned!(hygienic()=> (#value, #rest)));
+    quote_spanned!(hygienic()=> ::ops_sdk::__private::event_of(&__OPS_SITE, #list);)
 }
+
+/// Values that are written one by one where they stand.
+const LISTED_MAX: usize = 16;
 
 /// `match`, because temporaries in the values live until its end.
 fn bound(event: &Event) -> TokenStream {

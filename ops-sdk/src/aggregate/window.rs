@@ -49,9 +49,18 @@ impl Window {
                 self.merge(series(site, site.name, labels), points, gauge.set_at);
             }
             Taken::Histogram(d) => self.merge(series(site, site.name, labels), Points::Histogram(d), 0),
-            Taken::Calls { durations, untimed, errors, panics, cancelled, client_errors } => {
-                let calls = durations.count.saturating_add(untimed);
-                self.add_outcomes(site, &labels, calls);
+            Taken::Calls {
+                durations,
+                timed,
+                untimed,
+                labelled,
+                errors,
+                panics,
+                cancelled,
+                client_errors,
+            } => {
+                let calls = timed.saturating_add(untimed);
+                self.add_outcomes(site, &labels, calls.saturating_add(labelled));
                 self.add_calls(site, &labels, calls, [errors, panics, cancelled, client_errors]);
                 self.add_durations(site, &labels, durations);
             }
@@ -223,7 +232,16 @@ mod tests {
         window.add(
             &SITE,
             vec![],
-            Taken::Calls { durations, errors: 1, panics: 1, cancelled: 0, client_errors: 0, untimed: 2 },
+            Taken::Calls {
+                durations,
+                timed: 4,
+                errors: 1,
+                panics: 1,
+                cancelled: 0,
+                client_errors: 0,
+                untimed: 2,
+                labelled: 0,
+            },
         );
         let metrics = window.close(60_000, &[]);
         let told: Vec<_> = metrics.iter().map(|m| (m.name.as_ref(), m.unit, m.points.sum())).collect();
@@ -243,7 +261,9 @@ mod tests {
         let durations = Distribution::default();
         let taken = |errors| Taken::Calls {
             durations: durations.clone(),
+            timed: 0,
             untimed: 3,
+            labelled: 0,
             errors,
             panics: 0,
             cancelled: 0,

@@ -1,6 +1,7 @@
 //! The thread "ops-flush": takes what other threads wrote out of the arena, makes records of it and appends them to
 //! the journal, once for all backends. Events within 10 ms; metrics when their window ends, or when somebody asks.
 
+mod governor;
 mod losses;
 mod outbox;
 mod schedule;
@@ -8,6 +9,7 @@ mod schedule;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::governor::Governor;
 use self::losses::Losses;
 use self::outbox::Outbox;
 use self::schedule::{OpenWindow, pause};
@@ -25,6 +27,7 @@ pub(crate) struct Flusher {
     window: Window,
     open: [OpenWindow; 2],
     losses: Losses,
+    governor: Option<Governor>,
     outbox: Outbox,
     /// The dimensions that every metric of this process has.
     dimensions: Vec<(String, String)>,
@@ -44,9 +47,16 @@ impl Flusher {
             window: Window::default(),
             open: [Resolution::Standard, Resolution::High].map(|resolution| OpenWindow::at(resolution, now)),
             losses: Losses::default(),
+            governor: None,
             outbox: Outbox::new(process),
             dimensions,
         }
+    }
+
+    /// Holds what measuring costs to this share of the CPU time that the process uses.
+    pub(crate) fn governed(mut self, budget: Option<f64>) -> Flusher {
+        self.governor = Governor::new(budget, Now::read());
+        self
     }
 
     /// Works until it is told to stop.
@@ -57,6 +67,7 @@ impl Flusher {
             let asked = self.hub.wait_to_flush(wait);
             let taken = self.take_events();
             let now = Now::read();
+            self.govern(now);
             self.close_windows(now, asked.is_some());
             self.hub.expire(now.unix_ms());
             if let Some(trouble) = self.hub.trouble() {
@@ -90,6 +101,12 @@ impl Flusher {
         taken
     }
 
+    fn govern(&mut self, now: Now) {
+        if let Some(governor) = self.governor.as_mut().filter(|governor| governor.is_due(now)) {
+            governor.govern(now, self.reader.calls());
+        }
+    }
+
     /// Closes the windows that have ended, or all that are open.
     fn close_windows(&mut self, now: Now, all: bool) {
         for (at, resolution) in [Resolution::Standard, Resolution::High].into_iter().enumerate() {
@@ -112,6 +129,8 @@ impl Flusher {
             self.outbox.put(start_ms * 1_000_000, Body::Metric(metric));
         }
         if resolution == Resolution::Standard {
+            let said = self.governor.as_ref().map(|governor| governor.say(window_ms, &self.dimensions));
+            said.into_iter().flatten().for_each(|body| self.outbox.put(start_ms * 1_000_000, body));
             self.losses.note_books(&self.hub.books());
             for body in self.losses.say(window_ms, &self.dimensions) {
                 let is_metric = matches!(body, Body::Metric(_));

@@ -29,6 +29,17 @@ pub fn bucket_of(value: f64) -> i16 {
     if value < 0.0 { -number } else { number }
 }
 
+/// The number of the bucket of a positive value less one, if it is one of those that are bounded on both sides: from
+/// 2^-32 up to 2^64.
+#[inline(always)]
+pub(crate) fn index_of_positive(value: f64) -> Option<usize> {
+    const BUCKETS: usize = (EXPONENTS as usize) << MANTISSA_BITS;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    // 19 bits; a sign makes it larger than any
+    let index = ((value.to_bits() >> (52 - MANTISSA_BITS)) as usize).wrapping_sub(FIRST as usize);
+    (index < BUCKETS).then_some(index)
+}
+
 /// The end of a bucket that is nearer to zero.
 #[must_use]
 pub fn lower_bound(bucket: i16) -> f64 {

@@ -9,6 +9,7 @@ mod record;
 mod unit;
 mod value;
 
+pub(crate) use self::distribution::index_of_positive;
 pub use self::distribution::{Distribution, bucket_of, lower_bound};
 pub use self::log::{Level, Log};
 pub use self::metric::{Metric, Points, Resolution, VALUE_LIMIT, is_valid_value};

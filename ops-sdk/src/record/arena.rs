@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 /// A place in the arena, in units of 8 bytes from its start. 0 is nowhere: the head lies there.
 pub(super) type Offset = u32;
 
-const UNIT: usize = 8;
+pub(super) const UNIT: usize = 8;
 /// Lanes and cells start on cache lines of their own, so that two threads never write to the same one.
 const LINE: usize = 64;
 const MAGIC: u64 = u64::from_le_bytes(*b"opsarena");
@@ -22,12 +22,12 @@ const MAGIC: u64 = u64::from_le_bytes(*b"opsarena");
 #[repr(C, align(64))]
 pub(super) struct Head {
     magic: AtomicU64,
+    /// Bytes that there are.
+    bytes: AtomicU64,
     /// Bytes given out so far.
     used: AtomicU64,
     /// The lane that was made last; each knows the one before.
     pub(super) lanes: AtomicU32,
-    /// The number of the window that is open, for 60 s and for 1 s windows.
-    pub(super) epochs: [AtomicU32; 2],
 }
 
 /// Types that may lie in the arena.
@@ -49,7 +49,6 @@ unsafe impl Resident for AtomicU64 {}
 #[derive(Clone, Copy)]
 pub(crate) struct Arena {
     base: NonNull<u8>,
-    bytes: usize,
 }
 
 // SAFETY: the region is shared memory that is only reached through `Resident` types, which are safe to share, and
@@ -59,7 +58,6 @@ unsafe impl Send for Arena {}
 unsafe impl Sync for Arena {}
 
 static BASE: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
-static BYTES: AtomicU64 = AtomicU64::new(0);
 /// Held while the arena is made. Nobody records before there is one.
 static MAKING: Mutex<()> = Mutex::new(());
 
@@ -67,9 +65,7 @@ impl Arena {
     /// The arena of this process, if recording was ever started.
     #[inline]
     pub(crate) fn get() -> Option<Arena> {
-        let base = NonNull::new(BASE.load(Ordering::Acquire))?;
-        #[allow(clippy::cast_possible_truncation)] // it was a usize when it was stored
-        Some(Arena { base, bytes: BYTES.load(Ordering::Relaxed) as usize })
+        NonNull::new(BASE.load(Ordering::Acquire)).map(|base| Arena { base })
     }
 
     /// Makes the arena of this process with room for `bytes`, or gives the one that there is.
@@ -83,16 +79,19 @@ impl Arena {
             return Some(arena);
         }
         let bytes = bytes.clamp(1 << 20, UNIT << 31) & !(LINE - 1);
-        let layout = Layout::from_size_align(bytes, 4096).ok()?;
-        // SAFETY: the layout's size is not zero.
-        let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        let arena = Arena { base, bytes };
+        let arena = Arena { base: zeroed(bytes)? };
         arena.head().magic.store(MAGIC, Ordering::Relaxed);
         arena.head().used.store(size_of::<Head>() as u64, Ordering::Relaxed);
-        arena.head().epochs.iter().for_each(|epoch| epoch.store(1, Ordering::Relaxed));
-        BYTES.store(bytes as u64, Ordering::Relaxed);
-        BASE.store(base.as_ptr(), Ordering::Release);
+        arena.head().bytes.store(bytes as u64, Ordering::Relaxed);
+        BASE.store(arena.base.as_ptr(), Ordering::Release);
         Some(arena)
+    }
+
+    /// The arena of this process, asked by who holds something that lies in it.
+    #[inline(always)]
+    pub(super) fn of(_resident: &'static impl Resident) -> Arena {
+        // SAFETY: what is resident lies in the arena, so there is one.
+        Arena { base: unsafe { NonNull::new_unchecked(BASE.load(Ordering::Relaxed)) } }
     }
 
     /// What lies at the start.
@@ -105,7 +104,8 @@ impl Arena {
     /// Gives out `bytes` zero bytes, aligned to a cache line; `None` when the arena is full.
     pub(super) fn reserve(&self, bytes: usize) -> Option<Offset> {
         let bytes = bytes.checked_next_multiple_of(LINE)? as u64;
-        let fits = |used: u64| used.checked_add(bytes).filter(|end| *end <= self.bytes as u64);
+        let all = self.head().bytes.load(Ordering::Relaxed);
+        let fits = |used: u64| used.checked_add(bytes).filter(|end| *end <= all);
         let start = self.head().used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
         u32::try_from(start / UNIT as u64).ok()
     }
@@ -151,7 +151,7 @@ impl Arena {
     /// The address of a place.
     #[inline]
     pub(super) fn address(&self, offset: Offset) -> NonNull<u8> {
-        debug_assert!((offset as usize) * UNIT < self.bytes);
+        debug_assert!(u64::from(offset) * (UNIT as u64) < self.used_bytes());
         // SAFETY: offsets come from `reserve`, so the place lies inside the region.
         unsafe { self.base.add(offset as usize * UNIT) }
     }
@@ -160,4 +160,14 @@ impl Arena {
     pub(crate) fn used_bytes(&self) -> u64 {
         self.head().used.load(Ordering::Relaxed)
     }
+}
+
+/// `bytes` zero bytes, aligned to a line, of which the system has given none yet. Asked for an alignment, the allocator
+/// would write the zeros itself and so occupy them all; the room that aligning takes is asked for instead.
+fn zeroed(bytes: usize) -> Option<NonNull<u8>> {
+    let layout = Layout::from_size_align(bytes + LINE, 1).ok()?;
+    // SAFETY: the layout's size is not zero.
+    let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+    // SAFETY: fewer than `LINE` bytes on, which were asked for beyond the region.
+    Some(unsafe { start.add(start.align_offset(LINE)) })
 }

@@ -1,19 +1,80 @@
 //! What `trace!` … `error!` run: the values go into the thread's ring as they are, behind one reading of the clock.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::compiler_fence;
 
 use super::arena::Arena;
-use super::frame::{Sink, Writer};
-use super::lane::{self, IDLE, Lane, MUTE, SPILLING, WRITING};
-use super::{Arg, Kind, Site, losses, overflow, registry};
-use crate::clock;
+use super::fields::Fields;
+use super::frame::{HEAD_BYTES, Sink, Writer, head};
+use super::lane::{self, IDLE, Lane, MUTE, SPILLING, STAMPING, WRITING};
+use super::ring::ALIGN;
+use super::{Arg, Kind, Site, losses, overflow, registry, stamp};
+use crate::clock::Ticks;
 use crate::model::{Level, Signal};
+
+/// Records an event whose values are known one by one. Where their size is known too, they are written straight into
+/// the ring.
+#[inline(always)]
+pub fn event_of<'a>(site: &'static Site, fields: impl Fields<'a>) {
+    match reserve(site, HEAD_BYTES + fields.bytes()) {
+        Some(place) => {
+            // SAFETY: room for the head and for these fields was reserved, so their size is known.
+            unsafe { fields.write(place.values.as_ptr()) };
+            place.lane.publish();
+        }
+        None => event_of_any(site, fields),
+    }
+}
+
+/// The same, by the long road: the first of its site or thread, with a value that must be formatted, or when the ring
+/// is full.
+#[cold]
+#[inline(never)]
+fn event_of_any<'a>(site: &'static Site, fields: impl Fields<'a>) {
+    let mut values = [Arg::Null; VALUES_MAX];
+    let len = fields.fill(&mut values);
+    event(site, &values[..len]);
+}
+
+/// More than macros ever put into one list.
+const VALUES_MAX: usize = 64;
+
+/// A place in the ring for the values of one event, whose head is written.
+struct Place {
+    values: NonNull<u8>,
+    lane: &'static Lane,
+}
+
+/// A place for a frame of exactly so many bytes; `None` if this event is one for the long road.
+#[inline(never)]
+fn reserve(site: &'static Site, bytes: usize) -> Option<Place> {
+    let (lane, slot) = (lane::current()?, site.slot());
+    if slot == 0 || lane.busy.load(Relaxed) != IDLE || bytes > lane.ring_share_bytes() {
+        return None;
+    }
+    // From here to the end nothing runs on this thread but signal handlers.
+    lane.busy.store(STAMPING, Relaxed);
+    compiler_fence(SeqCst);
+    let Some(frame) = lane.ring(Arena::of(lane)).reserve(bytes) else {
+        lane.busy.store(IDLE, Relaxed);
+        return None;
+    };
+    #[allow(clippy::cast_possible_truncation)] // at most a ring's share
+    let head = head(bytes as u32, slot, stamp::ticks(), lane.seq.load(Relaxed) + 1);
+    // SAFETY: at least a head was reserved here, and values behind it.
+    let values = unsafe {
+        frame.cast::<[u8; HEAD_BYTES]>().write(head);
+        frame.add(HEAD_BYTES)
+    };
+    Some(Place { values, lane })
+}
 
 /// Records an event.
 #[inline]
 pub fn event(site: &'static Site, values: &[Arg<'_>]) {
-    match (lane::current(), Arena::get(), site.slot()) {
-        (Some(lane), Some(arena), slot) if slot != 0 => write(arena, lane, site, slot, values),
+    match (lane::current(), site.slot()) {
+        (Some(lane), slot) if slot != 0 => write(Arena::of(lane), lane, site, slot, values),
         _ => event_cold(site, values),
     }
 }
@@ -31,7 +92,7 @@ fn event_cold(site: &'static Site, values: &[Arg<'_>]) {
 /// Writes the frame to the ring; to the overflow queue if it is too large, if the ring is full, or if an event of
 /// this thread is being written right now, whose `Display` this one comes from.
 fn write(arena: Arena, lane: &Lane, site: &Site, slot: u32, values: &[Arg<'_>]) {
-    let ticks = clock::ticks();
+    let ticks = stamp::ticks();
     let before = lane.busy.load(Relaxed);
     if before != IDLE {
         return write_within(lane, before, site, slot, ticks, values);
@@ -45,11 +106,12 @@ fn write(arena: Arena, lane: &Lane, site: &Site, slot: u32, values: &[Arg<'_>]) 
 
 /// Records an event that came while another of the same thread was being written.
 #[cold]
-fn write_within(lane: &Lane, before: u32, site: &Site, slot: u32, ticks: clock::Ticks, values: &[Arg<'_>]) {
+fn write_within(lane: &Lane, before: u32, site: &Site, slot: u32, ticks: Ticks, values: &[Arg<'_>]) {
     match before {
         MUTE => {}
-        // The heap and the queue's lock are in use, by the very code that this comes from.
-        SPILLING => losses::event_dropped(level(site)),
+        // The heap and the queue's lock are in use, by the very code that this comes from; or this is a signal handler,
+        // which must not use them.
+        SPILLING | STAMPING => losses::event_dropped(level(site)),
         _ => {
             let _busy = Busy::begin(lane, SPILLING);
             let sink = Writer::new(Sink::Heap(Vec::new()), 0).frame(slot, ticks, 0, values);
@@ -68,6 +130,7 @@ fn keep(lane: &Lane, site: &Site, sink: Sink<'_>, seq: u64) {
         Sink::Heap(mut frame) => {
             let _busy = Busy::begin(lane, SPILLING);
             frame[16..24].fill(0); // it has no place in the lane's order
+            frame.resize(frame.len().next_multiple_of(ALIGN), 0);
             overflow::push(level(site), &frame);
             drop(frame); // which the allocator may log, too
         }

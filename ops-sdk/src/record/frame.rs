@@ -6,12 +6,21 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use super::Arg;
-use super::ring::Filling;
+use super::ring::{ALIGN, Filling};
 use crate::clock::Ticks;
 use crate::model::Value;
 
 /// Length, site, ticks, sequence.
 pub(super) const HEAD_BYTES: usize = 4 + 4 + 8 + 8;
+
+/// What kind of value follows.
+pub(super) const NULL: u8 = 0;
+pub(super) const FALSE: u8 = 1;
+const TRUE: u8 = FALSE + 1;
+pub(super) const I64: u8 = 3;
+pub(super) const U64: u8 = 4;
+pub(super) const F64: u8 = 5;
+pub(super) const TEXT: u8 = 6;
 
 /// Where a frame is written: the ring, or the heap when the ring cannot hold it.
 pub(super) enum Sink<'a> {
@@ -35,11 +44,7 @@ impl<'a> Writer<'a> {
     /// Writes the whole frame and hands back where it is, finished but not published.
     #[inline]
     pub(super) fn frame(mut self, site: u32, ticks: Ticks, seq: u64, values: &[Arg<'_>]) -> Sink<'a> {
-        let mut head = [0; HEAD_BYTES];
-        head[4..8].copy_from_slice(&site.to_le_bytes());
-        head[8..16].copy_from_slice(&ticks.to_le_bytes());
-        head[16..24].copy_from_slice(&seq.to_le_bytes());
-        self.put(&head);
+        self.put(&head(0, site, ticks, seq));
         values.iter().for_each(|value| self.value(value));
         self.patch_len(0, 0);
         self.sink
@@ -48,11 +53,11 @@ impl<'a> Writer<'a> {
     #[inline]
     fn value(&mut self, value: &Arg<'_>) {
         match *value {
-            Arg::Null => self.put(&[0]),
-            Arg::Bool(b) => self.put(&[1 + u8::from(b)]),
-            Arg::I64(n) => self.number(3, n.to_le_bytes()),
-            Arg::U64(n) => self.number(4, n.to_le_bytes()),
-            Arg::F64(n) => self.number(5, n.to_le_bytes()),
+            Arg::Null => self.put(&[NULL]),
+            Arg::Bool(b) => self.put(&[FALSE + u8::from(b)]),
+            Arg::I64(n) => self.number(I64, n.to_le_bytes()),
+            Arg::U64(n) => self.number(U64, n.to_le_bytes()),
+            Arg::F64(n) => self.number(F64, n.to_le_bytes()),
             Arg::Str(text) => self.text(text),
             Arg::Display(value) => self.formatted(format_args!("{value}")),
             Arg::Debug(value) => self.formatted(format_args!("{value:?}")),
@@ -68,7 +73,7 @@ impl<'a> Writer<'a> {
 
     #[inline]
     fn text(&mut self, text: &str) {
-        let mut head = [6; 5];
+        let mut head = [TEXT; 5];
         head[1..].copy_from_slice(&len_u32(text.len()).to_le_bytes());
         self.put(&head);
         self.put(&text.as_bytes()[..len_u32(text.len()) as usize]);
@@ -76,7 +81,7 @@ impl<'a> Writer<'a> {
 
     /// Formats in place; the length is written when it is known. A `Display` that fails leaves what it wrote.
     fn formatted(&mut self, text: fmt::Arguments<'_>) {
-        self.put(&[6, 0, 0, 0, 0]);
+        self.put(&[TEXT, 0, 0, 0, 0]);
         let start = self.len();
         let _ = self.write_fmt(text);
         self.patch_len(start - 4, start);
@@ -130,6 +135,17 @@ impl Write for Writer<'_> {
     }
 }
 
+/// What a frame starts with. Frames that have no place in the order of their lane have 0 for it.
+#[inline(always)]
+pub(super) fn head(len: u32, site: u32, ticks: Ticks, seq: u64) -> [u8; HEAD_BYTES] {
+    let mut head = [0; HEAD_BYTES];
+    head[..4].copy_from_slice(&len.to_le_bytes());
+    head[4..8].copy_from_slice(&site.to_le_bytes());
+    head[8..16].copy_from_slice(&ticks.to_le_bytes());
+    head[16..].copy_from_slice(&seq.to_le_bytes());
+    head
+}
+
 /// A length as frames hold it. Text beyond 4 GiB ends there: no ring and no overflow queue would take it anyway.
 #[inline]
 #[allow(clippy::cast_possible_truncation)]
@@ -153,7 +169,8 @@ impl<'a> Frame<'a> {
     /// The frame at the start of `bytes`, and what follows it.
     pub(super) fn split(bytes: &'a [u8]) -> Option<(Frame<'a>, &'a [u8])> {
         let len = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
-        let (frame, rest) = bytes.split_at_checked(len)?;
+        let frame = bytes.get(..len)?;
+        let rest = bytes.get(len.next_multiple_of(ALIGN)..).unwrap_or_default();
         let (head, values) = frame.split_at_checked(HEAD_BYTES)?;
         let word = |at: usize| head[at..].first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
         let site = u32::from_le_bytes(*head[4..].first_chunk()?);
@@ -182,14 +199,14 @@ pub(crate) fn read_value<'a>(rest: &mut &'a [u8]) -> Option<Value<'a>> {
 /// The same, over another value: where thousands are read, moving each would cost more than reading it.
 #[inline(always)]
 pub(crate) fn read_into<'a>(value: &mut Value<'a>, rest: &mut &'a [u8]) -> Option<()> {
-    let (tag, after) = rest.split_first()?;
+    let (&tag, after) = rest.split_first()?;
     *rest = after;
     match tag {
-        0 => *value = Value::Null,
-        1 | 2 => *value = Value::Bool(*tag == 2),
-        3 => *value = Value::I64(i64::from_le_bytes(take(rest)?)),
-        4 => *value = Value::U64(u64::from_le_bytes(take(rest)?)),
-        5 => *value = Value::F64(f64::from_le_bytes(take(rest)?)),
+        NULL => *value = Value::Null,
+        FALSE | TRUE => *value = Value::Bool(tag == TRUE),
+        I64 => *value = Value::I64(i64::from_le_bytes(take(rest)?)),
+        U64 => *value = Value::U64(u64::from_le_bytes(take(rest)?)),
+        F64 => *value = Value::F64(f64::from_le_bytes(take(rest)?)),
         _ => {
             let len = u32::from_le_bytes(take(rest)?) as usize;
             let (text, after) = rest.split_at_checked(len)?;

@@ -3,10 +3,12 @@
 //! memory is bounded by how many threads record at the same time.
 
 use std::cell::Cell;
+use std::mem::offset_of;
 use std::ptr;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence};
 
-use super::arena::{Arena, Offset, Resident};
+use super::arena::{Arena, Offset, Resident, UNIT};
+use super::cell::CellHead;
 use super::ring::{Ends, Ring};
 
 /// Sites with a place of their own in a lane. Those numbered higher are found through the lane's table.
@@ -21,6 +23,9 @@ pub(super) const IDLE: u32 = 0;
 pub(super) const WRITING: u32 = 1;
 /// One is on its way to the overflow queue: another that comes meanwhile (from the allocator) is counted as dropped.
 pub(super) const SPILLING: u32 = 2;
+/// One of known size is being written to the ring, which runs no code of anyone else: another that comes meanwhile is
+/// from a signal handler, and is counted as dropped.
+pub(super) const STAMPING: u32 = 4;
 /// This is a thread of the SDK: what is logged here is not recorded, or shipping an event would make new ones.
 pub(super) const MUTE: u32 = 3;
 
@@ -32,31 +37,42 @@ pub(super) struct Lane {
     state: AtomicU32,
     /// The cell that was made last; each knows the one before.
     pub(super) cells: AtomicU32,
-    /// The table that finds cells by the values of their dimensions: where, how long, how full.
+    /// The table that finds cells by the values of their dimensions: where, one less than how long, how full.
     pub(super) table: AtomicU32,
-    pub(super) table_len: AtomicU32,
+    pub(super) table_mask: AtomicU32,
     pub(super) table_used: AtomicU32,
     ring: AtomicU32,
     ring_bytes: AtomicU32,
     /// What the thread is doing with events: [`IDLE`] … [`MUTE`].
     pub(super) busy: AtomicU32,
+    /// The first table, of one entry that stays empty.
+    no_cell: AtomicU64,
     /// Events published so far.
     pub(super) seq: AtomicU64,
     ends: Ends,
     /// The last event that the flush thread took.
     pub(super) seq_taken: AtomicU64,
-    /// By site: the cell of a site without dimensions; of one with dimensions, how many series it has here.
-    pub(super) slots: [AtomicU32; SITES_MAX],
+    /// By site: the address of the cell of a site without dimensions, for this lane's thread alone. Whoever reads finds
+    /// cells by their place in the arena.
+    pub(super) cells_at: [AtomicPtr<CellHead>; SITES_MAX],
+    /// By site with dimensions: how many series it has here.
+    pub(super) series: [AtomicU32; SITES_MAX],
 }
 
-// SAFETY: atomics and rings' ends (atomics and padding) only; zero is valid for each; alignment 64.
+// SAFETY: atomics (of addresses, too) and rings' ends (atomics and padding) only; zero is valid; alignment 64.
 unsafe impl Resident for Lane {}
+
+/// Where in a lane its first table is, in the arena's units.
+const NO_CELL_AT: Offset = {
+    assert!(offset_of!(Lane, no_cell).is_multiple_of(UNIT));
+    (offset_of!(Lane, no_cell) / UNIT) as Offset
+};
 
 static RING_BYTES: AtomicUsize = AtomicUsize::new(1 << 20);
 
 thread_local! {
-    /// This thread's lane; null until it has one, and again once it has given it back.
-    static LANE: Cell<*const Lane> = const { Cell::new(ptr::null()) };
+    /// This thread's lane; `None` until it has one, and again once it has given it back.
+    static LANE: Cell<Option<&'static Lane>> = const { Cell::new(None) };
     static EXIT: Exit = const { Exit };
 }
 
@@ -65,8 +81,7 @@ struct Exit;
 
 impl Drop for Exit {
     fn drop(&mut self) {
-        if let Some(lane) = current() {
-            LANE.set(ptr::null());
+        if let Some(lane) = LANE.take() {
             lane.give_back();
         }
     }
@@ -78,10 +93,9 @@ pub(crate) fn set_ring_bytes(bytes: usize) {
 }
 
 /// This thread's lane, if it has one.
-#[inline]
+#[inline(always)]
 pub(super) fn current() -> Option<&'static Lane> {
-    // SAFETY: what is stored is null or a lane in the arena, which is never freed.
-    unsafe { LANE.get().as_ref() }
+    LANE.get()
 }
 
 /// Runs `f` with this thread's lane, found or made if need be; `None` if the arena is full or there is none.
@@ -92,7 +106,7 @@ pub(super) fn with<R>(f: impl FnOnce(Arena, &'static Lane) -> R) -> Option<R> {
         return Some(f(arena, lane));
     }
     let lane = all(arena).find(|lane| lane.try_take()).or_else(|| make(arena))?;
-    LANE.set(lane); // at once, for whatever records while the rest is done
+    LANE.set(Some(lane)); // at once, for whatever records while the rest is done
     // Where the thread is ending and its `Exit` has run, the lane is lent for this one call.
     let _lent = EXIT.try_with(|_| ()).is_err().then(|| Exit);
     Some(f(arena, lane))
@@ -116,6 +130,7 @@ fn make(arena: Arena) -> Option<&'static Lane> {
     let offset = arena.reserve(size_of::<Lane>() + ring_bytes)?;
     let lane: &Lane = arena.at(offset)?;
     lane.ring.store(arena.behind::<Lane>(offset), Ordering::Relaxed);
+    lane.table.store(offset + NO_CELL_AT, Ordering::Relaxed);
     lane.ring_bytes.store(u32::try_from(ring_bytes).ok()?, Ordering::Relaxed);
     lane.state.store(TAKEN, Ordering::Relaxed);
     arena.push(&arena.head().lanes, offset, &lane.next);
@@ -123,6 +138,21 @@ fn make(arena: Arena) -> Option<&'static Lane> {
 }
 
 impl Lane {
+    /// The cell of a site without dimensions, by its place; `None` until it is made. Only the lane's thread may ask.
+    #[inline(always)]
+    pub(super) fn cell<T: Resident>(&self, place: usize) -> Option<&'static T> {
+        // SAFETY: what is stored is null or the address of a cell, which stays; its kind is that of the site, and who
+        // asks for a cell of the site asks for that kind.
+        unsafe { self.cells_at[place % SITES_MAX].load(Ordering::Relaxed).cast::<T>().as_ref() }
+    }
+
+    /// Keeps where the cell of a site is. Place 0 is that of all sites that have none.
+    pub(super) fn keep_cell<T: Resident>(&self, place: usize, cell: &'static T) {
+        if place != 0 {
+            self.cells_at[place % SITES_MAX].store(ptr::from_ref(cell).cast_mut().cast(), Ordering::Relaxed);
+        }
+    }
+
     fn try_take(&self) -> bool {
         self.state.compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
@@ -132,8 +162,17 @@ impl Lane {
         self.state.store(FREE, Ordering::Release);
     }
 
+    /// Shows the event that was written to a reserved place to the reader.
+    #[inline(always)]
+    pub(super) fn publish(&self) {
+        self.seq.store(self.seq.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.ends.publish();
+        compiler_fence(Ordering::SeqCst);
+        self.busy.store(IDLE, Ordering::Relaxed);
+    }
+
     /// The lane's ring.
-    #[inline]
+    #[inline(always)]
     pub(super) fn ring(&self, arena: Arena) -> Ring<'_> {
         let bytes: Offset = self.ring.load(Ordering::Relaxed);
         Ring::new(&self.ends, arena, bytes, u64::from(self.ring_bytes.load(Ordering::Relaxed)))

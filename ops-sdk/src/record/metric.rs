@@ -1,14 +1,13 @@
-//! What `counter!`, `gauge!`, `histogram!` and `#[instrumented]` run. The warm road of each is a load of the thread's
+//! What `counter!`, `gauge!` and `histogram!` run. The warm road of each is a load of the thread's
 //! lane, a load of the site's place in it, and the addition; everything else is cold.
 
 use super::arena::{Arena, Resident};
-use super::cell::{CounterCell, GaugeCell, HistogramCell, MISHAPS};
+use super::cell::{CounterCell, GaugeCell, HistogramCell, Observed};
+use super::label::{self, Words};
 use super::lane::{self, Lane};
-use super::outcome::{Ending, How};
-use super::{Label, Site, losses, on, registry, series};
-use crate::clock::{self, Ticks};
+use super::series::Key;
+use super::{Label, Site, losses, registry, series, stamp};
 use crate::model::{Signal, is_valid_value};
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Dimensions that CloudWatch takes (PutMetricData, `MetricDatum.Dimensions`), and so the macros.
 pub(super) const DIMENSIONS_MAX: usize = 30;
@@ -16,200 +15,99 @@ pub(super) const DIMENSIONS_MAX: usize = 30;
 /// Counts up by `n`.
 #[inline]
 pub fn count(site: &'static Site, n: u64) {
-    with_cell(site, |_, cell: &CounterCell| cell.add(n));
+    with_cell(site, |cell: &CounterCell| cell.add(n));
 }
 
 /// Counts up by `n` in the series of these values.
-#[inline]
-pub fn count_by(site: &'static Site, n: u64, labels: &[Label<'_>]) {
-    with_cell_by(site, labels, |_, cell: &CounterCell| cell.add(n));
+#[inline(always)]
+pub fn count_by<const N: usize>(site: &'static Site, n: u64, labels: &[Label<'_>; N]) {
+    with_cell_by(site, labels, |cell: &CounterCell| cell.add(n));
 }
 
 /// Sets a gauge.
-#[inline]
+#[inline(never)]
 pub fn set(site: &'static Site, value: f64) {
     if is_valid_value(value) {
-        with_cell(site, |arena, cell| set_cell(arena, site, cell, value));
+        with_cell(site, |cell: &GaugeCell| cell.set(value, stamp::ticks()));
     } else {
         losses::not_finite();
     }
 }
 
 /// Sets the gauge of these values.
-#[inline]
-pub fn set_by(site: &'static Site, value: f64, labels: &[Label<'_>]) {
+#[inline(always)]
+pub fn set_by<const N: usize>(site: &'static Site, value: f64, labels: &[Label<'_>; N]) {
     if is_valid_value(value) {
-        with_cell_by(site, labels, |arena, cell| set_cell(arena, site, cell, value));
+        with_cell_by(site, labels, |cell: &GaugeCell| cell.set(value, stamp::ticks()));
     } else {
         losses::not_finite();
     }
 }
 
 /// Observes a value.
-#[inline]
+#[inline(never)]
 pub fn observe(site: &'static Site, value: f64) {
-    if is_valid_value(value) {
-        with_cell(site, |arena, cell| observe_cell(arena, site, cell, value));
-    } else {
-        losses::not_finite();
-    }
-}
-
-/// Observes a value in the series of these values.
-#[inline]
-pub fn observe_by(site: &'static Site, value: f64, labels: &[Label<'_>]) {
-    if is_valid_value(value) {
-        with_cell_by(site, labels, |arena, cell| observe_cell(arena, site, cell, value));
-    } else {
-        losses::not_finite();
-    }
-}
-
-fn set_cell(arena: Arena, site: &Site, cell: &GaugeCell, value: f64) {
-    cell.set(value, clock::ticks(), arena.epoch(site.resolution).load(Relaxed));
-}
-
-#[inline]
-fn observe_cell(arena: Arena, site: &Site, cell: &HistogramCell, value: f64) {
-    if !cell.observe(arena, value, arena.epoch(site.resolution).load(Relaxed)) {
-        losses::no_room(Signal::Metric);
-    }
-}
-
-/// How a call ended, if not well: the place in the cell where such endings are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mishap {
-    /// It returned an error.
-    Error = 0,
-    /// It panicked.
-    Panic = 1,
-    /// Its future was dropped before it was done.
-    Cancelled = 2,
-    /// It returned an error that is the caller's own.
-    ClientError = 3,
-}
-
-impl Mishap {
-    /// Each of them, in the order of its number.
-    pub(crate) const ALL: [Mishap; MISHAPS] =
-        [Mishap::Error, Mishap::Panic, Mishap::Cancelled, Mishap::ClientError];
-
-    #[inline]
-    pub(super) fn of(how: How) -> Option<Mishap> {
-        match how {
-            How::Ok => None,
-            How::Error => Some(Mishap::Error),
-            How::ClientError => Some(Mishap::ClientError),
-        }
-    }
-}
-
-/// A call in progress. Dropped before it is [`Call::done`], it is one that panicked, or was cancelled.
-#[must_use = "a call that is dropped at once is counted as cancelled"]
-#[derive(Debug)]
-pub struct Call {
-    site: &'static Site,
-    /// When it began; `None` if recording was off.
-    start: Option<Ticks>,
-}
-
-/// Begins a call: reads the clock, unless recording is off.
-#[inline]
-pub fn enter(site: &'static Site) -> Call {
-    Call { site, start: on().then(clock::ticks) }
-}
-
-impl Call {
-    /// Ends the call: reads the clock and counts.
-    #[inline]
-    pub fn done(mut self, ending: Ending) {
-        if let Some(start) = self.start.take() {
-            finish(self.site, start, Mishap::of(ending.how()), ending.label());
-        }
-    }
-}
-
-impl Drop for Call {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(start) = self.start.take() {
-            abandoned(self.site, start);
-        }
+    match warm_cell(site) {
+        Some(cell) => observe_cell(cell, value),
+        None => observe_cold(site, value),
     }
 }
 
 #[cold]
-fn abandoned(site: &'static Site, start: Ticks) {
-    let mishap = if std::thread::panicking() { Mishap::Panic } else { Mishap::Cancelled };
-    finish(site, start, Some(mishap), None);
+#[inline(never)]
+fn observe_cold(site: &'static Site, value: f64) {
+    with_cell_cold(site, |cell| observe_cell(cell, value));
 }
 
-#[inline]
-fn finish(site: &'static Site, start: Ticks, mishap: Option<Mishap>, label: Option<&'static str>) {
-    let duration = duration(site, start);
-    let count = |arena: Arena, cell: &HistogramCell| count_call(arena, site, cell, mishap, Some(duration));
-    match label {
-        None => with_cell(site, count),
-        // One value more than the site has keys: the reader knows it for the label.
-        Some(label) => with_cell_by(site, &[Label::Str(label)], count),
+/// Observes a value in the series of these values.
+#[inline(always)]
+pub fn observe_by<const N: usize>(site: &'static Site, value: f64, labels: &[Label<'_>; N]) {
+    with_cell_by(site, labels, |cell| observe_cell(cell, value));
+}
+
+#[inline(always)]
+pub(super) fn observe_cell(cell: &'static HistogramCell, value: f64) {
+    if !cell.observe_again(Arena::of(cell), value) {
+        observe_any(cell, value, 1);
     }
 }
 
-/// The time since `start`, in the unit of the site.
-#[inline]
-pub(super) fn duration(site: &Site, start: Ticks) -> f64 {
-    #[allow(clippy::cast_precision_loss)] // exact up to 104 days
-    let nanoseconds = clock::nanos(start, clock::ticks()) as f64;
-    nanoseconds * site.per_nanosecond
+/// Observes any value, which stands for `weight` of its kind.
+#[cold]
+#[inline(never)]
+pub(super) fn observe_any(cell: &'static HistogramCell, value: f64, weight: u32) {
+    match cell.observe(Arena::of(cell), value, weight) {
+        Observed::Yes => {}
+        Observed::Invalid => losses::not_finite(),
+        Observed::NoRoom => losses::no_room(Signal::Metric),
+    }
 }
 
-/// Counts a call that has ended, with its duration where it was timed.
-#[inline]
-pub(super) fn count_call(
-    arena: Arena,
-    site: &Site,
-    cell: &HistogramCell,
-    mishap: Option<Mishap>,
-    duration: Option<f64>,
-) {
-    if let Some(mishap) = mishap {
-        cell.ended(mishap as usize);
-    }
-    match duration {
-        Some(duration) => observe_cell(arena, site, cell, duration),
-        None => cell.untimed(),
-    }
+/// This thread's cell of a site without dimensions, once there is one.
+#[inline(always)]
+pub(super) fn warm_cell<T: Resident>(site: &'static Site) -> Option<&'static T> {
+    lane::current()?.cell(site.place())
 }
 
 /// Runs `f` with this thread's cell of a site without dimensions.
-#[inline]
-pub(super) fn with_cell<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &'static T)) {
-    let warm = || {
-        let (lane, arena) = (lane::current()?, Arena::get()?);
-        let offset = lane.slots.get(site.slot() as usize)?.load(Relaxed);
-        Some((arena, arena.at::<T>(offset)?))
-    };
-    match warm() {
-        Some((arena, cell)) => f(arena, cell),
+#[inline(always)]
+pub(super) fn with_cell<T: Resident>(site: &'static Site, f: impl FnOnce(&'static T)) {
+    match warm_cell(site) {
+        Some(cell) => f(cell),
         None => with_cell_cold(site, f),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn with_cell_cold<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &'static T)) {
+pub(super) fn with_cell_cold<T: Resident>(site: &'static Site, f: impl FnOnce(&'static T)) {
     let done = registry::number(site).and_then(|slot| {
-        lane::with(|arena, lane| match lane.slots.get(slot as usize) {
-            Some(place) => {
-                // The lane may be that of a thread before, and have a cell already.
-                if place.load(Relaxed) == 0 {
-                    place
-                        .store(series::make(arena, lane, site, slot, &[], series::hash(slot, &[]))?, Relaxed);
-                }
-                arena.at(place.load(Relaxed)).map(|cell| f(arena, cell))
-            }
-            // More sites than places: found as the series without values.
-            None => found_or_made(arena, lane, site, slot, &[]).map(|cell| f(arena, cell)),
+        lane::with(|arena, lane| {
+            // The lane may be that of a thread before, and have a cell already.
+            let cell = found_or_made(arena, lane, site, slot, &[])?;
+            lane.keep_cell(site.place(), cell);
+            f(cell);
+            Some(())
         })
     });
     if done.flatten().is_none() && Arena::get().is_some() {
@@ -218,36 +116,78 @@ fn with_cell_cold<T: Resident>(site: &'static Site, f: impl FnOnce(Arena, &'stat
 }
 
 /// Runs `f` with this thread's cell of a site and the values of its dimensions.
-#[inline]
-pub(super) fn with_cell_by<T: Resident>(
+#[inline(always)]
+pub(super) fn with_cell_by<T: Resident, const N: usize>(
     site: &'static Site,
-    labels: &[Label<'_>],
-    f: impl FnOnce(Arena, &'static T),
+    labels: &[Label<'_>; N],
+    f: impl FnOnce(&'static T),
 ) {
-    if labels.iter().any(|label| matches!(label, Label::Display(_))) {
-        return with_text(site, labels, f);
+    // Not by `map`: only a plain loop is seen to be one that can be unrolled, and the kinds of the values with it.
+    let mut words = [Words::NONE; N];
+    let mut at = 0;
+    while at < N {
+        words[at] = Words::of(&labels[at]);
+        at += 1;
     }
-    let warm = || {
-        let (lane, arena) = (lane::current()?, Arena::get()?);
-        let hash = series::hash(site.slot(), labels);
-        Some((arena, series::find::<T>(arena, lane, site.slot(), labels, hash)?))
-    };
-    match warm() {
-        Some((arena, cell)) => f(arena, cell),
+    match cell_by(site, labels, &words) {
+        Some(cell) => f(cell),
         None => with_cell_by_cold(site, labels, f),
     }
 }
 
-#[cold]
+/// This thread's cell of a site and values, once there is one. Not inlined: one for each number of values.
 #[inline(never)]
-fn with_cell_by_cold<T: Resident>(
+fn cell_by<T: Resident, const N: usize>(
+    site: &'static Site,
+    labels: &[Label<'_>; N],
+    words: &[Words; N],
+) -> Option<&'static T> {
+    let (lane, slot) = (lane::current()?, site.slot());
+    let hash = label::hash(slot, words);
+    match series::find_at_once(lane, slot, words, hash) {
+        Some(cell) => Some(cell),
+        None => find(lane, slot, Key { labels, words, hash }),
+    }
+}
+
+/// The same, where another cell may stand in the way, or a text is long.
+#[inline(never)]
+fn find<T: Resident>(lane: &'static Lane, slot: u32, key: Key<'_>) -> Option<&'static T> {
+    series::find(Arena::of(lane), lane, slot, key)
+}
+
+/// As [`with_cell_by`], for any number of values.
+pub(super) fn with_cell_by_some<T: Resident>(
     site: &'static Site,
     labels: &[Label<'_>],
-    f: impl FnOnce(Arena, &'static T),
+    f: impl FnOnce(&'static T),
 ) {
-    let done = registry::number(site).and_then(|slot| {
-        lane::with(|arena, lane| found_or_made(arena, lane, site, slot, labels).map(|cell| f(arena, cell)))
-    });
+    let mut words = [Words::NONE; DIMENSIONS_MAX + 1];
+    let words = words_of(labels, &mut words);
+    let warm = || {
+        let lane = lane::current()?;
+        series::find(Arena::of(lane), lane, site.slot(), Key::new(site.slot(), labels, words))
+    };
+    match warm() {
+        Some(cell) => f(cell),
+        None => with_cell_by_cold(site, labels, f),
+    }
+}
+
+/// The words of up to [`DIMENSIONS_MAX`] values and a label of the outcome.
+fn words_of<'w>(labels: &[Label<'_>], words: &'w mut [Words; DIMENSIONS_MAX + 1]) -> &'w [Words] {
+    words.iter_mut().zip(labels).for_each(|(words, label)| *words = Words::of(label));
+    &words[..labels.len().min(DIMENSIONS_MAX + 1)]
+}
+
+#[cold]
+#[inline(never)]
+fn with_cell_by_cold<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnOnce(&'static T)) {
+    if labels.iter().any(|label| matches!(label, Label::Display(_))) {
+        return with_text(site, labels, f);
+    }
+    let done = registry::number(site)
+        .and_then(|slot| lane::with(|arena, lane| found_or_made(arena, lane, site, slot, labels).map(f)));
     if done.flatten().is_none() && Arena::get().is_some() {
         losses::no_room(Signal::Metric);
     }
@@ -261,30 +201,31 @@ fn found_or_made<T: Resident>(
     slot: u32,
     labels: &[Label<'_>],
 ) -> Option<&'static T> {
-    let hash = series::hash(slot, labels);
-    if let Some(cell) = series::find(arena, lane, slot, labels, hash) {
+    let mut words = [Words::NONE; DIMENSIONS_MAX + 1];
+    let key = Key::new(slot, labels, words_of(labels, &mut words));
+    if let Some(cell) = series::find(arena, lane, slot, key) {
         return Some(cell);
     }
     // Without keys there can only be the label of an outcome, of which there are as many as the program has words for.
     if site.keys.is_empty() || series::admit(lane, slot) {
-        return arena.at(series::make(arena, lane, site, slot, labels, hash)?);
+        return arena.at(series::make(arena, lane, site, slot, key)?);
     }
     let overflow = &[Label::Str(series::OVERFLOW); DIMENSIONS_MAX][..labels.len().min(DIMENSIONS_MAX)];
-    let hash = series::hash(slot, overflow);
-    match series::find(arena, lane, slot, overflow, hash) {
+    let key = Key::new(slot, overflow, words_of(overflow, &mut words));
+    match series::find(arena, lane, slot, key) {
         Some(cell) => Some(cell),
-        None => arena.at(series::make(arena, lane, site, slot, overflow, hash)?),
+        None => arena.at(series::make(arena, lane, site, slot, key)?),
     }
 }
 
 /// As [`with_cell_by`], for values that must be formatted first.
 #[inline(never)]
-fn with_text<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnOnce(Arena, &'static T)) {
+fn with_text<T: Resident>(site: &'static Site, labels: &[Label<'_>], f: impl FnOnce(&'static T)) {
     let texts: Vec<Option<String>> = labels
         .iter()
         .map(|label| if let Label::Display(value) = label { Some(value.to_string()) } else { None })
         .collect();
     let labels: Vec<Label<'_>> =
         labels.iter().zip(&texts).map(|(label, text)| text.as_deref().map_or(*label, Label::Str)).collect();
-    with_cell_by(site, &labels, f);
+    with_cell_by_some(site, &labels, f);
 }

@@ -7,11 +7,15 @@
 
 mod arena;
 mod arg;
+mod call;
 mod cell;
+mod cost;
 mod drain;
 mod event;
+mod fields;
 mod frame;
 mod in_flight;
+mod label;
 mod lane;
 mod logged;
 pub(crate) mod losses;
@@ -21,8 +25,10 @@ mod overflow;
 mod reader;
 mod registry;
 mod ring;
+mod sample;
 mod series;
 mod site;
+pub(crate) mod stamp;
 mod switch;
 #[cfg(test)]
 mod tests;
@@ -30,9 +36,11 @@ mod tracked;
 
 pub(crate) use self::arena::Arena;
 pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
+pub use self::call::{Call, enter};
 #[cfg(test)]
 pub(crate) use self::cell::GaugeDelta;
-pub use self::event::event;
+pub(crate) use self::cost::{Cost, cost};
+pub use self::event::{event, event_of};
 #[cfg(test)]
 use self::frame::Frame;
 pub(crate) use self::frame::{read_into, read_value};
@@ -40,13 +48,13 @@ pub use self::in_flight::InFlight;
 pub(crate) use self::in_flight::Levels;
 pub(crate) use self::lane::{mute, set_ring_bytes};
 pub use self::logged::{Held, Logged, hold, logged};
-pub use self::metric::{Call, count, count_by, enter, observe, observe_by, set, set_by};
+pub use self::metric::{count, count_by, observe, observe_by, set, set_by};
 pub use self::outcome::{
     AnyOutcome, AskedOutcome, Ending, Measured, Outcome, Probe, Returning, once, probe, returning,
 };
 pub use self::outcome::{err_if, none_is, ok_if};
 pub(crate) use self::overflow::set_bytes_max as set_overflow_bytes_max;
-pub(crate) use self::reader::{Reader, Taken, pending_events};
+pub(crate) use self::reader::{Calls, Reader, Taken, pending_events};
 #[cfg(test)]
 use self::series::OVERFLOW;
 pub(crate) use self::series::set_series_max;

@@ -1,15 +1,16 @@
 //! The flush thread's side of the arena: takes events out of the rings, and what was counted out of the cells.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use super::arena::Arena;
+use super::call::Mishap;
 use super::cell::{CellHead, CounterCell, GaugeCell, GaugeDelta, HistogramCell};
 use super::drain::Drain;
 use super::frame::Frame;
 use super::in_flight::Levels;
 use super::lane::{self, Lane};
-use super::metric::Mishap;
 use super::{InFlight, Kind, Site, overflow, registry, series};
 use crate::model::{Distribution, Resolution};
 
@@ -26,8 +27,12 @@ pub(crate) enum Taken {
     /// whoever called.
     Calls {
         durations: Distribution,
+        /// Calls that have a duration; each stands for several where not all are timed.
+        timed: u64,
         /// Calls that have no duration.
         untimed: u64,
+        /// Calls that have no duration and a label; `untimed` of the cell without a label has them, too.
+        labelled: u64,
         errors: u64,
         panics: u64,
         cancelled: u64,
@@ -72,12 +77,11 @@ impl Reader {
         resolution: Resolution,
         mut each: impl FnMut(&'static Site, Vec<String>, Taken),
     ) {
-        let epoch = self.arena.epoch(resolution).fetch_add(1, Relaxed);
         for lane in lane::all(self.arena) {
             for head in cells(self.arena, lane) {
-                let Some(site) = registry::site(head.0.site.load(Relaxed)) else { continue };
+                let Some(site) = registry::site(series::site(head.0)) else { continue };
                 if site.resolution == resolution
-                    && let Some(taken) = take_cell(self.arena, site.kind, head.1, epoch)
+                    && let Some(taken) = take_cell(self.arena, site.kind, head.1)
                 {
                     each(site, series::labels(self.arena, head.0), taken);
                 }
@@ -88,6 +92,40 @@ impl Reader {
                 each(site, Vec::new(), Taken::InFlight(levels));
             }
         }
+    }
+}
+
+impl Reader {
+    /// How many calls of each site were counted so far, on all threads: those that were timed, and all others. Takes
+    /// nothing.
+    pub(crate) fn calls(&self) -> BTreeMap<u32, Calls> {
+        let mut all: BTreeMap<u32, Calls> = BTreeMap::new();
+        for (head, offset) in lane::all(self.arena).flat_map(|lane| cells(self.arena, lane)) {
+            let number = series::site(head);
+            let Some(site) = registry::site(number).filter(|site| site.kind == Kind::Call) else { continue };
+            let Some(cell) = self.arena.at::<HistogramCell>(offset) else { continue };
+            let (timed, untimed) = cell.calls();
+            let calls = all.entry(number).or_insert(Calls { site, timed: 0, untimed: 0 });
+            calls.timed = calls.timed.wrapping_add(timed);
+            calls.untimed = calls.untimed.wrapping_add(untimed);
+        }
+        all
+    }
+}
+
+/// The calls of a site.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Calls {
+    pub(crate) site: &'static Site,
+    pub(crate) timed: u64,
+    pub(crate) untimed: u64,
+}
+
+impl Calls {
+    /// How many calls came since there were so many, timed and untimed.
+    pub(crate) fn since(&self, (timed, untimed): (u64, u64)) -> (u64, u64) {
+        let round = (1 << 35) - 1; // where a cell's count of untimed calls goes round
+        (self.timed.wrapping_sub(timed), self.untimed.wrapping_sub(untimed) & round)
     }
 }
 
@@ -105,26 +143,35 @@ fn cells(arena: Arena, lane: &Lane) -> impl Iterator<Item = (&'static CellHead, 
     std::iter::successors(first, move |(head, _)| at(head.next.load(Relaxed)))
 }
 
-fn take_cell(arena: Arena, kind: Kind, offset: u32, epoch: u32) -> Option<Taken> {
+fn take_cell(arena: Arena, kind: Kind, offset: u32) -> Option<Taken> {
     match kind {
         Kind::Counter => {
             let n = arena.at::<CounterCell>(offset)?.take();
             (n > 0).then_some(Taken::Counter(n))
         }
-        Kind::Gauge => arena.at::<GaugeCell>(offset)?.take(epoch).map(Taken::Gauge),
+        Kind::Gauge => arena.at::<GaugeCell>(offset)?.take().map(Taken::Gauge),
         Kind::Histogram | Kind::Event(_) => {
-            arena.at::<HistogramCell>(offset)?.take(arena, epoch).map(Taken::Histogram)
+            arena.at::<HistogramCell>(offset)?.take(arena).map(|(values, _)| Taken::Histogram(values))
         }
         Kind::Call => {
             let cell = arena.at::<HistogramCell>(offset)?;
-            let (durations, untimed) = (cell.take(arena, epoch), cell.take_untimed());
-            if durations.is_none() && untimed == 0 {
+            let (durations, (untimed, labelled)) = (cell.take(arena), cell.take_untimed());
+            let endings = Mishap::ALL.map(|mishap| cell.take_ending(mishap as usize));
+            if durations.is_none() && untimed + labelled == 0 && endings == [0; Mishap::ALL.len()] {
                 return None;
             }
-            let durations = durations.unwrap_or_default();
-            let [errors, panics, cancelled, client_errors] =
-                Mishap::ALL.map(|mishap| cell.take_ending(mishap as usize));
-            Some(Taken::Calls { durations, untimed, errors, panics, cancelled, client_errors })
+            let (durations, timed) = durations.unwrap_or_default();
+            let [errors, panics, cancelled, client_errors] = endings;
+            Some(Taken::Calls {
+                durations,
+                timed,
+                untimed,
+                labelled,
+                errors,
+                panics,
+                cancelled,
+                client_errors,
+            })
         }
     }
 }

@@ -29,10 +29,7 @@ pub(super) fn number(site: &'static Site) -> Option<u32> {
     let next = |taken: u32| (taken < SITES_MAX).then_some(taken + 1);
     let at = NUMBERED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
     SITES[at as usize].store(ptr::from_ref(site).cast_mut(), Ordering::Release);
-    match site.slot.compare_exchange(0, at + 1, Ordering::Release, Ordering::Acquire) {
-        Ok(_) => Some(at + 1),
-        Err(known) => Some(known),
-    }
+    Some(site.set_slot(at + 1))
 }
 
 /// Every site that has a number, once.

@@ -1,17 +1,29 @@
 //! The byte ring of a lane: one thread writes frames, the flush thread copies them out. Positions only ever rise; the
 //! place of a position is its remainder. The writer fills the free part and then publishes its end; the reader copies
-//! the filled part and then publishes that it is free. A frame may wrap around the end.
+//! the filled part and then publishes that it is free.
+//!
+//! A frame never wraps around the end of the ring, so it can be written as one piece: where it does not fit before the
+//! end it goes to the start, and a length of zero at the place that it left says so. Frames begin at multiples of 8, so
+//! there is always room for that.
 
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::arena::{Arena, Offset};
 
-/// The two ends of a ring, each on a cache line of its own.
+/// Frames begin at multiples of this many bytes.
+pub(super) const ALIGN: usize = 8;
+
+/// The two ends of a ring, those that the writer looks at and that of the reader on cache lines of their own.
 #[repr(C, align(64))]
 pub(super) struct Ends {
     /// Where the next frame starts. Written by the lane's thread.
     head: AtomicU64,
-    pad: [u64; 7],
+    /// Where the frame that is being written ends. The lane's thread alone reads this and the next.
+    next: AtomicU64,
+    /// The first position that was not free when the thread looked last.
+    limit: AtomicU64,
+    pad: [u64; 5],
     /// What is free again. Written by the flush thread.
     tail: AtomicU64,
     pad2: [u64; 7],
@@ -26,7 +38,7 @@ pub(super) struct Ring<'a> {
     len: u64,
 }
 
-/// Bytes being written after the ring's head, not yet published.
+/// Bytes being written after the ring's head, not yet published, of which it is not known how many there will be.
 pub(super) struct Filling<'a> {
     ring: Ring<'a>,
     start: u64,
@@ -35,71 +47,147 @@ pub(super) struct Filling<'a> {
     limit: u64,
 }
 
+impl Ends {
+    /// Shows the frame that was reserved to the reader.
+    #[inline(always)]
+    pub(super) fn publish(&self) {
+        self.head.store(self.next.load(Ordering::Relaxed), Ordering::Release);
+    }
+}
+
 impl<'a> Ring<'a> {
     /// The ring at `bytes`, which was reserved with `len` bytes, a power of two.
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(ends: &'a Ends, arena: Arena, bytes: Offset, len: u64) -> Ring<'a> {
         debug_assert!(len.is_power_of_two());
         Ring { ends, arena, bytes, len }
     }
 
+    /// A place for a frame of exactly so many bytes, to be written whole and then shown by [`Ends::publish`]; `None` if
+    /// there is no room for it. Only the lane's thread may.
+    #[inline(always)]
+    pub(super) fn reserve(self, bytes: usize) -> Option<NonNull<u8>> {
+        let bytes = (bytes as u64).next_multiple_of(ALIGN as u64);
+        let head = self.ends.head.load(Ordering::Relaxed);
+        let start = self.start_of(head, bytes);
+        let end = start + bytes;
+        if end > self.ends.limit.load(Ordering::Relaxed) && end > self.look() {
+            return None;
+        }
+        if start != head {
+            self.leave(head);
+        }
+        self.ends.next.store(end, Ordering::Relaxed);
+        Some(self.at(start))
+    }
+
+    /// Where a frame of so many bytes may start: here, or where the ring starts again.
+    #[inline(always)]
+    fn start_of(self, head: u64, bytes: u64) -> u64 {
+        if (head & (self.len - 1)) + bytes <= self.len { head } else { self.lap_after(head) }
+    }
+
+    /// The next position at the start of the ring.
+    #[inline(always)]
+    fn lap_after(self, position: u64) -> u64 {
+        (position | (self.len - 1)) + 1
+    }
+
+    /// Looks how far the reader has come.
+    #[cold]
+    #[inline(never)]
+    fn look(self) -> u64 {
+        let limit = self.ends.tail.load(Ordering::Acquire) + self.len;
+        self.ends.limit.store(limit, Ordering::Relaxed);
+        limit
+    }
+
+    /// Says at a place that the frame which would stand here stands at the start of the ring.
+    #[cold]
+    fn leave(self, position: u64) {
+        self.write(position, &0u32.to_le_bytes());
+    }
+
     /// Begins a frame. Only the lane's thread may.
-    #[inline]
     pub(super) fn fill(self) -> Filling<'a> {
         let start = self.ends.head.load(Ordering::Relaxed);
-        let limit = self.ends.tail.load(Ordering::Acquire) + self.len;
-        Filling { ring: self, start, end: start, limit }
+        Filling { ring: self, start, end: start, limit: self.look() }
     }
 
-    /// Moves everything published to the end of `out`; says how many bytes that were. Only the flush thread may.
+    /// Moves every published frame to the end of `out`; says how many bytes that were. Only the flush thread may.
     pub(super) fn drain(self, out: &mut Vec<u8>) -> usize {
         let (tail, head) = (self.ends.tail.load(Ordering::Relaxed), self.ends.head.load(Ordering::Acquire));
-        #[allow(clippy::cast_possible_truncation)] // at most the ring's length
-        let count = (head - tail) as usize;
-        self.copy_out(tail, count, out);
-        self.ends.tail.store(head, Ordering::Release);
-        count
-    }
-
-    fn copy_out(self, from: u64, count: usize, out: &mut Vec<u8>) {
-        let (place, first) = self.place(from, count);
-        // SAFETY: both pieces lie within the ring's bytes; they are published, so the writer leaves them alone until
-        // the tail passes them, which only this thread moves.
-        let (a, b) = unsafe {
-            let base = self.arena.address(self.bytes).as_ptr();
-            let a = std::slice::from_raw_parts(base.add(place), first);
-            (a, std::slice::from_raw_parts(base, count - first))
-        };
-        out.extend_from_slice(a);
-        out.extend_from_slice(b);
-    }
-
-    /// Where `count` bytes from `position` start, and how many of them lie before the end of the ring.
-    #[inline]
-    #[allow(clippy::cast_possible_truncation)] // a remainder of the ring's length
-    fn place(self, position: u64, count: usize) -> (usize, usize) {
-        let place = (position & (self.len - 1)) as usize;
-        (place, count.min(self.len as usize - place))
-    }
-
-    #[inline]
-    fn write(self, position: u64, bytes: &[u8]) {
-        let (place, first) = self.place(position, bytes.len());
-        // SAFETY: both pieces lie within the ring's bytes, and in its free part, as the caller has checked; only this
-        // thread writes there and the reader does not look there before it is published.
-        unsafe {
-            let base = self.arena.address(self.bytes).as_ptr();
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), base.add(place), first);
-            std::ptr::copy_nonoverlapping(bytes.as_ptr().add(first), base, bytes.len() - first);
+        let before = out.len();
+        let lap = self.lap_after(tail);
+        if head <= lap {
+            self.copy_out(tail, head - tail, out);
+        } else {
+            self.copy_out(tail, lap - tail, out);
+            out.truncate(before + up_to_gap(&out[before..]));
+            self.copy_out(lap, head - lap, out);
         }
+        self.ends.tail.store(head, Ordering::Release);
+        out.len() - before
     }
+
+    fn copy_out(self, from: u64, count: u64, out: &mut Vec<u8>) {
+        debug_assert!((from & (self.len - 1)) + count <= self.len);
+        #[allow(clippy::cast_possible_truncation)] // at most the ring's length
+        let count = count as usize;
+        // SAFETY: the piece lies within the ring's bytes; it is published, so the writer leaves it alone until the tail
+        // passes it, which only this thread moves; or it is the writer's own.
+        out.extend_from_slice(unsafe { std::slice::from_raw_parts(self.at(from).as_ptr(), count) });
+    }
+
+    /// The address of a position.
+    #[inline(always)]
+    fn at(self, position: u64) -> NonNull<u8> {
+        #[allow(clippy::cast_possible_truncation)] // a remainder of the ring's length
+        let place = (position & (self.len - 1)) as usize;
+        // SAFETY: the place lies within the ring's bytes.
+        unsafe { self.arena.address(self.bytes).add(place) }
+    }
+
+    fn write(self, position: u64, bytes: &[u8]) {
+        debug_assert!((position & (self.len - 1)) + bytes.len() as u64 <= self.len);
+        // SAFETY: the piece lies within the ring's bytes, and in its free part, as the caller has checked; only this
+        // thread writes there and the reader does not look there before it is published.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(position).as_ptr(), bytes.len()) }
+    }
+}
+
+impl Ring<'_> {
+    /// Copies bytes that this thread has written to another place that is its own.
+    fn copy_within(self, from: u64, to: u64, count: u64) {
+        #[allow(clippy::cast_possible_truncation)] // at most the ring's length
+        let count = count as usize;
+        // SAFETY: both pieces lie within the ring's bytes and in its free part, as the caller has checked; only this
+        // thread touches them before they are published.
+        unsafe { ptr::copy(self.at(from).as_ptr(), self.at(to).as_ptr(), count) }
+    }
+}
+
+/// How many bytes of whole frames there are before the place that says that the next one stands elsewhere.
+fn up_to_gap(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(len) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let len = u32::from_le_bytes(*len) as usize;
+        if len == 0 {
+            break;
+        }
+        at += len.next_multiple_of(ALIGN);
+    }
+    at.min(bytes.len())
 }
 
 impl Filling<'_> {
     /// Appends bytes; says false, and appends none, if there is no room.
-    #[inline]
     pub(super) fn push(&mut self, bytes: &[u8]) -> bool {
-        let end = self.end + bytes.len() as u64;
+        let room = bytes.len() as u64;
+        if self.end + room > self.ring.lap_after(self.start) && !self.move_to_start(room) {
+            return false;
+        }
+        let end = self.end + room;
         if end > self.limit {
             return false;
         }
@@ -108,15 +196,25 @@ impl Filling<'_> {
         true
     }
 
+    /// Moves what was appended to the start of the ring, if there is room for it and for so many bytes more.
+    fn move_to_start(&mut self, room: u64) -> bool {
+        let (start, len) = (self.ring.lap_after(self.start), self.end - self.start);
+        let is_free = start + len + room <= self.limit && len + room <= self.ring.len;
+        if is_free {
+            self.ring.copy_within(self.start, start, len);
+            self.ring.leave(self.start);
+            (self.start, self.end) = (start, start + len);
+        }
+        is_free
+    }
+
     /// How many bytes were appended.
-    #[inline]
     #[allow(clippy::cast_possible_truncation)] // at most the ring's length
     pub(super) fn len(&self) -> usize {
         (self.end - self.start) as usize
     }
 
     /// Writes over bytes that were appended, `at` bytes from the start.
-    #[inline]
     pub(super) fn patch(&mut self, at: usize, bytes: &[u8]) {
         debug_assert!(at + bytes.len() <= self.len());
         self.ring.write(self.start + at as u64, bytes);
@@ -125,13 +223,95 @@ impl Filling<'_> {
     /// Copies out what was appended, to go on elsewhere. Nothing of it is published.
     pub(super) fn to_vec(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(2 * self.len());
-        self.ring.copy_out(self.start, self.len(), &mut out);
+        self.ring.copy_out(self.start, self.end - self.start, &mut out);
         out
     }
 
     /// Shows everything that was appended to the reader.
-    #[inline]
     pub(super) fn publish(self) {
-        self.ring.ends.head.store(self.end, Ordering::Release);
+        let end = self.end.next_multiple_of(ALIGN as u64);
+        self.ring.ends.head.store(end, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ring of its own, and frames of it as the reader gets them.
+    fn ring(len: usize) -> Ring<'static> {
+        let arena = Arena::get_or_reserve(64 << 20).expect("64 MiB of address space");
+        let ends = Ends {
+            head: AtomicU64::new(0),
+            next: AtomicU64::new(0),
+            limit: AtomicU64::new(0),
+            pad: [0; 5],
+            tail: AtomicU64::new(0),
+            pad2: [0; 7],
+        };
+        let bytes = arena.reserve(len).expect("room");
+        Ring::new(Box::leak(Box::new(ends)), arena, bytes, len as u64)
+    }
+
+    /// A frame of `len` bytes, all of them `n`.
+    fn frame(len: usize, n: u8) -> Vec<u8> {
+        let mut frame = vec![n; len];
+        frame[..4].copy_from_slice(&u32::try_from(len).expect("short").to_le_bytes());
+        frame
+    }
+
+    fn put_whole(ring: Ring<'_>, frame: &[u8]) -> bool {
+        let Some(place) = ring.reserve(frame.len()) else { return false };
+        // SAFETY: so many bytes were reserved.
+        unsafe { ptr::copy_nonoverlapping(frame.as_ptr(), place.as_ptr(), frame.len()) };
+        ring.ends.publish();
+        true
+    }
+
+    fn put_in_pieces(ring: Ring<'_>, frame: &[u8]) -> bool {
+        let mut filling = ring.fill();
+        let done = frame.chunks(5).all(|piece| filling.push(piece));
+        if done {
+            filling.publish();
+        }
+        done
+    }
+
+    fn take(ring: Ring<'_>) -> Vec<Vec<u8>> {
+        let mut bytes = Vec::new();
+        ring.drain(&mut bytes);
+        let mut frames = Vec::new();
+        while let Some(len) = bytes.first_chunk().map(|len| u32::from_le_bytes(*len) as usize) {
+            frames.push(bytes[..len].to_vec());
+            bytes.drain(..len.next_multiple_of(ALIGN).min(bytes.len()));
+        }
+        frames
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn frames_of_any_length_come_out_as_they_went_in(
+            steps in proptest::collection::vec((4usize..100, proptest::bool::ANY, 0u8..4), 1..300),
+        ) {
+            let ring = ring(256);
+            let (mut expected, mut found) = (Vec::new(), Vec::new());
+            for (n, (len, whole, drain)) in steps.into_iter().enumerate() {
+                let frame = frame(len, u8::try_from(n % 256).unwrap_or(0));
+                let put = if whole { put_whole } else { put_in_pieces };
+                if put(ring, &frame) {
+                    expected.push(frame);
+                } else {
+                    // What has no room in an empty ring is too large for where the ring stands: two laps take all.
+                    found.extend(take(ring));
+                    assert!(put(ring, &frame) || len > 128, "no room for {len} bytes");
+                    expected.extend((ring.ends.head.load(Ordering::Relaxed) != ring.ends.tail.load(Ordering::Relaxed)).then_some(frame));
+                }
+                if drain == 0 {
+                    found.extend(take(ring));
+                }
+            }
+            found.extend(take(ring));
+            assert_eq!(found, expected);
+        }
     }
 }

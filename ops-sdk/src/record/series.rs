@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::arena::{Arena, Offset, Resident};
 use super::cell::{CellHead, CounterCell, GaugeCell, HistogramCell};
-use super::lane::{Lane, SITES_MAX};
+use super::label::{self, Words};
+use super::lane::Lane;
 use super::{Kind, Label, Site};
 
 /// The value that every dimension of the overflow series has.
 pub(crate) const OVERFLOW: &str = "ops.overflow";
 
-const TABLE_LEN_FIRST: u32 = 64;
+const TABLE_LEN_FIRST: u32 = 128;
 static SERIES_MAX: AtomicU32 = AtomicU32::new(1000);
 
 /// Sets how many series one site may have on one thread; further ones share the overflow series.
@@ -20,85 +21,81 @@ pub(crate) fn set_series_max(series: u32) {
     SERIES_MAX.store(series.max(1), Relaxed);
 }
 
-/// A number that stands for a site and values, equal for equal ones.
-#[inline]
-pub(super) fn hash(slot: u32, labels: &[Label<'_>]) -> u64 {
-    labels.iter().fold(mix(SEED, u64::from(slot)), |hash, label| match *label {
-        Label::Str(text) => hash_bytes(hash, text.as_bytes()),
-        Label::U64(n) => mix(hash, n),
-        Label::I64(n) => mix(hash, n.cast_unsigned() ^ 1),
-        Label::Bool(b) => mix(hash, 2 + u64::from(b)),
-        Label::Display(_) => hash, // resolved to text before
-    })
+/// The values of a site's dimensions, to be looked up: as they are, and as words.
+#[derive(Clone, Copy)]
+pub(super) struct Key<'a> {
+    pub(super) labels: &'a [Label<'a>],
+    pub(super) words: &'a [Words],
+    pub(super) hash: u64,
 }
 
-const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
-
-/// One multiplication to twice the width, folded: every bit of both goes into the result.
-#[inline]
-#[allow(clippy::cast_possible_truncation)]
-fn mix(a: u64, b: u64) -> u64 {
-    let wide = u128::from(a ^ SEED.rotate_left(17)) * u128::from(b ^ a.rotate_left(32) ^ SEED);
-    (wide as u64) ^ ((wide >> 64) as u64)
+impl<'a> Key<'a> {
+    /// The key of values none of which must be formatted first. There are as many words as labels.
+    pub(super) fn new(slot: u32, labels: &'a [Label<'a>], words: &'a [Words]) -> Key<'a> {
+        Key { labels, words, hash: label::hash(slot, words) }
+    }
 }
 
-#[inline]
-fn hash_bytes(hash: u64, bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let hash = words.iter().fold(hash, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    mix(hash, u64::from_le_bytes(last) ^ ((bytes.len() as u64) << 56))
+/// The cell of this site and these values on this lane, if it stands where it is looked for first, and its values are
+/// equal because their words are. Nearly all are found by this.
+#[inline(always)]
+pub(super) fn find_at_once<T: Resident, const N: usize>(
+    lane: &'static Lane,
+    slot: u32,
+    values: &[Words; N],
+    hash: u64,
+) -> Option<&'static T> {
+    let arena = Arena::of(lane);
+    let (tag, offset) = unpack(lane.entry(arena, hash).load(Relaxed));
+    if tag != upper(hash) {
+        return None;
+    }
+    let head: &CellHead = arena.at(offset)?;
+    if head.id.load(Relaxed) != id(slot, N) {
+        return None;
+    }
+    let (known, mut differ, mut at) = (words(arena, head, N), 0, 0);
+    while at < N {
+        differ |= values[at].differs(known[at]);
+        at += 1;
+    }
+    if differ == 0 { arena.at(offset) } else { None }
+}
+
+/// A site's number, and how many values there are.
+#[inline(always)]
+fn id(slot: u32, values: usize) -> u64 {
+    u64::from(slot) << 8 | values as u64
 }
 
 /// The cell of this site and these values on this lane, if it was made.
-#[inline]
-pub(super) fn find<T: Resident>(
-    arena: Arena,
-    lane: &Lane,
-    slot: u32,
-    labels: &[Label<'_>],
-    hash: u64,
-) -> Option<&'static T> {
-    let table = table(arena, lane);
-    let mask = table.len().checked_sub(1)?;
-    let mut at = place(hash, mask);
+pub(super) fn find<T: Resident>(arena: Arena, lane: &Lane, slot: u32, key: Key<'_>) -> Option<&'static T> {
+    let mut at = key.hash;
     loop {
-        let (tag, offset) = unpack(table[at].load(Relaxed));
+        let (tag, offset) = unpack(lane.entry(arena, at).load(Relaxed));
+        if tag == upper(key.hash)
+            && let Some(head) = arena.at::<CellHead>(offset)
+            && is(arena, head, slot, key)
+        {
+            return arena.at(offset);
+        }
         if offset == 0 {
             return None;
         }
-        if tag == upper(hash) && is(arena, offset, slot, labels, hash) {
-            return arena.at(offset);
-        }
-        at = (at + 1) & mask;
+        at = at.wrapping_add(1);
     }
 }
 
 /// Makes a cell for this site and these values; `None` if the arena is full.
 #[cold]
-pub(super) fn make(
-    arena: Arena,
-    lane: &Lane,
-    site: &Site,
-    slot: u32,
-    labels: &[Label<'_>],
-    hash: u64,
-) -> Option<Offset> {
-    let key_bytes: usize = labels.iter().map(|label| WORD_BYTES + parts(label).2.len()).sum();
-    let key_at = if key_bytes == 0 { 0 } else { arena.reserve(key_bytes)? };
-    if key_at != 0 {
-        // SAFETY: the place was just reserved for this many zero bytes, and nobody else knows of it yet.
-        let key = unsafe { std::slice::from_raw_parts_mut(arena.address(key_at).as_ptr(), key_bytes) };
-        write_key(labels, key);
-    }
+pub(super) fn make(arena: Arena, lane: &Lane, site: &Site, slot: u32, key: Key<'_>) -> Option<Offset> {
+    let key_at = if key.words.is_empty() { 0 } else { write_key(arena, key)? };
     let offset = arena.reserve(cell_bytes(site.kind))?;
     let head: &CellHead = arena.at(offset)?;
-    head.site.store(slot, Relaxed);
+    head.id.store(id(slot, key.words.len()), Relaxed);
     head.key.store(key_at, Relaxed);
-    head.key_bytes.store(u32::try_from(key_bytes).ok()?, Relaxed);
-    head.hash.store(hash, Relaxed);
-    enter(arena, lane, hash, offset)?;
+    head.hash.store(key.hash, Relaxed);
+    enter(arena, lane, key.hash, offset)?;
     arena.push(&lane.cells, offset, &head.next);
     Some(offset)
 }
@@ -106,9 +103,7 @@ pub(super) fn make(
 /// Whether one more series of this site may be made on this lane; counts it if so.
 #[cold]
 pub(super) fn admit(lane: &Lane, slot: u32) -> bool {
-    let Some(count) = lane.slots.get(slot as usize).filter(|_| (slot as usize) < SITES_MAX) else {
-        return true;
-    };
+    let Some(count) = lane.series.get(slot as usize) else { return true };
     let series = count.load(Relaxed);
     count.store(series.saturating_add(1), Relaxed);
     series < SERIES_MAX.load(Relaxed)
@@ -126,84 +121,83 @@ pub(super) fn labels(arena: Arena, head: &CellHead) -> Vec<String> {
     values(arena, head).map(text).collect()
 }
 
-/// The values of a cell's dimensions, as they lie in the arena.
+/// The values of a cell's dimensions, as they lie in the arena: their words, and behind these the bytes of the texts.
 pub(super) fn values(arena: Arena, head: &CellHead) -> impl Iterator<Item = Label<'static>> {
-    let mut rest = key(arena, head);
-    std::iter::from_fn(move || read_label(&mut rest))
-}
-
-fn read_label<'a>(rest: &mut &'a [u8]) -> Option<Label<'a>> {
-    let (tag, after) = rest.split_first()?;
-    let (word, after) = after.split_first_chunk().map(|(word, after)| (u64::from_le_bytes(*word), after))?;
-    *rest = after;
-    Some(match tag {
-        b'u' => Label::U64(word),
-        b'i' => Label::I64(word.cast_signed()),
-        b'b' => Label::Bool(word != 0),
-        _ => {
-            let (text, after) = rest.split_at_checked(usize::try_from(word).ok()?)?;
-            *rest = after;
-            Label::Str(str::from_utf8(text).unwrap_or_default()) // it was a `str` when it was written
-        }
+    let words = words(arena, head, key_len(head));
+    let mut texts = texts(arena, head, words);
+    words.iter().map(move |value| {
+        let (text, rest) = texts.split_at_checked(value.text_bytes()).unwrap_or_default();
+        texts = rest;
+        value.label(str::from_utf8(text).unwrap_or_default())
     })
 }
 
-/// A tag and a word.
-const WORD_BYTES: usize = 1 + 8;
-
-/// Writes values as the arena keeps them: a tag and a word each, and the bytes of text. Straight into the arena: an
-/// allocation could come back here.
-fn write_key(labels: &[Label<'_>], mut key: &mut [u8]) {
-    for label in labels {
-        let (tag, word, text) = parts(label);
-        let (head, rest) = key.split_at_mut(WORD_BYTES);
-        head[0] = tag;
-        head[1..].copy_from_slice(&word.to_le_bytes());
-        let (place, rest) = rest.split_at_mut(text.len());
-        place.copy_from_slice(text);
-        key = rest;
-    }
-}
-
-#[inline]
-fn parts<'a>(label: &Label<'a>) -> (u8, u64, &'a [u8]) {
-    match *label {
-        Label::Str(text) => (b's', text.len() as u64, text.as_bytes()),
-        Label::U64(n) => (b'u', n, &[]),
-        Label::I64(n) => (b'i', n.cast_unsigned(), &[]),
-        Label::Bool(b) => (b'b', u64::from(b), &[]),
-        Label::Display(_) => (b's', 0, &[]), // resolved to text before
-    }
-}
-
-/// Whether the cell at `offset` is that of this site and these values.
-#[inline]
-fn is(arena: Arena, offset: Offset, slot: u32, labels: &[Label<'_>], hash: u64) -> bool {
-    let Some(head) = arena.at::<CellHead>(offset) else { return false };
-    if head.hash.load(Relaxed) != hash || head.site.load(Relaxed) != slot {
-        return false;
-    }
-    let mut rest = key(arena, head);
-    for label in labels {
-        let (tag, word, text) = parts(label);
-        let Some((head, after)) = rest.split_at_checked(WORD_BYTES) else { return false };
-        let Some((same, after)) = after.split_at_checked(text.len()) else { return false };
-        if head[0] != tag || head[1..] != word.to_le_bytes() || same != text {
-            return false;
-        }
+/// Writes values to a place of their own. Straight into the arena: an allocation could come back here.
+fn write_key(arena: Arena, key: Key<'_>) -> Option<Offset> {
+    let texts: usize = key.words.iter().map(|value| value.text_bytes()).sum();
+    let offset = arena.reserve(size_of_val(key.words) + texts)?;
+    let start = arena.address(offset);
+    // SAFETY: the place was just reserved for these words and so many bytes behind them, aligned to 64; nobody else
+    // knows of it yet.
+    let (words, mut rest) = unsafe {
+        let words = std::slice::from_raw_parts_mut(start.cast::<Words>().as_ptr(), key.words.len());
+        let behind = start.add(size_of_val(key.words));
+        (words, std::slice::from_raw_parts_mut(behind.as_ptr(), texts))
+    };
+    words.iter_mut().zip(key.words).for_each(|(place, value)| *place = value.stored());
+    for label in key.labels {
+        let Label::Str(text) = label else { continue };
+        let (place, after) = std::mem::take(&mut rest).split_at_mut(text.len());
+        place.copy_from_slice(text.as_bytes());
         rest = after;
     }
-    rest.is_empty()
+    Some(offset)
 }
 
-#[inline]
-fn key(arena: Arena, head: &CellHead) -> &'static [u8] {
-    let (offset, bytes) = (head.key.load(Relaxed), head.key_bytes.load(Relaxed) as usize);
-    if offset == 0 {
+/// Whether a cell is that of this site and these values.
+fn is(arena: Arena, head: &CellHead, slot: u32, key: Key<'_>) -> bool {
+    let len = key.words.len();
+    head.id.load(Relaxed) == id(slot, len)
+        && words(arena, head, len).iter().zip(key.words).all(|(known, value)| *known == value.stored())
+        && texts_are(arena, head, key)
+}
+
+/// Whether the texts of a cell are these, byte for byte.
+fn texts_are(arena: Arena, head: &CellHead, key: Key<'_>) -> bool {
+    values(arena, head).zip(key.labels).all(|(known, label)| match (known, label) {
+        (Label::Str(known), Label::Str(text)) => known == *text,
+        _ => true, // their words are equal
+    })
+}
+
+/// The words of a key that has so many values.
+#[inline(always)]
+fn words(arena: Arena, head: &CellHead, len: usize) -> &'static [Words] {
+    // SAFETY: the place was reserved for so many words, written before the cell was published, and never again. Of no
+    // words it is the start of the arena, where none are read.
+    unsafe { std::slice::from_raw_parts(arena.address(head.key.load(Relaxed)).cast::<Words>().as_ptr(), len) }
+}
+
+/// How many values a cell's key has.
+fn key_len(head: &CellHead) -> usize {
+    (head.id.load(Relaxed) & 0xFF) as usize
+}
+
+/// The number of a cell's site.
+pub(super) fn site(head: &CellHead) -> u32 {
+    (head.id.load(Relaxed) >> 8) as u32
+}
+
+fn texts(arena: Arena, head: &CellHead, words: &[Words]) -> &'static [u8] {
+    let bytes = words.iter().map(|value| value.text_bytes()).sum();
+    if bytes == 0 {
         return &[];
     }
-    // SAFETY: the place was reserved for this many bytes, written before the cell was published, and never again.
-    unsafe { std::slice::from_raw_parts(arena.address(offset).as_ptr(), bytes) }
+    // SAFETY: behind its words, the place was reserved for the bytes of all texts, written with them.
+    unsafe {
+        let start = arena.address(head.key.load(Relaxed)).add(size_of_val(words));
+        std::slice::from_raw_parts(start.as_ptr(), bytes)
+    }
 }
 
 fn cell_bytes(kind: Kind) -> usize {
@@ -214,10 +208,11 @@ fn cell_bytes(kind: Kind) -> usize {
     }
 }
 
-/// Enters a cell into the lane's table, which grows before it is three quarters full.
+/// Enters a cell into the lane's table, which grows before it is a quarter full: then nearly every cell stands where it
+/// is looked for first.
 fn enter(arena: Arena, lane: &Lane, hash: u64, offset: Offset) -> Option<()> {
     let used = lane.table_used.load(Relaxed) + 1;
-    if used > lane.table_len.load(Relaxed) / 4 * 3 {
+    if used > lane.table_mask.load(Relaxed) / 4 {
         grow(arena, lane)?;
     }
     insert(table(arena, lane), hash, offset);
@@ -226,7 +221,7 @@ fn enter(arena: Arena, lane: &Lane, hash: u64, offset: Offset) -> Option<()> {
 }
 
 fn grow(arena: Arena, lane: &Lane) -> Option<()> {
-    let len = (lane.table_len.load(Relaxed) * 2).max(TABLE_LEN_FIRST);
+    let len = ((lane.table_mask.load(Relaxed) + 1) * 4).max(TABLE_LEN_FIRST);
     let offset = arena.reserve(len as usize * size_of::<AtomicU64>())?;
     let grown = arena.slice(offset, len as usize);
     for entry in table(arena, lane) {
@@ -236,7 +231,7 @@ fn grow(arena: Arena, lane: &Lane) -> Option<()> {
         }
     }
     lane.table.store(offset, Relaxed);
-    lane.table_len.store(len, Relaxed);
+    lane.table_mask.store(len - 1, Relaxed);
     Some(())
 }
 
@@ -249,23 +244,33 @@ fn insert(table: &[AtomicU64], hash: u64, offset: Offset) {
     table[at].store(upper(hash) << 32 | u64::from(offset), Relaxed);
 }
 
-#[inline]
 fn table(arena: Arena, lane: &Lane) -> &'static [AtomicU64] {
-    arena.slice(lane.table.load(Relaxed), lane.table_len.load(Relaxed) as usize)
+    arena.slice(lane.table.load(Relaxed), lane.table_mask.load(Relaxed) as usize + 1)
 }
 
-#[inline]
+impl Lane {
+    /// The entry of the table where a cell with this hash is looked for first.
+    #[inline(always)]
+    fn entry(&self, arena: Arena, hash: u64) -> &'static AtomicU64 {
+        let at = place(hash, self.table_mask.load(Relaxed) as usize);
+        // SAFETY: a lane has a table from the first (one empty entry), with one entry more than its mask says; both are
+        // written by this thread alone.
+        unsafe { arena.address(self.table.load(Relaxed)).cast::<AtomicU64>().add(at).as_ref() }
+    }
+}
+
+#[inline(always)]
 #[allow(clippy::cast_possible_truncation)] // the low bits are what is wanted
 fn place(hash: u64, mask: usize) -> usize {
     hash as usize & mask
 }
 
-#[inline]
+#[inline(always)]
 fn upper(hash: u64) -> u64 {
     hash >> 32
 }
 
-#[inline]
+#[inline(always)]
 #[allow(clippy::cast_possible_truncation)] // the low half is the offset
 fn unpack(entry: u64) -> (u64, Offset) {
     (entry >> 32, entry as u32)

@@ -2,9 +2,10 @@
 //! hot path passes its address. Sites carry source, doc comment, unit, keys and cardinality, so that a catalogue of
 //! all of them can be made without running the program.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::InFlight;
+use super::lane::SITES_MAX;
+use super::{InFlight, stamp};
 use crate::model::{Level, Resolution, Unit};
 
 /// What a site records.
@@ -68,10 +69,14 @@ pub struct Site {
     pub sample: u32,
     /// Where calls in progress are counted, if they are.
     pub(super) in_flight: Option<&'static InFlight>,
-    /// A nanosecond in the site's unit.
-    pub(super) per_nanosecond: f64,
+    /// A tick of the clock in the site's unit, the bits of a double; known from when the site has its number.
+    per_tick: AtomicU64,
     /// Its number in the registry, from 1; 0 until it is first used.
-    pub(super) slot: AtomicU32,
+    slot: AtomicU32,
+    /// Its place in the lanes' tables of cells; 0 if it has no number or one that is too high.
+    place: AtomicU32,
+    /// Of how many calls one is timed just now: at first as many as `sample` says.
+    timed_every: AtomicU32,
 }
 
 impl Site {
@@ -95,8 +100,10 @@ impl Site {
             doc: "",
             sample: 1,
             in_flight: None,
-            per_nanosecond: per_nanosecond(unit),
+            per_tick: AtomicU64::new(0),
             slot: AtomicU32::new(0),
+            place: AtomicU32::new(0),
+            timed_every: AtomicU32::new(1),
         }
     }
 
@@ -104,7 +111,6 @@ impl Site {
     #[must_use]
     pub const fn unit(mut self, unit: Unit) -> Site {
         self.unit = unit;
-        self.per_nanosecond = per_nanosecond(unit);
         self
     }
 
@@ -147,6 +153,7 @@ impl Site {
     #[must_use]
     pub const fn sample(mut self, n: u32) -> Site {
         self.sample = n;
+        self.timed_every = AtomicU32::new(n);
         self
     }
 
@@ -155,6 +162,42 @@ impl Site {
     pub const fn in_flight(mut self, in_flight: &'static InFlight) -> Site {
         self.in_flight = Some(in_flight);
         self
+    }
+
+    /// Of how many calls one is timed just now.
+    #[inline(always)]
+    pub(crate) fn timed_every(&self) -> u32 {
+        self.timed_every.load(Ordering::Relaxed)
+    }
+
+    /// Times one call in `2^thinned` of those that its own sampling would time.
+    pub(crate) fn thin(&self, thinned: u32) {
+        let most = self.sample.max(1).leading_zeros().saturating_sub(1);
+        self.timed_every.store(self.sample.max(1) << thinned.min(most), Ordering::Relaxed);
+    }
+
+    /// Its place in the lanes' tables of cells; 0 while it has none.
+    #[inline(always)]
+    pub(super) fn place(&self) -> usize {
+        self.place.load(Ordering::Relaxed) as usize
+    }
+
+    /// A tick of the clock in the site's unit.
+    #[inline(always)]
+    pub(super) fn per_tick(&self) -> f64 {
+        f64::from_bits(self.per_tick.load(Ordering::Relaxed))
+    }
+
+    /// Gives it its number, unless it has one. Says which it has.
+    pub(super) fn set_slot(&self, slot: u32) -> u32 {
+        let per_tick = stamp::nanoseconds() * per_nanosecond(self.unit);
+        self.per_tick.store(per_tick.to_bits(), Ordering::Relaxed);
+        if let Err(known) = self.slot.compare_exchange(0, slot, Ordering::Release, Ordering::Acquire) {
+            return known;
+        }
+        let place = if (slot as usize) < SITES_MAX { slot } else { 0 };
+        self.place.store(place, Ordering::Release);
+        slot
     }
 
     /// Its number in the registry; 0 until it is first used. Who has the number finds the site in the registry.

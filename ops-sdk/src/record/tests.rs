@@ -15,7 +15,7 @@ static TURN: Mutex<()> = Mutex::new(());
 /// A turn with an empty arena.
 fn turn() -> (MutexGuard<'static, ()>, Reader) {
     let turn = TURN.lock();
-    crate::clock::warm();
+    crate::record::stamp::warm();
     let arena = Arena::get_or_reserve(64 << 20).expect("64 MiB of address space");
     set_ring_bytes(1 << 16);
     turn_on(Some(Level::Trace));

@@ -105,6 +105,8 @@ pub(in crate::backend) fn judge(answer: &Response, now_unix_s: i64, items: usize
 pub(in crate::backend) fn failed(error: CallError) -> Verdict {
     match error {
         CallError::Credentials(why) => Verdict::Reauthenticate { why },
+        // Soon, and not at an operator's pace: after a start NTP often sets the clock within seconds.
+        CallError::Clock(why) => Verdict::Retry { after: None, why },
         CallError::Net(error) => Verdict::Retry { after: None, why: error.text },
     }
 }

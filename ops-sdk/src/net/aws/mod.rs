@@ -1,8 +1,8 @@
-//! What every AWS service needs: a region, an endpoint, credentials, a signature and the service's own clock.
+//! What every AWS service needs: a region, an endpoint, credentials and a signature.
 //!
 //! A [`Client`] sends one operation of one service. It loads credentials when they are first needed and again before
-//! they expire, signs with the service's time as its answers tell it, and signs once more at once when a skewed clock
-//! was the reason for a refusal. It never logs, and neither its errors nor its `Debug` hold a key or a token.
+//! they expire, signs each request anew, and tells a clock that is too far off for signatures from keys that are wrong.
+//! It never logs, and neither its errors nor its `Debug` hold a key or a token.
 
 mod credentials;
 mod fault;
@@ -19,6 +19,7 @@ pub use self::settings::{Service, Settings};
 
 use self::credentials::Credentials;
 use self::region::Endpoint;
+use self::sign::Signer;
 use super::{Net, NetError, Request, Response, Var};
 use crate::error::Error;
 
@@ -41,6 +42,10 @@ pub enum CallError {
     /// There are no credentials to sign with; the text says what was tried.
     #[error("{0}")]
     Credentials(String),
+    /// The service refused the signature because this machine's clock is too far off; the text says by how many
+    /// seconds. Nothing but setting the clock helps, and nothing is wrong with what was sent.
+    #[error("{0}")]
+    Clock(String),
     /// No answer came.
     #[error(transparent)]
     Net(#[from] NetError),
@@ -52,7 +57,7 @@ pub struct Client {
     region: String,
     endpoint: Endpoint,
     credentials: Credentials,
-    skew_s: i64,
+    signer: Signer,
 }
 
 impl Client {
@@ -67,7 +72,8 @@ impl Client {
         let region = region::region(settings, &profile, var)?;
         let endpoint = region::endpoint(&service, settings, &region, var)?;
         let credentials = Credentials::open(&profile, &region, var)?;
-        Ok(Client { service, region, endpoint, credentials, skew_s: 0 })
+        let signer = Signer::new(service.signing_name, &region);
+        Ok(Client { service, region, endpoint, credentials, signer })
     }
 
     /// The region that is signed for.
@@ -81,41 +87,26 @@ impl Client {
         self.credentials.refuse();
     }
 
-    /// Sends one operation and gives the answer, whatever its status.
+    /// Sends one operation and gives the answer, whatever its status; a refusal that came of this machine's clock alone
+    /// is no answer.
     ///
     /// # Errors
     ///
-    /// If there are no credentials, or no answer came.
+    /// If there are no credentials, no answer came, or the clock is too far off.
     pub fn call(&mut self, net: &mut Net, call: &Call<'_>) -> Result<Response, CallError> {
-        let signed_with_s = self.skew_s;
-        let answer = self.exchange(net, call)?;
-        if !skew::worth_another_try(answer.status, &Fault::of(&answer).code, self.skew_s, signed_with_s) {
-            return Ok(answer);
-        }
-        self.exchange(net, call)
-    }
-
-    fn exchange(&mut self, net: &mut Net, call: &Call<'_>) -> Result<Response, CallError> {
         let request = self.signed(net, call)?;
+        let signed_at_s = sign::signed_at_s(&request);
         let sent = net.current();
         let answer = net.send(request)?;
-        if let Some(skew_s) = skew::measure(&answer, sent, net.current()) {
-            self.skew_s = skew_s;
-        }
-        Ok(answer)
+        let round_trip = net.current().since(sent);
+        let skew_s = signed_at_s.and_then(|at_s| skew::measure(&answer, at_s, round_trip));
+        skew::blame(&answer, skew_s).map_or(Ok(answer), |why| Err(CallError::Clock(why)))
     }
 
     fn signed(&mut self, net: &mut Net, call: &Call<'_>) -> Result<Request, CallError> {
         let credential = self.credentials.get(net).map_err(CallError::Credentials)?;
-        let mut request = request(&self.endpoint, call);
-        let unix_s = i64::try_from(net.current().unix_ns / 1_000_000_000).unwrap_or(i64::MAX);
-        let scope = sign::Scope {
-            region: &self.region,
-            service: self.service.signing_name,
-            unix_s: unix_s.saturating_add(self.skew_s),
-        };
-        sign::sign(&mut request, credential, &scope);
-        Ok(request)
+        let signed = self.signer.sign(request(&self.endpoint, call), credential);
+        signed.map_err(|error| CallError::Credentials(format!("the credentials cannot sign: {error}")))
     }
 }
 

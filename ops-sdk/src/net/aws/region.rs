@@ -71,6 +71,11 @@ fn parse(url: &str) -> Result<Endpoint, &'static str> {
     if url.query().is_some() {
         return Err("holds a query");
     }
+    if !url.path().split('/').skip(1).all(is_plain) || url.path().contains("//") {
+        return Err(
+            "has a path that cannot be signed: of more than letters, digits and -._~, or of . and ..",
+        );
+    }
     let own_port = if scheme == "http" { 80 } else { 443 };
     let host = match authority.as_str().strip_prefix(authority.host()).and_then(|rest| rest.strip_prefix(':'))
     {
@@ -81,6 +86,13 @@ fn parse(url: &str) -> Result<Endpoint, &'static str> {
     };
     let host = HeaderValue::from_str(host).map_err(|_| "is not a URL")?;
     Ok(Endpoint { url, host })
+}
+
+/// Whether this part of a path is the same in every canonical form. The signer escapes a path once, as S3 does; the
+/// other services escape it twice and resolve its dots.
+fn is_plain(part: &str) -> bool {
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    part != "." && part != ".." && part.bytes().all(unreserved)
 }
 
 /// The URL without what may be a password.
@@ -173,13 +185,14 @@ mod tests {
         let none = Settings::default();
         let both = [("AWS_ENDPOINT_URL", "http://a:1"), ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "https://b")];
         let ignored = [both[0], both[1], ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "TRUE")];
-        let table: [(&Settings, &[(&str, &str)], &str, &str); 6] = [
+        let table: [(&Settings, &[(&str, &str)], &str, &str); 7] = [
             (&told, &both, "http://127.0.0.1:9/", "127.0.0.1:9"),
             (&none, &both, "https://b/", "b"),
             (&none, &both[..1], "http://a:1/", "a:1"),
             (&none, &ignored, "https://logs.eu-west-1.amazonaws.com/", "logs.eu-west-1.amazonaws.com"),
             (&none, &[], "https://logs.eu-west-1.amazonaws.com/", "logs.eu-west-1.amazonaws.com"),
             (&none, &[("AWS_ENDPOINT_URL", "https://[::1]:443/")], "https://[::1]:443/", "[::1]"),
+            (&none, &[("AWS_ENDPOINT_URL", "http://a/b-c/~d.e/")], "http://a/b-c/~d.e/", "a"),
         ];
         for (settings, vars, url, host) in table {
             let endpoint = endpoint(&LOGS, settings, "eu-west-1", &var(vars)).unwrap();
@@ -197,6 +210,10 @@ mod tests {
             "http://me:hidden@a",
             "http://a?x=hidden",
             "http://a:99999",
+            "http://a/b%20c",
+            "http://a/b+c",
+            "http://a/b/../c",
+            "http://a//b",
         ] {
             let var = var(&[("AWS_ENDPOINT_URL", bad)]);
             let error = endpoint(&LOGS, &Settings::default(), "eu-west-1", &var).unwrap_err().to_string();

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqsign_core::time::Timestamp;
+
 use super::*;
 use crate::net::script::{Script, refused, response};
 
@@ -51,10 +53,12 @@ fn a_call_is_signed_and_its_answer_given_whatever_the_status() {
     assert_eq!(request.uri(), "https://logs.us-east-1.amazonaws.com/");
     let headers = request.headers();
     assert_eq!(headers["host"], "logs.us-east-1.amazonaws.com");
-    assert_eq!(headers["x-amz-date"], "20261122T072428Z");
+    assert_eq!(headers["x-amz-content-sha256"], reqsign_core::hash::hex_sha256(b"{}"));
     let authorization = headers["authorization"].to_str().unwrap();
     assert!(
-        authorization.contains("SignedHeaders=content-type;host;x-amz-date;x-amz-target;x-amzn-query-mode,"),
+        authorization.contains(
+            "SignedHeaders=content-type;host;x-amz-content-sha256;x-amz-date;x-amz-target;x-amzn-query-mode,"
+        ),
         "{authorization}"
     );
     assert!(bounds.proxy && bounds.total <= crate::net::PUSH_TIMEOUT);
@@ -71,27 +75,32 @@ fn no_answer_is_told_and_no_time_is_no_call() {
     assert_eq!(script.asked().len(), 1);
 }
 
-#[test]
-fn a_skewed_clock_is_corrected_at_once_and_from_then_on() {
-    let date = ("date", "Sun, 22 Nov 2026 07:24:28 GMT");
-    let skewed = response(400, &[date], r#"{"__type":"InvalidSignatureException","message":"expired"}"#);
-    let script = Arc::new(Script::default()).then(Ok(skewed)).answer(200, "{}").answer(200, "{}");
-    let (mut client, mut net) = (client(&KEYS), script.net(NOW_S - 3_600));
-    assert_eq!(client.call(&mut net, &call()).unwrap().status, 200);
-    assert_eq!(client.call(&mut net, &call()).unwrap().status, 200);
-    let dates: Vec<_> =
-        script.asked().iter().map(|(r, _)| r.headers()["x-amz-date"].to_str().unwrap().to_owned()).collect();
-    assert_eq!(dates, ["20261122T062428Z", "20261122T072428Z", "20261122T072428Z"]);
+/// A service whose clock is this far ahead of ours refuses so.
+fn refusing(ahead_s: i64, code: &str) -> Response {
+    let server_s = Timestamp::now().as_second() + ahead_s;
+    let date = Timestamp::from_second(server_s).unwrap().format_http_date();
+    response(400, &[("date", &date)], &format!(r#"{{"__type":"{code}","message":"Signature expired"}}"#))
 }
 
 #[test]
-fn a_wrong_signature_under_a_right_clock_is_not_repeated() {
-    let wrong = response(
-        400,
-        &[("date", "Sun, 22 Nov 2026 07:24:28 GMT")],
-        r#"{"__type":"InvalidSignatureException"}"#,
-    );
-    let script = Arc::new(Script::default()).then(Ok(wrong));
+fn a_skewed_clock_is_told_with_its_seconds_and_asked_again_only_by_who_calls() {
+    // Whatever the clock of the push says, it is the system's that signs.
+    for (ahead_s, side) in [(3_600, "behind"), (-3_600, "ahead of")] {
+        let skewed = refusing(ahead_s, "InvalidSignatureException");
+        let script = Arc::new(Script::default()).then(Ok(skewed)).answer(200, "{}");
+        let (mut client, mut net) = (client(&KEYS), script.net(NOW_S - 1_000_000));
+        let CallError::Clock(why) = client.call(&mut net, &call()).unwrap_err() else { panic!() };
+        // A second may turn between the date and the signature.
+        let told = [3_599, 3_600, 3_601].map(|s| format!("clock is {s} s {side} the service's"));
+        assert!(told.iter().any(|told| why.contains(told)) && why.contains("set the clock"), "{why}");
+        assert_eq!(script.asked().len(), 1);
+        assert_eq!(client.call(&mut net, &call()).unwrap().status, 200);
+    }
+}
+
+#[test]
+fn a_wrong_signature_under_a_right_clock_is_an_answer() {
+    let script = Arc::new(Script::default()).then(Ok(refusing(2, "InvalidSignatureException")));
     let (mut client, mut net) = (client(&KEYS), script.net(NOW_S));
     assert_eq!(client.call(&mut net, &call()).unwrap().status, 400);
     assert_eq!(script.asked().len(), 1);

@@ -1,0 +1,194 @@
+//! What gauges and histograms keep of their values besides the buckets: how many, their sum, and the extremes of the
+//! window. Of the calls of a function of which not all are timed, each value stands for several. Written by the owning thread under a sequence number that is odd while a write is going on and counts the
+//! writes: half of it is the number of values. A reader that meets a write half way tries again. Where a thread writes
+//! without a pause, or was stopped half way, it takes what is there: the sum is then ahead of the count by the values
+//! that came meanwhile, which the next window makes up for. Nothing is lost by that, or told twice.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+/// Count, sum and extremes. Those of a window begin when the reader closes the one before.
+#[repr(C)]
+pub(super) struct Tally {
+    seq: AtomicU64,
+    /// The sum of this window's values.
+    recent: AtomicU64,
+    min: AtomicU64,
+    max: AtomicU64,
+    /// Whether a value of this window was written. Cleared by the reader when it closes a window; a value that is
+    /// written at that very moment may fall between two windows: the next one counts it, and its buckets bound the
+    /// extremes.
+    open: AtomicU32,
+    /// The sum of the windows before, and what rounding has left out of it: without that, one value of 1e100 would
+    /// swallow every smaller one that ever comes after it, and a sum of bytes would lose whole numbers from 2^53 on.
+    high: AtomicU64,
+    low: AtomicU64,
+    taken_seq: AtomicU64,
+    taken: [AtomicU64; SUMS],
+}
+
+/// A sum is kept in so many pieces.
+const SUMS: usize = 3;
+
+/// What a window told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Told {
+    pub(super) count: u64,
+    pub(super) sum: f64,
+    pub(super) min: f64,
+    pub(super) max: f64,
+}
+
+/// Where the reader stands when it has read: what to mark as taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    seq: u64,
+    sums: [f64; SUMS],
+}
+
+#[inline(always)]
+fn get(word: &AtomicU64) -> f64 {
+    f64::from_bits(word.load(Ordering::Relaxed))
+}
+
+#[inline(always)]
+fn put(word: &AtomicU64, value: f64) {
+    word.store(value.to_bits(), Ordering::Relaxed);
+}
+
+impl Tally {
+    /// Whether this window has a value: then the next one may be written by [`Tally::write_again`].
+    #[inline(always)]
+    pub(super) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed) != 0
+    }
+
+    /// Takes in a value of an open window, and runs `more` with it.
+    #[inline(always)]
+    pub(super) fn write_again(&self, value: f64, more: impl FnOnce()) {
+        self.written(|| {
+            put(&self.recent, get(&self.recent) + value);
+            if value < get(&self.min) {
+                put(&self.min, value);
+            } else if value > get(&self.max) {
+                put(&self.max, value);
+            }
+            more();
+        });
+    }
+
+    /// Takes in any value, which stands for `weight` of its kind, and runs `more` with it.
+    pub(super) fn write(&self, value: f64, weight: f64, more: impl FnOnce()) {
+        self.written(|| {
+            if !self.is_open() {
+                self.begin(value);
+            }
+            put(&self.recent, get(&self.recent) + value * weight);
+            put(&self.min, value.min(get(&self.min)));
+            put(&self.max, value.max(get(&self.max)));
+            more();
+        });
+    }
+
+    /// Before the first value of a window.
+    fn begin(&self, value: f64) {
+        let (sum, error) = two_sum(get(&self.high), get(&self.recent));
+        put(&self.high, sum);
+        put(&self.low, get(&self.low) + error);
+        put(&self.recent, 0.0);
+        [&self.min, &self.max].into_iter().for_each(|word| put(word, value));
+        self.open.store(1, Ordering::Relaxed);
+    }
+
+    /// Runs `write` between two steps of the sequence number.
+    #[inline(always)]
+    fn written(&self, write: impl FnOnce()) {
+        let before = self.seq.load(Ordering::Relaxed);
+        self.seq.store(before.wrapping_add(1), Ordering::Relaxed);
+        fence(Ordering::Release);
+        write();
+        self.seq.store(before.wrapping_add(2), Ordering::Release);
+    }
+
+    /// How many values were written so far.
+    pub(super) fn values(&self) -> u64 {
+        self.seq.load(Ordering::Relaxed) / 2
+    }
+
+    /// Whether a value was written since the last mark.
+    pub(super) fn has_more(&self) -> bool {
+        self.seq.load(Ordering::Relaxed) != self.taken_seq.load(Ordering::Relaxed)
+    }
+
+    /// Reads this and what belongs to it, without a write in between if that can be had within so many tries.
+    pub(super) fn read<R>(&self, tries: u32, more: impl Fn() -> R) -> (Told, Mark, R) {
+        for _ in 1..tries {
+            let before = self.seq.load(Ordering::Acquire);
+            if before & 1 == 0 {
+                let result = self.read_once(before, &more);
+                fence(Ordering::Acquire);
+                if self.seq.load(Ordering::Relaxed) == before {
+                    return result;
+                }
+            }
+            std::hint::spin_loop();
+        }
+        self.read_once(self.seq.load(Ordering::Acquire) & !1, &more)
+    }
+
+    fn read_once<R>(&self, seq: u64, more: &impl Fn() -> R) -> (Told, Mark, R) {
+        let more = more(); // first: a count must not be ahead of the sum
+        let sums = [get(&self.high), get(&self.low), get(&self.recent)];
+        let count = seq.wrapping_sub(self.taken_seq.load(Ordering::Relaxed)) / 2;
+        let sum = gained(sums, [0, 1, 2].map(|piece: usize| get(&self.taken[piece])));
+        (Told { count, sum, min: get(&self.min), max: get(&self.max) }, Mark { seq, sums }, more)
+    }
+
+    /// Closes the window: what was read up to this mark is not told again.
+    pub(super) fn close(&self, mark: Mark) {
+        self.taken_seq.store(mark.seq, Ordering::Relaxed);
+        self.taken.iter().zip(mark.sums).for_each(|(word, sum)| put(word, sum));
+        self.open.store(0, Ordering::Relaxed);
+    }
+
+    /// Stops half way in a write, as a thread that is stopped does; and goes on.
+    #[cfg(test)]
+    pub(super) fn stand_still(&self, still: bool) {
+        let step = if still { 1 } else { u64::MAX };
+        self.seq.fetch_add(step, Ordering::Relaxed);
+    }
+}
+
+/// How much a sum in pieces has gained. The pieces may be of any size, and what they gained much smaller.
+fn gained(now: [f64; SUMS], before: [f64; SUMS]) -> f64 {
+    let terms = now.into_iter().zip(before).flat_map(|(now, before)| [now, -before]);
+    let (sum, left_out) = terms.fold((0.0, 0.0), |(sum, left_out), term| {
+        let (sum, error) = two_sum(sum, term);
+        (sum, left_out + error)
+    });
+    sum + left_out
+}
+
+/// A sum and what rounding left out of it (Knuth: exact, whichever is larger).
+fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let added = sum - a;
+    (sum, (a - (sum - added)) + (b - added))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_sum_in_pieces_has_gained_survives_pieces_that_are_much_larger() {
+        let table = [
+            ([1e100, 0.0, 1000.0], [0.0, 0.0, 1e100], 1000.0),
+            ([1e100, 0.25, 3.0], [1e100, 0.0, 1.0], 2.25),
+            ([2f64.powi(60), 1.0, 2.0], [2f64.powi(60), 0.0, 0.0], 3.0),
+            ([0.0, 0.0, 0.5], [0.0, 0.0, 0.5], 0.0),
+        ];
+        for (now, before, wanted) in table {
+            assert_eq!(gained(now, before), wanted, "{now:?} {before:?}");
+        }
+    }
+}

@@ -1,5 +1,5 @@
 //! The thread "ops-flush": takes what other threads wrote out of the arena, makes records of it and appends them to
-//! the journal, once for all backends. Events within 20 ms; metrics when their window ends, or when somebody asks.
+//! the journal, once for all backends. Events within 10 ms; metrics when their window ends, or when somebody asks.
 
 mod governor;
 mod held;

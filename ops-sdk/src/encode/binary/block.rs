@@ -30,8 +30,9 @@ use crate::encode::json::Alike;
 use crate::model::{Body, Level, Log, Record, RecordId, Value};
 use crate::record::{Kind, Piece, Site, correlated, read_into, read_value};
 
-/// A block ends before an event that would make it longer than this, so that a bad byte costs little more than the page
-/// of the medium that it stands in. Larger ones were no faster: at 4 KiB what is written once a block is 2 ns an event.
+/// A block ends before an event that would make it longer than this: a bad byte costs the events of its block, and so
+/// little more than the page of the medium that it stands in. Larger ones were no faster; docs/architecture.md has the
+/// figures.
 pub(crate) const BLOCK_BYTES: usize = 4096;
 /// Places in the table of the sites that a block has had. Two sites that share one are written more often.
 const PLACES: usize = 256;

@@ -1,5 +1,5 @@
 //! The neutral binary form of a [`Record`](crate::model::Record): the payload of a journal frame. Log events share
-//! one in a [block](self::block).
+//! one in a block.
 //!
 //! Promises: a record decodes to exactly what was encoded, NaN payloads included; a record has one encoding, and any
 //! other bytes are an error that says what is wrong and where; no bytes make [`decode`] panic, or reserve more than

@@ -233,7 +233,7 @@ fn log(record: &WorkRecord, message: &syn::LitStr) -> TokenStream {
         static __OPS_KEYS: [&::core::primitive::str; __OPS_FIELDS] =
             ::ops_sdk::__private::log_keys::<__OPS_FIELDS>(#keys, #parts);
         #site
-        if ::ops_sdk::__private::enabled(::ops_sdk::__private::Level::#level) {
+        if ::ops_sdk::__private::enabled(&__OPS_SITE, ::ops_sdk::__private::Level::#level) {
             let values = #values;
             let mut args = [::ops_sdk::__private::Arg::Null; __OPS_FIELDS];
             ::ops_sdk::__private::log_dimensions::<{ #count }, _>(&values, &mut args);

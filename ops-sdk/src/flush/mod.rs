@@ -111,7 +111,7 @@ impl Flusher {
             }
         }
         self.outbox.send(&self.hub);
-        self.note_losses();
+        self.note_losses(asked.is_some());
         // Not at every flush that is asked for: a program may flush after each request.
         for log in self.sieve.say(last) {
             self.outbox.put(anchor.now_ns(), Body::Log(log));
@@ -120,8 +120,8 @@ impl Flusher {
     }
 
     /// Takes what threads and the sieve have counted into the books.
-    fn note_losses(&mut self) {
-        let gone = self.sieve.take_gone().map(|(loss, count)| Lost::of_logs(loss, count));
+    fn note_losses(&mut self, all: bool) {
+        let gone = self.sieve.take_gone(all).map(|(loss, count)| Lost::of_logs(loss, count));
         for lost in record::losses::take().into_iter().chain(gone).filter(|lost| lost.count > 0) {
             self.hub.lost(lost.signal, lost.loss, lost.count);
             self.losses.note(&lost);

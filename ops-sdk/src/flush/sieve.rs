@@ -87,10 +87,11 @@ impl Sieve {
         (before != self.told).then_some(self.told)
     }
 
-    /// How many did not pass for good since this was asked last, by the reason.
-    pub(super) fn take_gone(&mut self) -> [(Loss, u64); 4] {
+    /// How many did not pass for good since this was asked last, by the reason; `all`, though it takes a look at every
+    /// site.
+    pub(super) fn take_gone(&mut self, all: bool) -> [(Loss, u64); 4] {
         let mut limited = 0;
-        record::take_held_back(|site, count| {
+        record::take_held_back(all, |site, count| {
             limited += count;
             self.withheld.note(site, Loss::RateLimited, count, self.now_ns);
         });

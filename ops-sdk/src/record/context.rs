@@ -30,7 +30,12 @@ thread_local! {
     static CURRENT: Cell<Context> = const {
         Cell::new(Context { trace: 0, span: 0, parent: 0, sampled: false, hold: 0, unit: 0 })
     };
+    /// What nearly every event asks of it, in one byte: the level of [`Context::hold`], and [`SOMETHING`]. 0 is nothing.
+    static SIGN: Cell<u8> = const { Cell::new(0) };
 }
+
+/// There is a correlation or a unit of work.
+const SOMETHING: u8 = 1 << 7;
 
 /// What this thread is doing something for.
 #[inline]
@@ -39,24 +44,32 @@ pub(super) fn current() -> Context {
 }
 
 /// Whether that is nothing.
-#[inline]
+#[inline(always)]
 pub(super) fn is_nothing() -> bool {
-    let Context { trace, unit, .. } = CURRENT.get();
-    trace == 0 && unit == 0
+    SIGN.get() == 0
 }
 
 /// The id of the correlation, its upper half first; zeros for none.
 #[inline(always)]
 pub(super) fn correlation() -> [u64; 2] {
+    if is_nothing() {
+        return [0; 2];
+    }
     let trace = CURRENT.get().trace;
     #[allow(clippy::cast_possible_truncation)] // the halves
     [(trace >> 64) as u64, trace as u64]
 }
 
 /// Whether a unit of work records events of this level to hold them back.
-#[inline]
+#[inline(always)]
 pub(super) fn holds(level: Level) -> bool {
-    level as u8 <= CURRENT.get().hold
+    level as u8 <= (SIGN.get() & !SOMETHING)
+}
+
+#[inline]
+fn set(context: Context) {
+    CURRENT.set(context);
+    SIGN.set(if context.trace == 0 && context.unit == 0 { 0 } else { SOMETHING | context.hold });
 }
 
 impl Context {
@@ -72,7 +85,7 @@ impl Context {
     #[inline]
     pub(super) fn enter(self) -> Entered {
         let before = CURRENT.get();
-        CURRENT.set(self.over(before));
+        set(self.over(before));
         Entered { before, here: PhantomData }
     }
 }
@@ -88,7 +101,7 @@ pub struct Entered {
 impl Drop for Entered {
     #[inline]
     fn drop(&mut self) {
-        CURRENT.set(self.before);
+        set(self.before);
     }
 }
 
@@ -149,12 +162,13 @@ mod tests {
         {
             let _unit = of(0, 7).enter();
             assert_eq!((here(), holds(Level::Debug), holds(Level::Trace)), ((1, 7), true, false));
+            assert_eq!((is_nothing(), correlation()), (false, [0, 1]));
             let _inner = of(2, 0).enter();
             assert_eq!(here(), (2, 7));
         }
         assert_eq!((here(), holds(Level::Error)), ((1, 0), false));
         drop(outer);
-        assert_eq!(here(), (0, 0));
+        assert_eq!((here(), is_nothing(), correlation()), ((0, 0), true, [0, 0]));
     }
 
     #[test]

@@ -4,8 +4,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::{Site, registry};
+use super::{Site, losses, registry};
 use crate::clock;
+use crate::model::Signal;
 
 /// Events of a period at most, as the word holds them.
 const COUNT_BITS: u32 = 20;
@@ -61,7 +62,9 @@ pub fn passes(site: &'static Site) -> bool {
 
 #[cold]
 fn hold_back(site: &'static Site, limiter: &Limiter) {
-    registry::number(site);
+    if registry::number(site).is_none() {
+        return losses::no_room(Signal::Log); // nobody would find it
+    }
     limiter.held_back.fetch_add(1, Ordering::Relaxed);
     // A line that is only read is shared by all; it is written once between two looks.
     if !ANY.load(Ordering::Relaxed) {
@@ -69,9 +72,10 @@ fn hold_back(site: &'static Site, limiter: &Limiter) {
     }
 }
 
-/// Hands every site that has held events back since this was asked last to `each`, with their number.
-pub(crate) fn take(mut each: impl FnMut(&'static Site, u64)) {
-    if !ANY.swap(false, Ordering::Acquire) {
+/// Hands every site that has held events back since this was asked last to `each`, with their number. One that was counted
+/// in the very moment of the last look may come with a later one; `all` looks whether or not there seems to be any.
+pub(crate) fn take(all: bool, mut each: impl FnMut(&'static Site, u64)) {
+    if !ANY.swap(false, Ordering::Acquire) && !all {
         return;
     }
     for site in registry::all() {

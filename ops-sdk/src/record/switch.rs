@@ -2,8 +2,8 @@
 //! to a level. Off until recording starts, so that a library may use the macros for next to nothing.
 //!
 //! Levels may differ by target and change at run time. The word then says the most that any site records and the least
-//! that every site does; between the two a site's own level decides, which it keeps beside the number of the rules that
-//! it was found by. Rules are kept for the life of the process, each once, so that nobody ever waits to read them.
+//! that every site does; between the two a site's own level decides, which it keeps beside the word that it was found
+//! under. Rules are kept for the life of the process, each once, so that nobody ever waits to read them.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -50,29 +50,29 @@ pub(super) fn is_shown(site: &Site, level: Level) -> bool {
     ((switch >> 8) & 0xff) > level as u32 || own_level(site, switch) >= level as u8
 }
 
-/// The number of the site's level under the rules of this switch.
+/// The number of the site's level under the rules of this switch. What a site decided stands in the place of the lowest
+/// byte, with the rest of the switch that it was decided under.
 #[inline]
 fn own_level(site: &Site, switch: u32) -> u8 {
     let decided = site.decided.load(Ordering::Relaxed);
-    if decided >> 8 == number_in(switch) + 1 {
-        return decided.to_le_bytes()[0];
+    if decided ^ switch > 0xff {
+        return decide(site, switch);
     }
-    decide(site, number_in(switch))
-}
-
-/// The number of the rules.
-#[inline]
-fn number_in(switch: u32) -> u32 {
-    (switch & !HOLDS) >> 16
+    decided.to_le_bytes()[0]
 }
 
 #[cold]
 #[inline(never)]
-fn decide(site: &Site, number: u32) -> u8 {
-    let rules = RULES.get(number as usize).and_then(OnceLock::get);
+fn decide(site: &Site, switch: u32) -> u8 {
+    let rules = RULES.get(number_in(switch) as usize).and_then(OnceLock::get);
     let level = rules.map_or(0, |rules| rules::number_for(rules, site));
-    site.decided.store((number + 1) << 8 | u32::from(level), Ordering::Relaxed);
+    site.decided.store(switch & !0xff | u32::from(level), Ordering::Relaxed);
     level
+}
+
+/// The number of the rules.
+fn number_in(switch: u32) -> u32 {
+    (switch & !HOLDS) >> 16
 }
 
 /// Turns recording on, with events by these rules, or changes them while it is on.

@@ -360,7 +360,10 @@ fn of_sampled_calls_all_are_counted_and_some_are_timed() {
         .sum();
     // 2,500 by chance, and ten standard deviations (48) to either side; each stands for 16.
     let timed = stood_for / 16;
-    assert!(stood_for.is_multiple_of(16) && (2_020..=2_980).contains(&timed), "{timed} of {CALLS} were timed");
+    assert!(
+        stood_for.is_multiple_of(16) && (2_020..=2_980).contains(&timed),
+        "{timed} of {CALLS} were timed"
+    );
     assert_eq!(sum(&capture, "calls", &[("Function", "seldom"), ("Parity", "1")]), 20_000.0);
 }
 

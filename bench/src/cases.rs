@@ -47,7 +47,7 @@ impl Section {
             Section::Function => (5_000, 10),
             Section::Event => (1_000, 20),
             Section::Off => (2_000_000, 1),
-            Section::Flood => (3_000_000, 1),
+            Section::Flood => (3_000_000 / threads, 1),
         };
         Plan { threads, burst, bursts }
     }

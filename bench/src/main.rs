@@ -29,11 +29,14 @@ fn main() -> ExitCode {
     match words[..] {
         ["hot"] => hot::run(""),
         ["hot", only] => hot::run(only),
-        ["flood"] => flood::run(),
+        ["flood"] => flood::run(""),
+        ["flood", only] => flood::run(only),
         ["clock"] => clock::run(),
         ["case", section, name, threads] => cases::run(section, name, threads.parse().unwrap_or(1)),
         _ => {
-            eprintln!("usage: ops-bench hot [part of a section's or case's name] | flood | clock");
+            eprintln!(
+                "usage: ops-bench hot [part of a section's or case's name] | flood [part of a case's name] | clock"
+            );
             return ExitCode::from(2);
         }
     }

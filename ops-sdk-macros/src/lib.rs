@@ -298,9 +298,11 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// # assert!(pay(Order { id: 7, card: String::new() }).is_err());
 /// ```
 ///
-/// **Sampling.** Which calls are timed is left to chance, so that percentiles and the average of `duration` are
-/// unbiased; its sample count and sum are those of the timed calls. A call that is not timed does not read the clock,
-/// which is most of what measuring costs. `calls`, `errors` and all other counts stay exact.
+/// **Sampling.** Which calls are timed is left to chance, and each of them stands in `duration` for as many as it was
+/// chosen among: so percentiles, average, sample count and sum of `duration` are unbiased estimates for all calls. A
+/// call that is not timed does not read the clock, which is most of what measuring costs. `calls`, `errors` and all
+/// other counts stay exact. `Builder::overhead_budget` does the same to whatever is called too often to be timed each
+/// time.
 ///
 /// ```
 /// # use ops_sdk::instrumented;

@@ -99,7 +99,7 @@ impl Hub {
         let mut count = [0; Signal::COUNT];
         for (head, payload) in frames {
             state.journal.append(head, payload);
-            count[head.signal as usize] += 1;
+            count[head.signal as usize] += u64::from(head.records);
         }
         state.journal.commit();
         state.count_recorded(&count);
@@ -183,26 +183,31 @@ impl Hub {
     }
 
     /// Reads the next records of a backend.
-    pub(crate) fn read(&self, desk: usize, bytes_max: usize, frames_max: usize, run: &mut Run) {
+    pub(crate) fn read(&self, desk: usize, bytes_max: usize, records_max: usize, run: &mut Run) {
         let mut state = self.state.lock();
         let key = state.desks[desk].key;
-        state.journal.read(key, bytes_max, frames_max, run);
+        state.journal.read(key, bytes_max, records_max, run);
         state.desks[desk].waiting_since = Some(Instant::now());
         state.note_evicted();
     }
 
-    /// Settles records: their fates go into the books and the cursor moves, together.
-    pub(crate) fn settle(&self, desk: usize, upto: Position, fates: impl Iterator<Item = (Signal, Fate)>) {
+    /// Settles records: their fates, each with its number of records, go into the books and the cursor moves, together.
+    pub(crate) fn settle(
+        &self,
+        desk: usize,
+        upto: Position,
+        fates: impl Iterator<Item = (Signal, Fate, u64)>,
+    ) {
         let mut state = self.state.lock();
         if state.closed {
             return;
         }
         let account = Arc::clone(&state.desks[desk].account);
-        for (signal, fate) in fates {
+        for (signal, fate, count) in fates {
             match fate {
-                Fate::Delivered => account.delivered(signal, 1),
-                Fate::DeadLettered => account.dead_lettered(signal, 1),
-                Fate::Dropped(loss) => account.dropped(signal, loss, 1),
+                Fate::Delivered => account.delivered(signal, count),
+                Fate::DeadLettered => account.dead_lettered(signal, count),
+                Fate::Dropped(loss) => account.dropped(signal, loss, count),
             }
         }
         let key = state.desks[desk].key;
@@ -248,7 +253,7 @@ impl Hub {
     /// last one.
     pub(crate) fn wait_to_flush(&self, pause: Duration) -> Option<(u64, bool)> {
         let mut state = self.state.lock();
-        if state.flushed() {
+        if state.flushed() && !pause.is_zero() {
             self.asked.wait_for(&mut state, pause);
         }
         (!state.flushed()).then(|| (state.flush_asked, state.stop_at.is_some()))

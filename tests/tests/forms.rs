@@ -354,12 +354,13 @@ fn of_sampled_calls_all_are_counted_and_some_are_timed() {
     });
     let of = |name| sum(&capture, name, &[("Function", "sampled")]);
     assert_eq!((of("calls"), of("errors")), (40_000.0, 20_000.0));
-    let timed: u64 = with(&capture, "duration", &[("Function", "sampled")])
+    let stood_for: u64 = with(&capture, "duration", &[("Function", "sampled")])
         .iter()
         .filter_map(|line| line["count"].as_u64())
         .sum();
-    // 2,500 by chance, and ten standard deviations (48) to either side.
-    assert!((2_020..=2_980).contains(&timed), "{timed} of {CALLS} were timed");
+    // 2,500 by chance, and ten standard deviations (48) to either side; each stands for 16.
+    let timed = stood_for / 16;
+    assert!(stood_for % 16 == 0 && (2_020..=2_980).contains(&timed), "{timed} of {CALLS} were timed");
     assert_eq!(sum(&capture, "calls", &[("Function", "seldom"), ("Parity", "1")]), 20_000.0);
 }
 

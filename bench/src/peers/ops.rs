@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ops_sdk::backend::{Backend, Configure, Context, EncodeError, Verdict};
 use ops_sdk::chunk::{Batch, Items};
@@ -15,7 +15,7 @@ use ops_sdk::prelude::*;
 
 use super::{MESSAGE, code, region, work};
 use crate::cases::{Case, Section, case};
-use crate::plan::{Outcome, Plan};
+use crate::plan::{Outcome, Plan, WARM};
 
 pub const CASES: &[Case] = &[
     case(Section::Counter, "ops-sdk", |plan| recorded(plan, |_| counter!("c", 1), |seen| seen.counted)),
@@ -31,6 +31,7 @@ pub const CASES: &[Case] = &[
     }),
     case(Section::Event, "ops-sdk", |plan| recorded(plan, event, |seen| seen.events)),
     case(Section::Flood, "ops-sdk", |plan| recorded(plan, event, |seen| seen.events)),
+    case(Section::Flood, "ops-sdk, paced 3 M/s", paced),
     case(Section::Off, "ops-sdk counter", |plan| off(plan, |_| counter!("c", 1))),
     case(Section::Off, "ops-sdk #[instrumented]", |plan| off(plan, |n| _ = black_box(measured(n)))),
     case(Section::Off, "ops-sdk event", |plan| off(plan, event)),
@@ -38,27 +39,61 @@ pub const CASES: &[Case] = &[
 ];
 
 /// What arrived at the seam.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Seen {
     counted: u64,
     samples: u64,
     events: u64,
 }
 
-/// A backend that adds up what it is given.
+/// A backend that adds up what it is given, and shows the sums with each push.
 #[derive(Clone, Default)]
-struct Sums(Arc<Mutex<Seen>>);
+struct Sums {
+    own: Seen,
+    shown: Arc<Mutex<Seen>>,
+}
+
+/// Events a second, over all threads.
+const PACE: u64 = 3_000_000;
 
 /// Long enough for everything; a flush ends as soon as all is through.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 fn recorded(plan: &Plan, call: impl Fn(u64) + Copy + Sync, pick: fn(&Seen) -> u64) -> Outcome {
+    run(plan, ops_sdk::init(), || call, pick)
+}
+
+/// Events at a steady pace, a millisecond's worth at a time, over one second.
+fn paced(plan: &Plan) -> Outcome {
+    let per_ms = PACE / plan.threads / 1000;
+    let make = || {
+        let mut due: Option<Instant> = None;
+        move |n: u64| {
+            if n >= WARM && (n - WARM).is_multiple_of(per_ms) {
+                let now = Instant::now();
+                let next = due.unwrap_or(now);
+                std::thread::sleep(next.saturating_duration_since(now));
+                due = Some(next + Duration::from_millis(1));
+            }
+            event(n);
+        }
+    };
+    // Of these a ring holds what comes while the flush thread sleeps, and is kept waiting for a processor.
+    run(plan, ops_sdk::init().ring_bytes_max(4 << 20), make, |seen| seen.events)
+}
+
+fn run<C: FnMut(u64)>(
+    plan: &Plan,
+    builder: ops_sdk::Builder,
+    make: impl Fn() -> C + Sync,
+    pick: fn(&Seen) -> u64,
+) -> Outcome {
     let sums = Sums::default();
-    let ops = ops_sdk::init().namespace("Bench").backend(sums.clone()).start();
+    let ops = builder.namespace("Bench").backend(sums.clone()).start();
     let ops = ops.unwrap_or_else(|error| panic!("{error}"));
-    let timing = plan.measure_in_bursts(|| call, |_| _ = ops.flush(DEADLINE));
+    let timing = plan.measure_in_bursts(make, |_| _ = ops.flush(DEADLINE));
     let dropped = ops.flush(DEADLINE).dropped;
-    timing.found(plan, sums.0.lock().map_or(0, |seen| pick(&seen))).dropped(dropped)
+    timing.found(plan, sums.shown.lock().map_or(0, |seen| pick(&seen))).dropped(dropped)
 }
 
 /// Nothing is started, as in a library that is used by a program without ops-sdk.
@@ -106,7 +141,7 @@ fn event(n: u64) {
 
 impl Sums {
     fn total(&self) -> u64 {
-        self.0.lock().map_or(u64::MAX, |seen| seen.counted + seen.samples + seen.events)
+        self.shown.lock().map_or(u64::MAX, |seen| seen.counted + seen.samples + seen.events)
     }
 }
 
@@ -142,7 +177,7 @@ impl Backend for Sums {
     }
 
     fn encode(&mut self, record: &Record<'_>, out: &mut Items) -> Result<(), EncodeError> {
-        let mut seen = self.0.lock().map_err(|error| EncodeError(error.to_string()))?;
+        let seen = &mut self.own;
         match &record.body {
             Body::Metric(metric) if metric.name.starts_with("ops.") => {} // its own
             Body::Metric(metric) => match metric.points {
@@ -159,6 +194,9 @@ impl Backend for Sums {
     }
 
     fn send(&mut self, _: &Batch, _: &mut Net) -> Verdict {
+        if let Ok(mut shown) = self.shown.lock() {
+            *shown = self.own;
+        }
         Verdict::Delivered
     }
 

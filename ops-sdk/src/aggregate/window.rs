@@ -64,8 +64,17 @@ impl Window {
                 self.merge(cell.series(), points, gauge.set_at);
             }
             Taken::Histogram(d) => self.merge(cell.series(), Points::Histogram(d), 0),
-            Taken::Calls { durations, untimed, labelled, errors, panics, cancelled, client_errors } => {
-                let calls = durations.count.saturating_add(untimed);
+            Taken::Calls {
+                durations,
+                timed,
+                untimed,
+                labelled,
+                errors,
+                panics,
+                cancelled,
+                client_errors,
+            } => {
+                let calls = timed.saturating_add(untimed);
                 self.add_outcomes(cell, calls.saturating_add(labelled));
                 self.add_calls(cell, calls, [errors, panics, cancelled, client_errors]);
                 self.add_durations(cell, durations);
@@ -269,6 +278,7 @@ mod tests {
             vec![],
             Taken::Calls {
                 durations,
+                timed: 4,
                 errors: 1,
                 panics: 1,
                 cancelled: 0,
@@ -295,6 +305,7 @@ mod tests {
         let durations = Distribution::default();
         let taken = |errors| Taken::Calls {
             durations: durations.clone(),
+            timed: 0,
             untimed: 3,
             labelled: 0,
             errors,
@@ -343,6 +354,7 @@ mod tests {
             durations.observe(2.0, 3);
             let taken = Taken::Calls {
                 durations,
+                timed: 3,
                 untimed: 0,
                 labelled: 0,
                 errors,

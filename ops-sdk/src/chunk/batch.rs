@@ -83,6 +83,26 @@ impl Items {
         self.items.iter().map(|item| (item, &self.buffer[item.bytes.clone()]))
     }
 
+    /// One item and its bytes.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<(&Item, &[u8])> {
+        self.items.get(index).map(|item| (item, &self.buffer[item.bytes.clone()]))
+    }
+
+    /// The items as one batch, in the order given.
+    #[must_use]
+    pub fn into_batch(self) -> Batch {
+        Batch { buffer: self.buffer, items: self.items }
+    }
+
+    /// No items, in the memory of a batch that is done with.
+    #[must_use]
+    pub fn reuse(batch: Batch) -> Items {
+        let mut items = Items { buffer: batch.buffer, items: batch.items, ..Items::default() };
+        items.clear();
+        items
+    }
+
     /// Forgets every item and keeps the memory.
     pub fn clear(&mut self) {
         self.items.clear();

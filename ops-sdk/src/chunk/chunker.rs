@@ -50,6 +50,31 @@ pub fn chunk(items: &Items, limits: &Limits, now_ms: u64) -> Chunked {
     chunked
 }
 
+/// Whether one push holds all items as they are, so that [`chunk`] would copy them into one batch: then
+/// [`Items::into_batch`] is the same without copying.
+#[must_use]
+pub fn is_one_push(items: &Items, limits: &Limits, now_ms: u64) -> bool {
+    let overhead =
+        items.len().saturating_mul(limits.item_overhead_bytes).saturating_add(limits.envelope_bytes);
+    if items.is_empty()
+        || items.len() > limits.push_items_max
+        || items.bytes().saturating_add(overhead) > limits.push_bytes_max
+    {
+        return false;
+    }
+    let (bytes_max, split) = (item_bytes_max(limits), limits.oversize == Oversize::Split);
+    let (mut first_ms, mut last_ms, mut sorted) = (u64::MAX, 0, true);
+    let whole = items.iter().all(|(item, bytes)| {
+        sorted &= last_ms <= item.time_ms;
+        (first_ms, last_ms) = (first_ms.min(item.time_ms), last_ms.max(item.time_ms));
+        bytes.len() <= bytes_max && !(split && bytes.starts_with(MARK))
+    });
+    whole
+        && (sorted || !limits.ordered)
+        && limits.span_ms_max.is_none_or(|span_ms_max| last_ms - first_ms < span_ms_max)
+        && [first_ms, last_ms].iter().all(|ms| outside_window(*ms, limits, now_ms).is_none())
+}
+
 /// One item of a batch to be: an item, or a part of one.
 struct Piece<'a> {
     item: &'a Item,

@@ -9,4 +9,4 @@ mod chunker;
 pub mod parts;
 
 pub use self::batch::{Batch, Item, Items};
-pub use self::chunker::{Chunked, chunk};
+pub use self::chunker::{Chunked, chunk, is_one_push};

@@ -47,7 +47,7 @@ pub(super) fn run(
         return Ok(());
     }
     writeln!(out, "store: {}\n", store.path().display())?;
-    functions(&read.functions).write(colour, out)?;
+    functions(&read.functions, &read.metrics).write(colour, out)?;
     metrics(&read.metrics, colour, out)?;
     levels(&read.levels).write(colour, out)?;
     books(&read.books, colour, out)?;
@@ -57,12 +57,15 @@ pub(super) fn run(
     Ok(())
 }
 
-fn functions(functions: &[FunctionStats]) -> Table {
-    let mut table = Table::new(&["FUNCTION", "CALLS", "ERRORS", "%", "P50", "P99", "TOTAL"]);
+/// With two columns more where a governor has told how it times each function and what that costs.
+fn functions(functions: &[FunctionStats], metrics: &[SeriesStats]) -> Table {
+    let governed = metrics.iter().any(is_of_the_governor);
+    let heads = ["FUNCTION", "CALLS", "ERRORS", "%", "P50", "P99", "TOTAL", "TIMED", "CPU"];
+    let mut table = Table::new(&heads[..if governed { 9 } else { 7 }]);
     let mut by_time: Vec<&FunctionStats> = functions.iter().collect();
     by_time.sort_by(|a, b| b.total_ms.total_cmp(&a.total_ms));
     for f in by_time {
-        table.row(vec![
+        let mut row = vec![
             f.function.clone(),
             count(f.calls),
             count(f.errors),
@@ -70,14 +73,40 @@ fn functions(functions: &[FunctionStats]) -> Table {
             duration(f.p50_ms),
             duration(f.p99_ms),
             duration(f.total_ms),
-        ]);
+        ];
+        let told = |name: &str| told_of(metrics, name, &f.function);
+        row.extend(governed.then(|| told("ops_sdk.timed_every").map_or_else(String::new, one_in)));
+        row.extend(
+            governed.then(|| told("ops_sdk.overhead").map_or_else(String::new, |p| format!("{p:.2} %"))),
+        );
+        table.row(row);
     }
     table
 }
 
+/// Whether a series is one of those by which the governor tells of a function.
+fn is_of_the_governor(series: &SeriesStats) -> bool {
+    matches!(series.name.as_str(), "ops_sdk.timed_every" | "ops_sdk.overhead")
+        && series.dimensions.iter().any(|(name, _)| name == "Function")
+}
+
+/// What the governor told last of a function, by any process.
+fn told_of(metrics: &[SeriesStats], name: &str, function: &str) -> Option<f64> {
+    let is_it = |series: &&SeriesStats| {
+        series.name == name
+            && series.dimensions.iter().any(|(key, value)| key == "Function" && value == function)
+    };
+    metrics.iter().filter(is_it).max_by_key(|series| series.last_window_ms)?.last
+}
+
+fn one_in(n: f64) -> String {
+    if n > 1.0 { format!("1 in {n}") } else { "all".to_owned() }
+}
+
 /// One table for each kind of metric. Dimensions that every series has are said once.
 fn metrics(all: &[SeriesStats], colour: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let metrics: Vec<&SeriesStats> = all.iter().filter(|series| !is_of_a_function(series)).collect();
+    let metrics: Vec<&SeriesStats> =
+        all.iter().filter(|series| !is_of_a_function(series) && !is_of_the_governor(series)).collect();
     let shared = shared_dimensions(all);
     let mut counters = Table::new(&["COUNTER", "TOTAL"]);
     let mut gauges = Table::new(&["GAUGE", "LAST", "MIN", "MAX"]);

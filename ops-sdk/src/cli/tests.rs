@@ -72,6 +72,22 @@ fn stats_are_tables() {
 }
 
 #[test]
+fn what_the_governor_tells_of_a_function_stands_beside_its_numbers() {
+    let mut seed = seeded();
+    let charge = ("Function", "shop::checkout::charge");
+    for (minute, name, told) in [(0, "timed_every", 2.0), (1, "timed_every", 64.0), (1, "overhead", 0.75)] {
+        let points = Points::Gauge { last: told, min: told, max: told, sum: told, count: 1 };
+        let name = if name == "overhead" { "ops_sdk.overhead" } else { "ops_sdk.timed_every" };
+        seed.metric(minute, name, charge, points);
+    }
+    let text = ops(&seed, &["stats"]).unwrap();
+    let charge = text.lines().find(|line| line.contains("::charge ")).unwrap_or_default();
+    assert!(charge.contains("1 in 64") && charge.ends_with("0.75 %"), "{text}");
+    assert_eq!(text.matches("ops_sdk.").count(), 0, "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= table::WIDTH), "{text}");
+}
+
+#[test]
 fn every_line_of_the_tables_fits_eighty_columns() {
     let text = ops(&seeded(), &["stats"]).unwrap();
     assert!(text.lines().all(|line| line.chars().count() <= table::WIDTH), "{text}");

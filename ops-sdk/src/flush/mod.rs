@@ -1,25 +1,24 @@
 //! The thread "ops-flush": takes what other threads wrote out of the arena, makes records of it and appends them to
 //! the journal, once for all backends. Events within 20 ms; metrics when their window ends, or when somebody asks.
 
+mod governor;
 mod losses;
+mod outbox;
 mod schedule;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::governor::Governor;
 use self::losses::Losses;
+use self::outbox::Outbox;
 use self::schedule::{OpenWindow, pause};
-use crate::aggregate::{self, Window};
+use crate::aggregate::Window;
 use crate::clock::{Anchor, Now};
 use crate::diag;
-use crate::encode::binary;
 use crate::hub::Hub;
-use crate::journal::FrameHead;
-use crate::model::{Body, Record, RecordId, Resolution};
+use crate::model::{Body, Resolution};
 use crate::record::{self, Reader};
-
-/// Bytes of records that are appended at one go.
-const APPEND_BYTES: usize = 1 << 20;
 
 /// What the flush thread works with.
 pub(crate) struct Flusher {
@@ -28,6 +27,7 @@ pub(crate) struct Flusher {
     window: Window,
     open: [OpenWindow; 2],
     losses: Losses,
+    governor: Option<Governor>,
     outbox: Outbox,
     /// The dimensions that every metric of this process has.
     dimensions: Vec<(String, String)>,
@@ -47,9 +47,16 @@ impl Flusher {
             window: Window::default(),
             open: [Resolution::Standard, Resolution::High].map(|resolution| OpenWindow::at(resolution, now)),
             losses: Losses::default(),
-            outbox: Outbox { process, seq: 0, payloads: Vec::new(), frames: Vec::new() },
+            governor: None,
+            outbox: Outbox::new(process),
             dimensions,
         }
+    }
+
+    /// Holds what measuring costs to this share of the CPU time that the process uses.
+    pub(crate) fn governed(mut self, budget: Option<f64>) -> Flusher {
+        self.governor = Governor::new(budget, Now::read());
+        self
     }
 
     /// Works until it is told to stop.
@@ -60,6 +67,7 @@ impl Flusher {
             let asked = self.hub.wait_to_flush(wait);
             let taken = self.take_events();
             let now = Now::read();
+            self.govern(now);
             self.close_windows(now, asked.is_some());
             self.hub.expire(now.unix_ms());
             if let Some(trouble) = self.hub.trouble() {
@@ -80,8 +88,8 @@ impl Flusher {
         let anchor = Anchor::read();
         let (hub, outbox) = (&self.hub, &mut self.outbox);
         let taken = self.reader.take_events(|site, frame| {
-            outbox.put(anchor.unix_ns(frame.ticks), Body::Log(aggregate::log(site, frame)));
-            if outbox.payloads.len() >= APPEND_BYTES {
+            outbox.event(site, anchor.unix_ns(frame.ticks), frame.value_bytes());
+            if outbox.is_full() {
                 outbox.send(hub);
             }
         });
@@ -91,6 +99,12 @@ impl Flusher {
             self.losses.note(&lost);
         }
         taken
+    }
+
+    fn govern(&mut self, now: Now) {
+        if let Some(governor) = self.governor.as_mut().filter(|governor| governor.is_due(now)) {
+            governor.govern(now, self.reader.calls());
+        }
     }
 
     /// Closes the windows that have ended, or all that are open.
@@ -115,48 +129,13 @@ impl Flusher {
             self.outbox.put(start_ms * 1_000_000, Body::Metric(metric));
         }
         if resolution == Resolution::Standard {
+            let said = self.governor.as_ref().map(|governor| governor.say(window_ms, &self.dimensions));
+            said.into_iter().flatten().for_each(|body| self.outbox.put(start_ms * 1_000_000, body));
             self.losses.note_books(&self.hub.books());
             for body in self.losses.say(window_ms, &self.dimensions) {
                 let is_metric = matches!(body, Body::Metric(_));
                 self.outbox.put(if is_metric { start_ms * 1_000_000 } else { now.unix_ns }, body);
             }
         }
-    }
-}
-
-/// Records on their way to the journal.
-struct Outbox {
-    process: u64,
-    seq: u64,
-    payloads: Vec<u8>,
-    /// Each frame's head, and where its payload ends.
-    frames: Vec<(FrameHead, usize)>,
-}
-
-impl Outbox {
-    /// Numbers a record and encodes it.
-    fn put(&mut self, time_ns: u64, body: Body<'_>) {
-        self.seq += 1;
-        let id = RecordId { process: self.process, seq: self.seq };
-        let record = Record { id, time_ns, body };
-        binary::encode(&record, &mut self.payloads);
-        let head = FrameHead { signal: record.signal(), time_ms: record.time_ms(), id };
-        self.frames.push((head, self.payloads.len()));
-    }
-
-    /// Appends what there is.
-    fn send(&mut self, hub: &Hub) {
-        if self.frames.is_empty() {
-            return;
-        }
-        let mut start = 0;
-        hub.append(self.frames.iter().map(|(head, end)| {
-            let payload = &self.payloads[start..*end];
-            start = *end;
-            (*head, payload)
-        }));
-        self.frames.clear();
-        self.payloads.clear();
-        self.payloads.shrink_to(4 * APPEND_BYTES);
     }
 }

@@ -14,7 +14,8 @@ fn hub(desks: &[&str]) -> Arc<Hub> {
 }
 
 fn append(hub: &Hub, count: u64) {
-    let head = |seq| FrameHead { signal: Signal::Log, time_ms: 1, id: RecordId { process: 1, seq } };
+    let head =
+        |seq| FrameHead { signal: Signal::Log, time_ms: 1, id: RecordId { process: 1, seq }, records: 1 };
     hub.append((0..count).map(|seq| (head(seq), &b"frame"[..])));
 }
 
@@ -22,7 +23,7 @@ fn settle(hub: &Hub, desk: usize, count: usize) {
     let mut run = Run::new();
     hub.read(desk, usize::MAX, count, &mut run);
     let upto = run.iter().last().expect("frames").0.end;
-    hub.settle(desk, upto, run.iter().map(|(frame, _)| (frame.head.signal, Fate::Delivered)));
+    hub.settle(desk, upto, run.iter().map(|(frame, _)| (frame.head.signal, Fate::Delivered, 1)));
 }
 
 /// Waits until a flush was asked for, and says that it is done.
@@ -84,7 +85,7 @@ fn a_thread_that_was_left_behind_settles_nothing() {
     let second = open();
     settle(&second, 0, 8);
     let upto = run.iter().last().expect("frames").0.end;
-    first.settle(0, upto, run.iter().map(|(frame, _)| (frame.head.signal, Fate::Delivered)));
+    first.settle(0, upto, run.iter().map(|(frame, _)| (frame.head.signal, Fate::Delivered, 1)));
     append(&first, 3);
     drop(first);
     drop(second);

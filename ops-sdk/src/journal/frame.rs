@@ -1,12 +1,13 @@
 //! Frames and segment headers as bytes. Pure.
 //!
-//! A frame is a head of 59 bytes and the payload. The head has a checksum of its own, so that a damaged payload
-//! still tells its kind and where the next frame begins. It also says how many frames of each kind stand before
-//! it in the segment: when frames before it cannot be read, their number and kinds are still known. Checksums
-//! are seeded with the segment's base, so that a block of another segment never passes for one of this.
+//! A frame is a head of 63 bytes and the payload: one record, or a block of records of one kind. The head has a
+//! checksum of its own, so that a damaged payload still tells its kind, its number of records and where the next
+//! frame begins. It also says how many records of each kind stand before it in the segment: when frames before it
+//! cannot be read, the number and kinds of their records are still known. Checksums are seeded with the segment's
+//! base, so that a frame of another segment never passes for one of this.
 //!
 //! All numbers are little-endian:
-//! `F9 A6 · signal u8 · payload bytes u32 · time_ms u64 · process u64 · seq u64 · frames before 5×u32 ·
+//! `F9 A6 · signal u8 · payload bytes u32 · time_ms u64 · process u64 · seq u64 · records u32 · records before 5×u32 ·
 //! payload CRC-32 · head CRC-32 · payload`.
 
 use crc32fast::Hasher;
@@ -17,30 +18,32 @@ use crate::model::{RecordId, Signal};
 /// How a frame begins. The first byte does not occur in UTF-8, so text is never taken for a frame.
 pub(super) const MARKER: [u8; 2] = [0xF9, 0xA6];
 /// Bytes of a frame before its payload.
-pub(super) const HEAD_BYTES: usize = 59;
+pub(super) const HEAD_BYTES: usize = 63;
 /// Bytes of a segment before its first frame: its header, twice, so that one bad byte leaves the other.
 pub(super) const HEADER_BYTES: usize = 2 * HEADER_COPY_BYTES;
 
 const HEADER_COPY_BYTES: usize = 4 + 4 + POSITION_BYTES + 4;
 const MAGIC: [u8; 4] = *b"OPSJ";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What the journal knows of a frame beside its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameHead {
-    /// The kind of record.
+    /// The kind of its records.
     pub signal: Signal,
-    /// When it happened, in milliseconds since the Unix epoch.
+    /// When the latest of them happened, in milliseconds since the Unix epoch.
     pub time_ms: u64,
-    /// The record's identity.
+    /// The identity of the first; the others have the numbers that follow.
     pub id: RecordId,
+    /// How many records it holds, at least 1.
+    pub records: u32,
 }
 
 /// The head of a frame that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) frame: FrameHead,
-    /// Frames of each kind before it in the segment.
+    /// Records of each kind before it in the segment.
     pub(super) before: Tally<u32>,
     pub(super) payload_bytes: usize,
     payload_crc: u32,
@@ -52,7 +55,7 @@ impl Head {
         crc32fast::hash(payload) == self.payload_crc
     }
 
-    /// The frame's number in the segment, from 0.
+    /// The number of its first record in the segment, from 0.
     pub(super) fn number(&self) -> u64 {
         self.before.iter().map(|n| u64::from(*n)).sum()
     }
@@ -68,6 +71,7 @@ pub(super) fn write(out: &mut Vec<u8>, base: u64, before: &Tally<u32>, head: &Fr
     for number in [head.time_ms, head.id.process, head.id.seq] {
         out.extend_from_slice(&number.to_le_bytes());
     }
+    out.extend_from_slice(&head.records.to_le_bytes());
     for n in before {
         out.extend_from_slice(&n.to_le_bytes());
     }
@@ -86,14 +90,20 @@ pub(super) fn parse(bytes: &[u8], base: u64) -> Option<Head> {
     let time_ms = u64::from_le_bytes(take(&mut rest)?);
     let id =
         RecordId { process: u64::from_le_bytes(take(&mut rest)?), seq: u64::from_le_bytes(take(&mut rest)?) };
+    let records = u32::from_le_bytes(take(&mut rest)?);
     let mut before = [0; Signal::COUNT];
     for n in &mut before {
         *n = u32::from_le_bytes(take(&mut rest)?);
     }
     let payload_crc = u32::from_le_bytes(take(&mut rest)?);
     let intact = u32::from_le_bytes(take(&mut rest)?) == seeded_crc(base, covered);
-    let frame = FrameHead { signal: Signal::from_u8(signal)?, time_ms, id };
-    intact.then_some(Head { frame, before, payload_bytes: usize::try_from(payload_bytes).ok()?, payload_crc })
+    let frame = FrameHead { signal: Signal::from_u8(signal)?, time_ms, id, records };
+    (intact && records > 0).then_some(Head {
+        frame,
+        before,
+        payload_bytes: usize::try_from(payload_bytes).ok()?,
+        payload_crc,
+    })
 }
 
 /// What the header of a segment says.
@@ -154,7 +164,7 @@ mod tests {
     use super::*;
 
     const HEAD: FrameHead =
-        FrameHead { signal: Signal::Audit, time_ms: 7, id: RecordId { process: 8, seq: 9 } };
+        FrameHead { signal: Signal::Audit, time_ms: 7, id: RecordId { process: 8, seq: 9 }, records: 3 };
 
     fn frame() -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -197,10 +207,10 @@ mod tests {
             assert_eq!(parse_header(&bad), Header::Base(base), "byte {i}");
         }
         let mut later = bytes;
-        later[4] = 2;
+        later[4] = 3;
         let crc = crc32fast::hash(&later[..HEADER_COPY_BYTES - 4]);
         later[HEADER_COPY_BYTES - 4..HEADER_COPY_BYTES].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(parse_header(&later), Header::Foreign(2));
+        assert_eq!(parse_header(&later), Header::Foreign(3));
         assert_eq!(parse_header(&bytes[..HEADER_COPY_BYTES - 1]), Header::Damaged);
     }
 }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::cursor::Cursor;
+use super::frame::{FrameHead, Head};
 use super::position::Position;
 use super::run::Run;
 use super::scan::Found;
@@ -26,14 +27,15 @@ pub(super) type Place = (u64, u64);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Room {
     pub(super) bytes_max: usize,
-    pub(super) frames_max: usize,
+    pub(super) records_max: usize,
 }
 
 impl Room {
-    /// Whether a run may not have one more payload of this size. An empty run may have any.
-    fn is_full(&self, run: &Run, bytes: usize) -> bool {
-        !run.is_empty()
-            && (run.len() >= self.frames_max || run.bytes().saturating_add(bytes) > self.bytes_max)
+    /// Whether a run may not have one more frame like this. An empty run may have any.
+    fn is_full(&self, run: &Run, head: &Head) -> bool {
+        let records = run.len().saturating_add(head.frame.records as usize);
+        let bytes = run.bytes().saturating_add(head.payload_bytes);
+        !run.is_empty() && (records > self.records_max || bytes > self.bytes_max)
     }
 }
 
@@ -122,7 +124,9 @@ impl Line {
             if !at.is_before(&end) {
                 break;
             }
-            if pass_to(cursor, &at) && !take(cursor, &at, &found, room, out, |found| scan.payload(found)) {
+            if pass_to(cursor, &at, &found.head.frame)
+                && !take(cursor, &at, &found, room, out, |found| scan.payload(found))
+            {
                 return Ok(scan.source.failed.take());
             }
             *place = (base, found.payload.end);
@@ -140,9 +144,14 @@ impl Line {
             return saved;
         };
         let Ok(scan) = segment.scan() else { return saved };
-        let mut positions = scan.map(|found| segment.base.plus(&found.head.before));
-        let next = positions.find(|at| !at.is_before(&saved)).unwrap_or(self.end);
-        if next.ordinal() == saved.ordinal() {
+        let mut frames = scan.map(|found| (segment.base.plus(&found.head.before), found.head.frame));
+        let found = frames.find(|(at, frame)| saved.is_before(&behind(at, frame)));
+        let next = found.map_or(self.end, |(at, _)| at);
+        if let Some((at, frame)) = found
+            && !saved.is_before(&at)
+        {
+            at.after(frame.signal, saved.ordinal() - at.ordinal())
+        } else if next.ordinal() == saved.ordinal() {
             next
         } else if segment.base.is_within(&saved) && saved.is_within(&next) {
             saved
@@ -152,15 +161,20 @@ impl Line {
     }
 }
 
-/// Counts as lost what lies before a frame, and says whether the frame is still to be read.
-fn pass_to(cursor: &mut Cursor, at: &Position) -> bool {
+/// The position behind a frame that stands at `at`.
+fn behind(at: &Position, frame: &FrameHead) -> Position {
+    at.after(frame.signal, u64::from(frame.records))
+}
+
+/// Counts as lost what lies before a frame, and says whether any of the frame is still to be read.
+fn pass_to(cursor: &mut Cursor, at: &Position, frame: &FrameHead) -> bool {
     if cursor.next().is_before(at) {
         cursor.lose(*at, Loss::Damaged);
     }
-    cursor.next().ordinal() == at.ordinal()
+    cursor.next().is_before(&behind(at, frame))
 }
 
-/// Takes the frame at which the cursor stands, unless the run is full.
+/// Takes the frame that the cursor stands at or within, unless the run is full.
 fn take<'a>(
     cursor: &mut Cursor,
     at: &Position,
@@ -169,17 +183,17 @@ fn take<'a>(
     out: &mut Run,
     payload: impl FnOnce(&Found) -> Option<&'a [u8]>,
 ) -> bool {
-    let (frame, after) = (found.head.frame, at.after(found.head.frame.signal));
+    let (frame, after) = (found.head.frame, behind(at, &found.head.frame));
     if !cursor.accepts(frame.signal) {
         cursor.advance(after);
         return true;
     }
-    if room.is_full(out, found.head.payload_bytes) {
+    if room.is_full(out, &found.head) {
         return false;
     }
     match payload(found) {
         Some(bytes) => {
-            out.push(frame, bytes, after);
+            out.push(frame, bytes, *at, cursor.next(), after);
             cursor.advance(after);
         }
         None => cursor.lose(after, Loss::Damaged),

@@ -49,6 +49,8 @@ const WAITING_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const COMMIT_BYTES: u64 = 64 * 1024;
 /// A segment's frames are numbered with 32 bits.
 const SEGMENT_BYTES_LIMIT: u64 = 1 << 30;
+/// Memory is kept for the next segment while one is filled in less than this.
+const SPARE_AGE_MS: u64 = 10_000;
 /// At a bound an eighth of the journal goes, of its bytes or of its age.
 const SEGMENTS_MIN: u32 = 8;
 
@@ -84,12 +86,12 @@ pub struct CursorKey(usize);
 pub struct Attached {
     /// Its name from here on.
     pub key: CursorKey,
-    /// Frames of each kind that earlier processes recorded and that were not settled. The books open with them as
+    /// Records of each kind that earlier processes recorded and that were not settled. The books open with them as
     /// recorded: they are pending, or the next [`Journal::evicted`] says how they were lost.
     pub carried: [u64; Signal::COUNT],
 }
 
-/// Frames that were lost to one backend.
+/// Records that were lost to one backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evicted {
     /// Whose they were.
@@ -130,6 +132,8 @@ pub struct Journal {
     /// Everything before was handed to the system.
     handed: Position,
     trouble: Option<String>,
+    /// In memory mode, the memory of the last segment that went: while much is recorded it serves the next.
+    spare: Vec<u8>,
 }
 
 impl Journal {
@@ -159,6 +163,7 @@ impl Journal {
             commit_at: COMMIT_BYTES,
             waiting_bytes_max: WAITING_BYTES_MAX,
             trouble: None,
+            spare: Vec::new(),
         };
         Ok((journal, opened))
     }
@@ -187,7 +192,7 @@ impl Journal {
     pub fn append(&mut self, head: FrameHead, payload: &[u8]) {
         let at = self.line.end;
         if bytes_alone(payload) > self.settings.bytes_max || u32::try_from(payload.len()).is_err() {
-            self.leave_gap(at, head.signal);
+            self.leave_gap(at, &head);
             return;
         }
         if !self.has_room(&head, payload) {
@@ -197,7 +202,7 @@ impl Journal {
             let before = segment.bytes();
             segment.append(&at, &head, payload);
             self.bytes += segment.bytes() - before;
-            self.line.end = at.after(head.signal);
+            self.line.end = at.after(head.signal, u64::from(head.records));
             if segment.memory_bytes() >= self.commit_at {
                 self.commit();
             }
@@ -236,14 +241,14 @@ impl Journal {
         rows.collect()
     }
 
-    /// Copies out the frames that come next for this backend, in order: at most `frames_max` with at most `bytes_max`
-    /// bytes of payload, but one at least if there is one. Each read goes on where the one before ended, so the
+    /// Copies out the frames that come next for this backend, in order: at most `records_max` records with at most
+    /// `bytes_max` bytes of payload, but one frame at least if there is one. Each read goes on where the one before ended, so the
     /// caller keeps a run until it is settled; [`Journal::rewind`] starts over at what is not.
-    pub fn read(&mut self, key: CursorKey, bytes_max: usize, frames_max: usize, out: &mut Run) {
+    pub fn read(&mut self, key: CursorKey, bytes_max: usize, records_max: usize, out: &mut Run) {
         out.clear();
         self.commit();
         let Some(reader) = self.readers.get_mut(key.0) else { return };
-        let room = Room { bytes_max, frames_max };
+        let room = Room { bytes_max, records_max };
         match self.line.read(&mut reader.cursor, &mut reader.place, room, out) {
             Ok(None) => {}
             Ok(Some(error)) | Err(error) => self.note_segment_error(&error),
@@ -272,7 +277,7 @@ impl Journal {
         self.settle();
     }
 
-    /// How many frames of this kind the journal holds for this backend, those included that it has read and not
+    /// How many records of this kind the journal holds for this backend, those included that it has read and not
     /// settled.
     #[must_use]
     pub fn pending(&self, key: CursorKey, signal: Signal) -> u64 {
@@ -280,7 +285,7 @@ impl Journal {
         reader.map_or(0, |reader| reader.cursor.pending(&self.line.end)[signal as usize])
     }
 
-    /// How many of the frames that the journal holds for this backend would go with the process: all of them in memory,
+    /// How many of the records that the journal holds for this backend would go with the process: all of them in memory,
     /// and on disk those that the disk has not taken.
     #[must_use]
     pub fn unkept(&self, key: CursorKey) -> u64 {
@@ -290,7 +295,7 @@ impl Journal {
         pending(&self.line.end).saturating_sub(kept)
     }
 
-    /// Where the next frame will stand.
+    /// Where the next record will stand.
     #[must_use]
     pub fn end(&self) -> Position {
         self.line.end
@@ -305,6 +310,11 @@ impl Journal {
 
     /// Lets go of segments whose frames are all older than `age_max`, as of `now_ms` since the Unix epoch.
     pub fn expire(&mut self, now_ms: u64) {
+        let begun_ms =
+            self.line.segments.back().and_then(|segment| segment.times).map_or(0, |(first, _)| first);
+        if begun_ms.saturating_add(SPARE_AGE_MS) < now_ms {
+            self.spare = Vec::new();
+        }
         let age_ms = u64::try_from(self.settings.age_max.as_millis()).unwrap_or(u64::MAX);
         while let Some(segment) = self.line.segments.front() {
             match segment.times {

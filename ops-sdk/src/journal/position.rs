@@ -1,11 +1,11 @@
-//! Where something is in the journal: how many frames of each kind stand before it, since the journal began.
+//! Where something is in the journal: how many records of each kind stand before it, since the journal began.
 //!
-//! The sum is the frame's ordinal. Keeping it by kind makes every question of the books a subtraction: what is
-//! pending, what went with an evicted segment, and of which kind the frames were that can no longer be read.
+//! The sum is the record's ordinal. Keeping it by kind makes every question of the books a subtraction: what is
+//! pending, what went with an evicted segment, and of which kind the records were that can no longer be read.
 
 use crate::model::Signal;
 
-/// A place between two frames. Never goes back, not even across restarts.
+/// A place between two records. Never goes back, not even across restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {
     before: Tally<u64>,
@@ -18,19 +18,19 @@ pub(super) type Tally<N> = [N; Signal::COUNT];
 pub(super) const POSITION_BYTES: usize = 8 * Signal::COUNT;
 
 impl Position {
-    /// The ordinal of the frame that follows: 1 for the first of the journal.
+    /// The ordinal of the record that follows: 1 for the first of the journal.
     #[must_use]
     pub fn ordinal(&self) -> u64 {
         self.before.iter().fold(1, |sum, n| sum.saturating_add(*n))
     }
 
-    /// Past a frame of this kind that stands here.
-    pub(super) fn after(mut self, signal: Signal) -> Position {
-        self.before[signal as usize] = self.before[signal as usize].saturating_add(1);
+    /// Past as many records of this kind.
+    pub(super) fn after(mut self, signal: Signal, records: u64) -> Position {
+        self.before[signal as usize] = self.before[signal as usize].saturating_add(records);
         self
     }
 
-    /// This many frames further.
+    /// This many records further.
     pub(super) fn plus(mut self, frames: &Tally<u32>) -> Position {
         for (sum, n) in self.before.iter_mut().zip(frames) {
             *sum = sum.saturating_add(u64::from(*n));
@@ -38,13 +38,13 @@ impl Position {
         self
     }
 
-    /// The position of this ordinal, the frames of unknown kind before it taken for logs, the commonest kind.
+    /// The position of this ordinal, the records of unknown kind before it taken for logs, the commonest kind.
     pub(super) fn guess(mut self, ordinal: u64) -> Position {
         self.before[Signal::Log as usize] += ordinal.saturating_sub(self.ordinal());
         self
     }
 
-    /// How many frames of each kind lie between an earlier position and this one.
+    /// How many records of each kind lie between an earlier position and this one.
     pub(super) fn since(&self, earlier: &Position) -> Tally<u64> {
         std::array::from_fn(|i| self.before[i].saturating_sub(earlier.before[i]))
     }
@@ -54,7 +54,7 @@ impl Position {
         self.ordinal() < other.ordinal()
     }
 
-    /// Whether no kind counts more frames here than there. Positions of one journal are always so, one way round.
+    /// Whether no kind counts more records here than there. Positions of one journal are always so, one way round.
     pub(super) fn is_within(&self, other: &Position) -> bool {
         self.before.iter().zip(&other.before).all(|(here, there)| here <= there)
     }

@@ -18,11 +18,11 @@ use crate::model::Signal;
 /// What was found when the journal was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Opened {
-    /// Whole frames.
-    pub frames: u64,
-    /// Frames that stood between or after these and cannot be read. Each backend that had not passed them is told so when
-    /// it comes to them.
-    pub damaged_frames: u64,
+    /// Records in whole frames.
+    pub records: u64,
+    /// Records that stood between or after these and cannot be read. Each backend that had not passed them is told so
+    /// when it comes to them.
+    pub damaged_records: u64,
     /// Bytes after the last frame that were no whole frame, as a process leaves them that is killed while it
     /// writes. They are cut off.
     pub torn_bytes: u64,
@@ -32,8 +32,8 @@ pub struct Opened {
 struct Survey {
     header: Header,
     bytes: u64,
-    frames: u64,
-    /// Frames of each kind up to and with the last that has a whole head.
+    records: u64,
+    /// Records of each kind up to and with the last that has a whole head.
     last: Tally<u32>,
     /// Where that one ends.
     frames_end: u64,
@@ -48,7 +48,7 @@ pub(super) fn recover(folder: &Path, cursors: &Path) -> Result<(Line, Opened), E
     let (count, last) = (files.len(), files.len().saturating_sub(1));
     for (index, (ordinal, path)) in files.into_iter().enumerate() {
         let survey = survey(&path, ordinal)?;
-        opened.frames += survey.frames;
+        opened.records += survey.records;
         if index == last {
             opened.torn_bytes = cut(&path, &survey);
         }
@@ -60,7 +60,7 @@ pub(super) fn recover(folder: &Path, cursors: &Path) -> Result<(Line, Opened), E
     }
     line.end = end;
     let stood = line.end.ordinal() - line.start().ordinal();
-    opened.damaged_frames = stood.saturating_sub(opened.frames);
+    opened.damaged_records = stood.saturating_sub(opened.records);
     Ok((line, opened))
 }
 
@@ -82,7 +82,7 @@ fn survey(path: &Path, ordinal: u64) -> Result<Survey, Error> {
     let start = source.get(0..bytes.min(HEADER_BYTES as u64)).map_or(Header::Damaged, parse_header);
     if let Header::Foreign(version) = start {
         let problem =
-            std::io::Error::other(format!("written in form {version} by a later version of the SDK"));
+            std::io::Error::other(format!("written in form {version} by another version of the SDK"));
         return Err(path_error("read", path, "give another directory, or run that version", problem));
     }
     Ok(walk(start, bytes, Scan::new(source, ordinal)))
@@ -90,12 +90,14 @@ fn survey(path: &Path, ordinal: u64) -> Result<Survey, Error> {
 
 fn walk(header: Header, bytes: u64, mut scan: Scan<'_>) -> Survey {
     let frames_end = bytes.min(HEADER_BYTES as u64);
-    let mut survey = Survey { header, bytes, frames: 0, last: [0; Signal::COUNT], frames_end, times: None };
+    let mut survey = Survey { header, bytes, records: 0, last: [0; Signal::COUNT], frames_end, times: None };
     while let Some(found) = scan.next() {
         let frame = found.head.frame;
-        survey.frames += u64::from(scan.payload(&found).is_some());
+        let whole = scan.payload(&found).is_some();
+        survey.records += if whole { u64::from(frame.records) } else { 0 };
         survey.last = found.head.before;
-        survey.last[frame.signal as usize] += 1;
+        let last = &mut survey.last[frame.signal as usize];
+        *last = last.saturating_add(frame.records);
         survey.frames_end = found.payload.end;
         let (first, latest) = survey.times.unwrap_or((frame.time_ms, frame.time_ms));
         survey.times = Some((first, latest.max(frame.time_ms)));

@@ -1,4 +1,4 @@
-//! Frames copied out of the journal for one backend.
+//! Frames copied out of the journal for one backend, and their records by their place in the run, from 0.
 
 use std::ops::Range;
 
@@ -10,8 +10,14 @@ use super::position::Position;
 pub struct RunFrame {
     /// What the journal knows of it.
     pub head: FrameHead,
+    /// Records at its start that were read before, and are not this run's. All others are.
+    pub skip: u32,
+    /// The places of its records in the run.
+    pub places: Range<usize>,
     /// The position behind it: acknowledging this settles the frame and all before it.
     pub end: Position,
+    /// The position of its first record that is this run's.
+    start: Position,
     bytes: Range<usize>,
 }
 
@@ -23,6 +29,14 @@ pub struct Run {
     end: Position,
 }
 
+impl RunFrame {
+    /// The position behind its record at this place of the run.
+    #[must_use]
+    pub fn behind(&self, place: usize) -> Position {
+        self.start.after(self.head.signal, (place + 1).saturating_sub(self.places.start) as u64)
+    }
+}
+
 impl Run {
     /// No frames.
     #[must_use]
@@ -30,10 +44,10 @@ impl Run {
         Run::default()
     }
 
-    /// How many frames there are.
+    /// How many records there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.frames.len()
+        self.frames.last().map_or(0, |frame| frame.places.end)
     }
 
     /// Whether there are none.
@@ -59,16 +73,38 @@ impl Run {
         self.frames.iter().map(|frame| (frame, &self.buffer[frame.bytes.clone()]))
     }
 
+    /// Each frame that has records at these places, and those of the places that are its own.
+    pub fn within(&self, places: Range<usize>) -> impl Iterator<Item = (&RunFrame, Range<usize>)> {
+        let first = self.frames.partition_point(|frame| frame.places.end <= places.start);
+        let inside = self.frames[first..].iter().take_while(move |frame| frame.places.start < places.end);
+        inside.map(move |frame| {
+            let (start, end) = (frame.places.start.max(places.start), frame.places.end.min(places.end));
+            (frame, start..end)
+        })
+    }
+
     /// Forgets every frame and keeps the memory.
     pub fn clear(&mut self) {
         self.buffer.clear();
         self.frames.clear();
     }
 
-    pub(super) fn push(&mut self, head: FrameHead, payload: &[u8], end: Position) {
-        let start = self.buffer.len();
+    /// Adds a frame whose records from `start` on are this run's; `at` and `end` are before and behind it.
+    pub(super) fn push(
+        &mut self,
+        head: FrameHead,
+        payload: &[u8],
+        at: Position,
+        start: Position,
+        end: Position,
+    ) {
+        let from = self.buffer.len();
         self.buffer.extend_from_slice(payload);
-        self.frames.push(RunFrame { head, end, bytes: start..self.buffer.len() });
+        let skip =
+            u32::try_from(start.ordinal().saturating_sub(at.ordinal())).unwrap_or(u32::MAX).min(head.records);
+        let places = self.len()..self.len() + (head.records - skip) as usize;
+        let start = at.after(head.signal, u64::from(skip));
+        self.frames.push(RunFrame { head, skip, places, end, start, bytes: from..self.buffer.len() });
     }
 
     pub(super) fn ends_at(&mut self, end: Position) {

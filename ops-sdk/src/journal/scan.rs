@@ -108,7 +108,7 @@ pub(super) struct Scan<'a> {
     pub(super) source: Source<'a>,
     base: u64,
     at: u64,
-    /// The least number that the next frame may have. Keeps out copies of earlier frames.
+    /// The least number that the next record may have. Keeps out copies of earlier frames.
     least: u64,
 }
 
@@ -146,7 +146,7 @@ impl Iterator for Scan<'_> {
         while self.at < self.source.len() {
             if let Some(found) = self.frame_here() {
                 self.at = found.payload.end;
-                self.least = found.head.number() + 1;
+                self.least = found.head.number() + u64::from(found.head.frame.records);
                 return Some(found);
             }
             self.at = self.source.next_marker(self.at + 1);

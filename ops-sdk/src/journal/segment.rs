@@ -50,6 +50,19 @@ impl Segment {
         }
     }
 
+    /// The same, empty as it is, in memory that was used before.
+    pub(super) fn within(mut self, mut memory: Vec<u8>) -> Segment {
+        memory.clear();
+        memory.extend_from_slice(&self.tail);
+        self.tail = memory;
+        self
+    }
+
+    /// Its memory, to be used again.
+    pub(super) fn take_memory(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.tail)
+    }
+
     /// The place of frames that are gone.
     pub(super) fn gone(base: Position, loss: Loss) -> Segment {
         Segment { gone: Some(loss), tail: Vec::new(), ..Segment::new(base, None) }

@@ -6,14 +6,21 @@ use std::path::Path;
 use super::lock::STATE_DIR;
 use super::position::Position;
 use super::segment::Segment;
-use super::{CursorKey, Journal};
+use super::{CursorKey, FrameHead, Journal, SPARE_AGE_MS};
 use crate::ledger::Loss;
-use crate::model::Signal;
 
 impl Journal {
     pub(super) fn roll(&mut self, at: Position) {
         self.seal();
-        let segment = Segment::new(at, self.folders.as_ref().map(|(segments, _)| segments.as_path()));
+        let folder = self.folders.as_ref().map(|(segments, _)| segments.as_path());
+        let mut memory = std::mem::take(&mut self.spare);
+        let filled_ms =
+            self.line.segments.back().and_then(|segment| segment.times).map(|(first, last)| last - first);
+        if folder.is_none() && filled_ms.is_some_and(|ms| ms < SPARE_AGE_MS) {
+            // It will be filled as fast: growing step by step would copy it over and over.
+            memory.reserve(usize::try_from(self.settings.segment_bytes_max).unwrap_or(0));
+        }
+        let segment = Segment::new(at, folder).within(memory);
         self.bytes += segment.bytes();
         self.line.segments.push_back(segment);
         self.growing = true;
@@ -29,9 +36,9 @@ impl Journal {
     }
 
     /// One frame that no journal of this size can hold.
-    pub(super) fn leave_gap(&mut self, at: Position, signal: Signal) {
+    pub(super) fn leave_gap(&mut self, at: Position, head: &FrameHead) {
         self.seal();
-        self.line.end = at.after(signal);
+        self.line.end = at.after(head.signal, u64::from(head.records));
         if self.line.segments.back().is_none_or(|segment| segment.gone != Some(Loss::JournalFull)) {
             self.line.segments.push_back(Segment::gone(at, Loss::JournalFull));
         }
@@ -123,6 +130,9 @@ impl Journal {
         if let Some(mut segment) = self.line.segments.pop_front() {
             self.bytes -= segment.bytes();
             self.growing &= !self.line.segments.is_empty();
+            if self.folders.is_none() {
+                self.spare = segment.take_memory();
+            }
             let discarded = segment.discard();
             self.note_discard(discarded);
         }

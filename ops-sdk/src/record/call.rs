@@ -2,7 +2,7 @@
 //! the function. What stands in the user's function is one word and a branch; the rest is not inlined there.
 
 use super::cell::{HistogramCell, MISHAPS};
-use super::metric::{observe_cell, warm_cell, with_cell, with_cell_by, with_cell_cold};
+use super::metric::{observe_any, observe_cell, warm_cell, with_cell, with_cell_by, with_cell_cold};
 use super::outcome::{Ending, How};
 use super::{Label, Site, on, sample, stamp};
 use crate::clock::Ticks;
@@ -49,34 +49,77 @@ pub(super) const OFF: Ticks = 0;
 /// The call was counted when it began, and is not timed.
 pub(super) const UNTIMED: Ticks = 1;
 
+/// Set in the word of a call that was chosen among others. What it stands for is in the five bits below.
+const CHOSEN: Ticks = 1 << 63;
+const THINNED_AT: u32 = 58;
+/// The ticks that are left: they go round every few years, and their differences with them.
+const TICKS: Ticks = (1 << THINNED_AT) - 1;
+
 /// Begins a call: reads the clock, unless recording is off or this call is not to be timed.
 #[inline(always)]
 pub fn enter(site: &'static Site) -> Call {
     let start = if !on() {
         OFF
-    } else if site.timed_every() <= 1 || is_timed(site) {
+    } else if site.timed_every() <= 1 {
         stamp::ticks()
     } else {
-        UNTIMED
+        begin(site)
     };
     Call { site, start }
 }
 
-/// Whether this call is one to be timed; if not, it is counted.
+/// Begins a call of a site of which not all calls are timed.
 #[inline(always)]
-pub(super) fn is_timed(site: &'static Site) -> bool {
+pub(super) fn begin(site: &'static Site) -> Ticks {
     match warm_cell(site) {
-        Some(cell) => sample::is_timed(cell, site.timed_every()),
-        None => is_timed_cold(site),
+        Some(cell) => begin_in(site, cell),
+        None => begin_cold(site),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn is_timed_cold(site: &'static Site) -> bool {
-    let mut timed = false;
-    with_cell_cold(site, |cell: &HistogramCell| timed = sample::is_timed(cell, site.timed_every()));
-    timed
+fn begin_cold(site: &'static Site) -> Ticks {
+    let mut start = UNTIMED;
+    with_cell_cold(site, |cell| start = begin_in(site, cell));
+    start
+}
+
+/// Begins such a call, which is counted in `cell`.
+#[inline(always)]
+pub(super) fn begin_in(site: &Site, cell: &HistogramCell) -> Ticks {
+    sample::is_timed(site, cell).map_or(UNTIMED, begin_chosen)
+}
+
+#[cold]
+#[inline(never)]
+fn begin_chosen(thinned: u32) -> Ticks {
+    CHOSEN | u64::from(thinned) << THINNED_AT | (stamp::ticks() & TICKS)
+}
+
+/// How long a call took, and of how many calls it is the one that was timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Timed {
+    ticks: u64,
+    weight: u32,
+}
+
+/// How long a call took that began so, if it was timed.
+#[inline(always)]
+pub(super) fn timed(site: &Site, start: Ticks) -> Option<Timed> {
+    if start & CHOSEN != 0 {
+        return Some(chosen(site, start, stamp::ticks()));
+    }
+    (start != UNTIMED).then(|| Timed { ticks: stamp::between(start, stamp::ticks()), weight: 1 })
+}
+
+#[allow(clippy::cast_possible_truncation)] // five bits
+fn chosen(site: &Site, start: Ticks, end: Ticks) -> Timed {
+    let ticks = end.wrapping_sub(start) & TICKS;
+    let thinned = (start >> THINNED_AT) as u32 & 31;
+    // The wrong way round is more than half way round.
+    let ticks = if ticks > TICKS / 2 { 0 } else { ticks };
+    Timed { ticks, weight: site.sample.max(1).checked_shl(thinned).unwrap_or(u32::MAX) }
 }
 
 impl Call {
@@ -112,6 +155,9 @@ fn abandoned(site: &'static Site, start: Ticks) {
 /// Ends a call that was timed and went well. Not inlined: what is measured keeps its registers, and its size.
 #[inline(never)]
 fn finish(site: &'static Site, start: Ticks) {
+    if start & CHOSEN != 0 {
+        return finish_otherwise(site, start, None, None);
+    }
     let ticks = stamp::between(start, stamp::ticks());
     match warm_cell(site) {
         Some(cell) => observe_cell(cell, in_units(site, ticks)),
@@ -128,20 +174,14 @@ fn finish_cold(site: &'static Site, ticks: u64) {
 /// Ends a call of any kind.
 #[inline(never)]
 fn finish_otherwise(site: &'static Site, start: Ticks, mishap: Option<Mishap>, label: Option<&'static str>) {
-    let ticks = elapsed(start);
+    let timed = timed(site, start);
     match label {
-        None => with_cell(site, |cell| count_call(site, cell, mishap, ticks)),
+        None => with_cell(site, |cell| count_call(site, cell, mishap, timed)),
         // One value more than the site has keys: the reader knows it for the label.
         Some(label) => {
-            with_cell_by(site, &[Label::Str(label)], |cell| count_labelled(site, cell, mishap, ticks));
+            with_cell_by(site, &[Label::Str(label)], |cell| count_labelled(site, cell, mishap, timed));
         }
     }
-}
-
-/// The ticks since `start`, if the call was timed.
-#[inline(always)]
-pub(super) fn elapsed(start: Ticks) -> Option<u64> {
-    (start != UNTIMED).then(|| stamp::between(start, stamp::ticks()))
 }
 
 /// A duration in the site's unit.
@@ -157,13 +197,15 @@ pub(super) fn count_call(
     site: &Site,
     cell: &'static HistogramCell,
     mishap: Option<Mishap>,
-    ticks: Option<u64>,
+    timed: Option<Timed>,
 ) {
     if let Some(mishap) = mishap {
         cell.ended(mishap as usize);
     }
-    if let Some(ticks) = ticks {
-        observe_cell(cell, in_units(site, ticks));
+    match timed {
+        Some(Timed { ticks, weight: 1 }) => observe_cell(cell, in_units(site, ticks)),
+        Some(Timed { ticks, weight }) => observe_any(cell, in_units(site, ticks), weight),
+        None => {}
     }
 }
 
@@ -172,10 +214,35 @@ pub(super) fn count_labelled(
     site: &Site,
     cell: &'static HistogramCell,
     mishap: Option<Mishap>,
-    ticks: Option<u64>,
+    timed: Option<Timed>,
 ) {
-    count_call(site, cell, mishap, ticks);
-    if ticks.is_none() {
+    count_call(site, cell, mishap, timed);
+    if timed.is_none() {
         cell.untimed();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Kind, Source};
+
+    #[test]
+    fn what_a_chosen_call_stands_for_is_in_its_word_and_its_ticks_go_round() {
+        static SITE: Site = Site::new(Kind::Call, "a", Source { target: "t", file: "f", line: 1 }).sample(10);
+        let word = |thinned: u64, ticks: u64| CHOSEN | thinned << THINNED_AT | (ticks & TICKS);
+        let table = [
+            (word(0, 5), 12, Timed { ticks: 7, weight: 10 }),
+            (word(3, TICKS), TICKS + 3, Timed { ticks: 3, weight: 80 }),
+            (word(1, u64::MAX - 1), 1 << 40, Timed { ticks: (1 << 40) + 2, weight: 20 }),
+            (word(1, 100), 99, Timed { ticks: 0, weight: 20 }),
+        ];
+        for (start, end, wanted) in table {
+            assert_eq!(chosen(&SITE, start, end), wanted, "{start:x}");
+        }
+        SITE.thin(40);
+        assert!(SITE.timed_every() >= 10 << 20);
+        SITE.thin(2);
+        assert_eq!(SITE.timed_every(), 40);
     }
 }

@@ -10,7 +10,7 @@ use crate::clock::Ticks;
 mod histogram;
 mod tally;
 
-pub(super) use self::histogram::{HistogramCell, MISHAPS, Observed};
+pub(super) use self::histogram::{Draw, HistogramCell, MISHAPS, Observed};
 use self::tally::Tally;
 
 /// What every cell starts with.
@@ -94,7 +94,7 @@ impl CounterCell {
 impl GaugeCell {
     #[inline]
     pub(super) fn set(&self, value: f64, at: Ticks) {
-        self.tally.write(value, || {
+        self.tally.write(value, 1.0, || {
             self.last.store(value.to_bits(), Ordering::Relaxed);
             self.set_at.store(at, Ordering::Relaxed);
         });

@@ -177,31 +177,50 @@ impl<'a> Frame<'a> {
         Some((Frame { site, ticks: word(8), seq: word(16), values }, rest))
     }
 
+    /// Its values as they were written, for [`read_value`].
+    pub(crate) fn value_bytes(&self) -> &'a [u8] {
+        self.values
+    }
+
     /// Its values, in the order of the site's keys.
+    #[cfg(test)]
     pub(crate) fn values(&self) -> Vec<Value<'a>> {
         let mut rest = self.values;
         std::iter::from_fn(|| read_value(&mut rest)).collect()
     }
 }
 
-fn read_value<'a>(rest: &mut &'a [u8]) -> Option<Value<'a>> {
+/// Takes the next value off the front; `None` after the last one.
+pub(crate) fn read_value<'a>(rest: &mut &'a [u8]) -> Option<Value<'a>> {
+    let mut value = Value::Null;
+    read_into(&mut value, rest).map(|()| value)
+}
+
+/// The same, over another value: where thousands are read, moving each would cost more than reading it.
+#[inline(always)]
+pub(crate) fn read_into<'a>(value: &mut Value<'a>, rest: &mut &'a [u8]) -> Option<()> {
     let (&tag, after) = rest.split_first()?;
     *rest = after;
-    Some(match tag {
-        NULL => Value::Null,
-        FALSE | TRUE => Value::Bool(tag == TRUE),
-        I64 => Value::I64(i64::from_le_bytes(take(rest)?)),
-        U64 => Value::U64(u64::from_le_bytes(take(rest)?)),
-        F64 => Value::F64(f64::from_le_bytes(take(rest)?)),
+    match tag {
+        NULL => *value = Value::Null,
+        FALSE | TRUE => *value = Value::Bool(tag == TRUE),
+        I64 => *value = Value::I64(i64::from_le_bytes(take(rest)?)),
+        U64 => *value = Value::U64(u64::from_le_bytes(take(rest)?)),
+        F64 => *value = Value::F64(f64::from_le_bytes(take(rest)?)),
         _ => {
             let len = u32::from_le_bytes(take(rest)?) as usize;
             let (text, after) = rest.split_at_checked(len)?;
             *rest = after;
-            Value::Str(lossless(text))
+            match str::from_utf8(text) {
+                Ok(text) => *value = Value::Str(Cow::Borrowed(text)),
+                Err(_) => *value = Value::Str(lossless(text)),
+            }
         }
-    })
+    }
+    Some(())
 }
 
+#[inline(always)]
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (bytes, after) = rest.split_first_chunk()?;
     *rest = after;
@@ -209,6 +228,7 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 /// Text as it was written. It was a `str`, so nothing is ever replaced.
+#[cold]
 fn lossless(text: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(text)
 }

@@ -68,14 +68,15 @@ pub fn observe_by<const N: usize>(site: &'static Site, value: f64, labels: &[Lab
 #[inline(always)]
 pub(super) fn observe_cell(cell: &'static HistogramCell, value: f64) {
     if !cell.observe_again(Arena::of(cell), value) {
-        observe_rare(cell, value);
+        observe_any(cell, value, 1);
     }
 }
 
+/// Observes any value, which stands for `weight` of its kind.
 #[cold]
 #[inline(never)]
-fn observe_rare(cell: &'static HistogramCell, value: f64) {
-    match cell.observe(Arena::of(cell), value) {
+pub(super) fn observe_any(cell: &'static HistogramCell, value: f64, weight: u32) {
+    match cell.observe(Arena::of(cell), value, weight) {
         Observed::Yes => {}
         Observed::Invalid => losses::not_finite(),
         Observed::NoRoom => losses::no_room(Signal::Metric),

@@ -10,8 +10,10 @@ mod arg;
 mod budget;
 mod call;
 mod cell;
+mod cost;
 mod dense;
 mod dimensions;
+mod drain;
 mod event;
 mod expire;
 mod fields;
@@ -43,6 +45,7 @@ pub use self::budget::{Budget, fits, joined, known};
 pub use self::call::{Call, enter};
 #[cfg(test)]
 pub(crate) use self::cell::GaugeDelta;
+pub(crate) use self::cost::{Cost, cost};
 pub use self::dense::{Series, count_in, in_series, observe_in, set_in};
 pub use self::dimensions::{
     Dimensions, End, Fixed, Id, KnownValue, One, SERIES_MAX, Shown, Spread, Values, With,
@@ -50,7 +53,9 @@ pub use self::dimensions::{
 pub use self::dimensions::{known_values, shown, spread};
 pub use self::event::{event, event_of};
 pub(crate) use self::expire::set_series_idle_max;
-pub(crate) use self::frame::Frame;
+#[cfg(test)]
+use self::frame::Frame;
+pub(crate) use self::frame::{read_into, read_value};
 pub use self::in_flight::InFlight;
 pub(crate) use self::in_flight::Levels;
 pub(crate) use self::lane::{mute, set_ring_bytes};
@@ -61,7 +66,7 @@ pub use self::outcome::{
 };
 pub use self::outcome::{err_if, none_is, ok_if};
 pub(crate) use self::overflow::set_bytes_max as set_overflow_bytes_max;
-pub(crate) use self::reader::{Reader, Taken, pending_events};
+pub(crate) use self::reader::{Calls, Reader, Taken, pending_events};
 pub(crate) use self::series::{OVERFLOW, set_series_max};
 pub use self::site::{Kind, Piece, Site, Source};
 pub use self::switch::{enabled, on};

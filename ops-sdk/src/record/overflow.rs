@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
+use super::frame::Frame;
 use super::losses;
+use crate::clock::Ticks;
 use crate::model::Level;
 
 /// Frames in the order they came, and their bytes.
@@ -47,11 +49,32 @@ pub(super) fn push(level: Level, frame: &[u8]) {
     queue.count += 1;
 }
 
-/// Moves everything to the end of `out`; says how many frames that were.
-pub(super) fn drain(out: &mut Vec<u8>) -> u64 {
-    let taken = std::mem::take(&mut *QUEUE.lock());
-    out.extend_from_slice(&taken.frames);
-    taken.count
+/// Takes everything, and says how many frames that are. What `out` had is forgotten, and its memory serves the queue:
+/// two take turns, so that a queue that fills round after round is not made anew each time.
+pub(super) fn swap(out: &mut Vec<u8>) -> u64 {
+    out.clear();
+    let mut queue = QUEUE.lock();
+    std::mem::swap(&mut queue.frames, out);
+    std::mem::take(&mut queue.count)
+}
+
+/// Moves the frames that were begun by then to the end of `out`; says how many those were.
+pub(super) fn take_older(by: Ticks, out: &mut Vec<u8>) -> u64 {
+    let mut queue = QUEUE.lock();
+    if queue.count == 0 {
+        return 0;
+    }
+    let frames = std::mem::take(&mut queue.frames);
+    let (mut rest, mut taken) = (&frames[..], 0);
+    while let Some((frame, after)) = Frame::split(rest) {
+        let bytes = &rest[..rest.len() - after.len()];
+        let is_older = frame.ticks <= by;
+        taken += u64::from(is_older);
+        if is_older { &mut *out } else { &mut queue.frames }.extend_from_slice(bytes);
+        rest = after;
+    }
+    queue.count -= taken;
+    taken
 }
 
 /// How many frames wait here.

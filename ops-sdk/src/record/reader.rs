@@ -1,11 +1,13 @@
 //! The flush thread's side of the arena: takes events out of the rings, and what was counted out of the cells.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
 
 use super::arena::Arena;
 use super::call::Mishap;
 use super::cell::{CounterCell, GaugeCell, GaugeDelta, HistogramCell};
+use super::drain::Drain;
 use super::frame::Frame;
 use super::in_flight::Levels;
 use super::lane::{self, Lane};
@@ -26,6 +28,8 @@ pub(crate) enum Taken {
     /// whoever called.
     Calls {
         durations: Distribution,
+        /// Calls that have a duration; each stands for several where not all are timed.
+        timed: u64,
         /// Calls that have no duration.
         untimed: u64,
         /// Calls that have no duration and a label; `untimed` of the cell without a label has them, too.
@@ -46,7 +50,7 @@ impl Taken {
             Taken::Counter(sum) => *sum,
             Taken::Gauge(gauge) => gauge.count,
             Taken::Histogram(values) => values.count,
-            Taken::Calls { durations, untimed, .. } => durations.count.saturating_add(*untimed),
+            Taken::Calls { timed, untimed, .. } => timed.saturating_add(*untimed),
             Taken::InFlight(_) => 0,
         }
     }
@@ -55,7 +59,7 @@ impl Taken {
 /// Takes out of the arena. There is one, because what is taken is gone.
 pub(crate) struct Reader {
     arena: Arena,
-    bytes: Vec<u8>,
+    drain: Drain,
 }
 
 /// Whether there is a reader. Two would hand out the same bytes and free what the other still reads.
@@ -71,29 +75,13 @@ impl Reader {
     /// The reader; `None` while there is one.
     pub(crate) fn new(arena: Arena) -> Option<Reader> {
         let is_first = !READING.swap(true, AcqRel);
-        is_first.then(|| Reader { arena, bytes: Vec::new() })
+        is_first.then(|| Reader { arena, drain: Drain::default() })
     }
 
     /// Takes every event that was published, and hands each to `each` in order of time. Says how many events the
     /// writers say they published; that as many were handed out is for the books to tell.
-    pub(crate) fn take_events(&mut self, mut each: impl FnMut(&'static Site, &Frame<'_>)) -> u64 {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.clear();
-        // The queue first: a thread goes there while its ring is full, so what stands in the ring is older than what
-        // goes to the queue from here on, and comes with this round.
-        let spilled = overflow::drain(&mut bytes);
-        let published: u64 = lane::all(self.arena).map(|lane| take_lane(self.arena, lane, &mut bytes)).sum();
-        let published = published + spilled;
-        let mut frames = split(&bytes);
-        frames.sort_by_key(|frame| frame.ticks);
-        for frame in &frames {
-            if let Some(site) = registry::site(frame.site) {
-                each(site, frame);
-            }
-        }
-        bytes.shrink_to(1 << 22); // a burst must not be kept for ever
-        self.bytes = bytes;
-        published
+    pub(crate) fn take_events(&mut self, each: impl FnMut(&'static Site, &Frame<'_>)) -> u64 {
+        self.drain.take(self.arena, each)
     }
 
     /// Closes the window of this resolution and hands what each cell gained in it to `each`, with the values of the
@@ -125,27 +113,45 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// How many calls of each site were counted so far, on all threads: those that were timed, and all others. Takes
+    /// nothing.
+    pub(crate) fn calls(&self) -> BTreeMap<u32, Calls> {
+        let mut all: BTreeMap<u32, Calls> = BTreeMap::new();
+        for (head, offset) in lane::all(self.arena).flat_map(|lane| expire::cells(self.arena, lane)) {
+            let number = series::site(head);
+            let Some(site) = registry::site(number).filter(|site| site.kind == Kind::Call) else { continue };
+            let Some(cell) = self.arena.at::<HistogramCell>(offset) else { continue };
+            let (timed, untimed) = cell.calls();
+            let calls = all.entry(number).or_insert(Calls { site, timed: 0, untimed: 0 });
+            calls.timed = calls.timed.wrapping_add(timed);
+            calls.untimed = calls.untimed.wrapping_add(untimed);
+        }
+        all
+    }
+}
+
+/// The calls of a site.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Calls {
+    pub(crate) site: &'static Site,
+    pub(crate) timed: u64,
+    pub(crate) untimed: u64,
+}
+
+impl Calls {
+    /// How many calls came since there were so many, timed and untimed.
+    pub(crate) fn since(&self, (timed, untimed): (u64, u64)) -> (u64, u64) {
+        let round = (1 << 35) - 1; // where a cell's count of untimed calls goes round
+        (self.timed.wrapping_sub(timed), self.untimed.wrapping_sub(untimed) & round)
+    }
+}
+
 /// How many events are in the arena that the flush thread has not taken.
 pub(crate) fn pending_events() -> u64 {
     let Some(arena) = Arena::get() else { return 0 };
     let waiting = |lane: &Lane| lane.seq.load(Relaxed).saturating_sub(lane.seq_taken.load(Relaxed));
     lane::all(arena).map(waiting).sum::<u64>() + overflow::pending()
-}
-
-fn take_lane(arena: Arena, lane: &Lane, out: &mut Vec<u8>) -> u64 {
-    let start = out.len();
-    lane.ring(arena).drain(out);
-    let Some(last) = split(&out[start..]).last().map(|frame| frame.seq) else { return 0 };
-    last - lane.seq_taken.swap(last, Relaxed)
-}
-
-fn split(mut bytes: &[u8]) -> Vec<Frame<'_>> {
-    let next = || {
-        let (frame, rest) = Frame::split(bytes)?;
-        bytes = rest;
-        Some(frame)
-    };
-    std::iter::from_fn(next).collect()
 }
 
 fn take_cell(arena: Arena, kind: Kind, offset: u32) -> Option<Taken> {
@@ -156,7 +162,7 @@ fn take_cell(arena: Arena, kind: Kind, offset: u32) -> Option<Taken> {
         }
         Kind::Gauge => arena.at::<GaugeCell>(offset)?.take().map(Taken::Gauge),
         Kind::Histogram | Kind::Event(_) => {
-            arena.at::<HistogramCell>(offset)?.take(arena).map(Taken::Histogram)
+            arena.at::<HistogramCell>(offset)?.take(arena).map(|(values, _)| Taken::Histogram(values))
         }
         Kind::Call => {
             let cell = arena.at::<HistogramCell>(offset)?;
@@ -165,9 +171,18 @@ fn take_cell(arena: Arena, kind: Kind, offset: u32) -> Option<Taken> {
             if durations.is_none() && untimed + labelled == 0 && endings == [0; Mishap::ALL.len()] {
                 return None;
             }
-            let durations = durations.unwrap_or_default();
+            let (durations, timed) = durations.unwrap_or_default();
             let [errors, panics, cancelled, client_errors] = endings;
-            Some(Taken::Calls { durations, untimed, labelled, errors, panics, cancelled, client_errors })
+            Some(Taken::Calls {
+                durations,
+                timed,
+                untimed,
+                labelled,
+                errors,
+                panics,
+                cancelled,
+                client_errors,
+            })
         }
     }
 }

@@ -6,13 +6,21 @@
 use std::cell::Cell;
 use std::ptr;
 
-use super::cell::HistogramCell;
-use super::stamp;
+use super::cell::{Draw, HistogramCell};
+use super::{Site, stamp};
 
-/// Whether this call, which is counted in `cell`, is to be the one in `n` that is timed. If not, it is counted.
+/// Whether this call of a site, which is counted in `cell`, is one to be timed, and how far timing was thinned when it
+/// was chosen. If not, it is counted.
 #[inline(always)]
-pub(super) fn is_timed(cell: &HistogramCell, n: u32) -> bool {
-    cell.is_timed(|| gap(n))
+pub(super) fn is_timed(site: &Site, cell: &HistogramCell) -> Option<u32> {
+    cell.is_timed(|| draw(site))
+}
+
+#[cold]
+fn draw(site: &Site) -> Draw {
+    let timed_every = site.timed_every();
+    // What a governor adds to the site's own sampling is a power of two.
+    Draw { gap: gap(timed_every), thinned: (timed_every / site.sample.max(1)).max(1).ilog2() }
 }
 
 /// How many calls pass until the next one in `n`: as often 0 as such a call follows at once, and so on.
@@ -55,6 +63,10 @@ fn seed(dice: &Cell<u64>) -> u64 {
 mod tests {
     use super::*;
     use crate::record::Arena;
+
+    fn is_timed(cell: &HistogramCell, n: u32) -> bool {
+        cell.is_timed(|| Draw { gap: gap(n), thinned: 0 }).is_some()
+    }
 
     fn cell() -> &'static HistogramCell {
         stamp::warm();

@@ -199,8 +199,14 @@ impl Site {
 
     /// Of how many calls one is timed just now.
     #[inline(always)]
-    pub(super) fn timed_every(&self) -> u32 {
+    pub(crate) fn timed_every(&self) -> u32 {
         self.timed_every.load(Ordering::Relaxed)
+    }
+
+    /// Times one call in `2^thinned` of those that its own sampling would time.
+    pub(crate) fn thin(&self, thinned: u32) {
+        let most = self.sample.max(1).leading_zeros().saturating_sub(1);
+        self.timed_every.store(self.sample.max(1) << thinned.min(most), Ordering::Relaxed);
     }
 
     /// Its place in the lanes' tables of cells; 0 while it has none.

@@ -13,7 +13,7 @@ use super::cell::HistogramCell;
 use super::lane::{self, Lane};
 use super::metric::{self, DIMENSIONS_MAX};
 use super::outcome::Ending;
-use super::{Budget, InFlight, Label, Series, Site, Values, budget, registry, sample, series, stamp};
+use super::{Budget, InFlight, Label, Series, Site, Values, budget, registry, series, stamp};
 use crate::clock::Ticks;
 
 /// A call in progress. Dropped before it is [`Tracked::done`], it is one that panicked, or was cancelled.
@@ -64,7 +64,7 @@ fn begin(site: &'static Site, place: impl FnOnce() -> Place) -> Tracked {
     }
     let cell = place();
     // The clock comes last: what was done for the call is not part of it.
-    let start = if is_timed(site, cell) { stamp::ticks() } else { UNTIMED };
+    let start = clock(site, cell);
     Tracked { site, start, cell }
 }
 
@@ -86,10 +86,10 @@ impl Tracked {
 
     #[inline(never)]
     fn finish(&self, start: Ticks, mishap: Option<Mishap>, label: Option<&'static str>) {
-        let (site, ticks) = (self.site, call::elapsed(start));
+        let (site, timed) = (self.site, call::timed(self.site, start));
         let count = |cell| match label {
-            None => call::count_call(site, cell, mishap, ticks),
-            Some(_) => call::count_labelled(site, cell, mishap, ticks),
+            None => call::count_call(site, cell, mishap, timed),
+            Some(_) => call::count_labelled(site, cell, mishap, timed),
         };
         match (self.cell, label) {
             (Place::Site, None) => metric::with_cell(site, count),
@@ -139,15 +139,17 @@ impl Place {
     }
 }
 
-/// Whether this call is to be timed; if not, it is counted.
+/// Begins the call itself: reads the clock, or counts it if it is not to be timed.
 #[inline]
-fn is_timed(site: &'static Site, place: Place) -> bool {
-    site.timed_every() <= 1
-        || match place {
-            Place::Dimensions(_, cell) => sample::is_timed(cell, site.timed_every()),
-            Place::Site => call::is_timed(site),
-            Place::Nowhere => false,
-        }
+fn clock(site: &'static Site, place: Place) -> Ticks {
+    if site.timed_every() <= 1 {
+        return stamp::ticks();
+    }
+    match place {
+        Place::Dimensions(_, cell) => call::begin_in(site, cell),
+        Place::Site => call::begin(site),
+        Place::Nowhere => UNTIMED,
+    }
 }
 
 #[inline]

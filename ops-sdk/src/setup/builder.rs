@@ -33,6 +33,7 @@ pub fn init() -> Builder {
         journal_age_max: Duration::from_secs(14 * 24 * 3600),
         series_max: 1000,
         series_idle_max: Duration::from_secs(3600),
+        overhead_budget: None,
         var: env::process(),
     }
 }
@@ -55,6 +56,7 @@ pub struct Builder {
     pub(super) journal_age_max: Duration,
     pub(super) series_max: u32,
     pub(super) series_idle_max: Duration,
+    pub(super) overhead_budget: Option<f64>,
     pub(super) var: Var,
 }
 
@@ -163,6 +165,16 @@ impl Builder {
     /// short enough for a thousand places to serve many thousand customers a day.
     pub fn series_idle_max(mut self, idle: Duration) -> Builder {
         self.series_idle_max = idle;
+        self
+    }
+
+    /// Keeps what measuring calls costs below this share of the CPU time that the process uses: 0.01 for one percent;
+    /// above 0 and below 1. Once a second, fewer calls of the functions that are called most are timed, as by
+    /// `sample`: calls and errors stay exact, and durations unbiased. What it does is told in the metrics
+    /// `ops_sdk.timed_every` and `ops_sdk.overhead`, and by `ops stats`. All calls are timed unless set here or by
+    /// `OPS_OVERHEAD_BUDGET`.
+    pub fn overhead_budget(mut self, share: f64) -> Builder {
+        self.overhead_budget = Some(share);
         self
     }
 

@@ -101,6 +101,20 @@ pub(super) fn shutdown_deadline(var: &Var) -> Result<Option<std::time::Duration>
     })
 }
 
+/// `OPS_OVERHEAD_BUDGET`: the share of CPU time that measuring may cost; `set` in the program wins.
+pub(super) fn overhead_budget(var: &Var, set: Option<f64>) -> Result<Option<f64>, Error> {
+    let (name, text) = match (set, var("OPS_OVERHEAD_BUDGET")) {
+        (Some(share), _) => (".overhead_budget(..)", share.to_string()),
+        (None, Some(text)) => ("OPS_OVERHEAD_BUDGET", text),
+        (None, None) => return Ok(None),
+    };
+    let share = text.parse().ok().filter(|share| *share > 0.0 && *share < 1.0);
+    share.map(Some).ok_or_else(|| {
+        let problem = format!("\"{text}\" is no share of the CPU time");
+        Error::setting(name, problem, "give a number above 0 and below 1, such as 0.01 for one percent")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +149,18 @@ mod tests {
                 "OPS_SHUTDOWN_DEADLINE_MS: \"5s\" is",
             ),
         ];
-        for (error, start) in errors {
+        let budgets = [
+            (
+                said(overhead_budget(&var("OPS_OVERHEAD_BUDGET", "1%"), None)),
+                "OPS_OVERHEAD_BUDGET: \"1%\" is no share",
+            ),
+            (
+                said(overhead_budget(&var("A", ""), Some(1.0))),
+                ".overhead_budget(..): \"1\" is no share of the CPU time; give",
+            ),
+            (said(overhead_budget(&var("A", ""), Some(f64::NAN))), ".overhead_budget(..): \"NaN\" is"),
+        ];
+        for (error, start) in errors.into_iter().chain(budgets) {
             assert!(error.starts_with(start), "{error}");
         }
     }
@@ -148,6 +173,8 @@ mod tests {
         let wanted = [("A".to_owned(), "b".to_owned()), ("C".to_owned(), "d=e".to_owned())];
         assert_eq!(dimensions(&var("OPS_DIMENSIONS", "A=b, C=d=e,"))?, wanted);
         assert_eq!(push_limit(&var("OPS_PUSH_LIMIT", "1000"))?, Some(PushLimit::Bytes(1000)));
+        assert_eq!(overhead_budget(&var("OPS_OVERHEAD_BUDGET", "0.02"), None)?, Some(0.02));
+        assert_eq!(overhead_budget(&var("OPS_OVERHEAD_BUDGET", "x"), Some(0.5))?, Some(0.5));
         assert_eq!(push_limit(&var("OPS_PUSH_LIMIT", "vendor"))?, Some(PushLimit::Vendor));
         Ok(())
     }

@@ -41,6 +41,7 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let running = Running::claim()?;
     let level = builder.level.or(env::level(&builder.var)?).unwrap_or(Some(Level::Info));
     let deadline = builder.shutdown_deadline.or(env::shutdown_deadline(&builder.var)?);
+    let budget = env::overhead_budget(&builder.var, builder.overhead_budget)?;
     let configured = backends(&mut builder)?;
     let context = context(&mut builder)?;
     let lock = context.state_dir.as_deref().map(journal::lock).transpose()?;
@@ -53,6 +54,7 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     // The flush thread of a start before may not have found its end yet.
     let reader = Reader::new(arena(&builder)?).ok_or(Error::AlreadyStarted)?;
     let flusher = Flusher::new(Arc::clone(&hub), reader, context.process, context.dimensions.clone());
+    let flusher = flusher.governed(budget);
 
     let threads = threads(flusher, shippers).inspect_err(|_| hub.stop(Duration::ZERO))?;
     record::turn_on(level);

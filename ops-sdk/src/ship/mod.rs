@@ -5,6 +5,7 @@
 
 mod backoff;
 mod dead_letter;
+mod reading;
 mod tally;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,24 +14,26 @@ use std::time::Duration;
 
 use self::backoff::Backoff;
 use self::dead_letter::DeadLetters;
+use self::reading::{Reading, reading};
 use self::tally::Tally;
 use crate::backend::{Backend, Context, Refusal, Verdict};
-use crate::chunk::{Batch, Items, chunk};
+use crate::chunk::{Batch, Items, chunk, is_one_push};
 use crate::clock::Now;
 use crate::diag;
-use crate::encode::{binary, json};
+use crate::encode::json;
 use crate::hub::{Fate, Hub, Turn};
-use crate::journal::Run;
+use crate::journal::{Run, RunFrame};
 use crate::ledger::Loss;
 use crate::limits::Limits;
 use crate::model::Record;
 use crate::net::Net;
 use crate::record;
 
-/// Pushes that one reading of the journal may fill.
-const PUSHES_PER_RUN: usize = 8;
-/// Bytes and records of one reading, whatever the limits.
-const RUN_BYTES: std::ops::Range<usize> = 256 << 10..4 << 20;
+/// Pushes that are cut from records encoded together.
+const PUSHES_AT_ONCE: usize = 8;
+/// Bytes that are encoded together, and of one reading of the journal, whatever the limits.
+const BYTES_AT_ONCE: std::ops::Range<usize> = 256 << 10..4 << 20;
+/// Records of one reading.
 const RUN_RECORDS_MAX: usize = 10_000;
 
 /// What a ship thread works with.
@@ -83,8 +86,7 @@ impl Shipper {
         let mut run = Run::new();
         let enough = self.limits.push_items_max as u64;
         while self.hub.wait_to_ship(self.desk, self.linger, enough) == Turn::Ship {
-            let bytes = (self.limits.push_bytes_max * PUSHES_PER_RUN).clamp(RUN_BYTES.start, RUN_BYTES.end);
-            self.hub.read(self.desk, bytes, RUN_RECORDS_MAX, &mut run);
+            self.hub.read(self.desk, self.enough_bytes(), RUN_RECORDS_MAX, &mut run);
             if run.is_empty() && self.hub.waits(self.desk) {
                 // The disk does not give what the journal holds. It is tried again, but not in a hurry.
                 let _ = self.hub.wait_to_retry(self.backoff.next(None));
@@ -99,47 +101,83 @@ impl Shipper {
         }
     }
 
-    /// Ships a run. Says false if there was no time for all of it.
+    /// Ships a run, some pushes at a time. Says false if there was no time for all of it.
     fn ship(&mut self, run: &Run) -> bool {
-        let mut tally = Tally::new(run.len());
-        self.encode(run, &mut tally);
-        let items = std::mem::take(&mut self.items);
-        let chunked = chunk(&items, &self.limits, Now::read().unix_ms());
+        let (mut tally, mut left) = (Tally::new(run.len()), reading(run));
+        let mut encoded = 0;
+        while encoded < run.len() {
+            encoded = self.encode(&mut left, &mut tally);
+            if !self.ship_items(run, &mut tally) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Ships what is encoded. Says false if there was no time for all of it.
+    fn ship_items(&mut self, run: &Run, tally: &mut Tally) -> bool {
+        let (items, now_ms) = (std::mem::take(&mut self.items), Now::read().unix_ms());
+        if is_one_push(&items, &self.limits, now_ms) {
+            items.iter().for_each(|(item, _)| tally.expect(item.place));
+            self.settle(run, tally);
+            return self.deliver(items.into_batch(), run, tally);
+        }
+        let chunked = chunk(&items, &self.limits, now_ms);
         for (item, _) in chunked.batches.iter().flat_map(Batch::iter) {
             tally.expect(item.place);
         }
-        let all: Vec<_> = items.iter().collect();
         for (index, loss) in chunked.refused {
-            let (item, bytes) = all[index];
+            let Some((item, bytes)) = items.get(index) else { continue };
             let refusal = Refusal { loss, why: loss.said().to_owned() };
             let fate = self.bury(item.record, item.time_ms, &refusal, bytes);
             tally.mark(item.place, fate);
         }
-        drop(all);
         self.items = items;
-        self.settle(run, &mut tally);
-        chunked.batches.into_iter().all(|batch| self.deliver(batch, run, &mut tally))
+        self.settle(run, tally);
+        chunked.batches.into_iter().all(|batch| self.deliver(batch, run, tally))
     }
 
-    /// Encodes every record of a run into `self.items`. Those that this backend cannot express are settled here.
-    fn encode(&mut self, run: &Run, tally: &mut Tally) {
+    /// Encodes the next records of a run into `self.items`, as many as some pushes hold, and says how many of the run
+    /// are encoded then. Those that this backend cannot express are settled here.
+    fn encode<'a>(
+        &mut self,
+        left: &mut Reading<'a, impl Iterator<Item = (&'a RunFrame, &'a [u8])>>,
+        tally: &mut Tally,
+    ) -> usize {
         self.items.clear();
-        for (place, (frame, payload)) in (0u32..).zip(run.iter()) {
+        let (enough, mut encoded) = (self.enough_bytes(), 0);
+        while self.items.bytes() < enough && left.advance() {
+            encoded = left.place + 1;
             let before = self.items.len();
-            self.items.begin(frame.head.id, frame.head.time_ms, place);
-            let record = binary::decode(payload);
-            let encoded = match &record {
-                Ok(record) => encode_one(self.backend.as_mut(), record, &mut self.items),
+            #[allow(clippy::cast_possible_truncation)] // a run has at most some ten thousand records
+            let (place, id, time_ms) = (left.place as u32, left.id, left.time_ms());
+            self.items.begin(id, time_ms, place);
+            let outcome = match left.record() {
+                Ok((record, alike)) => {
+                    let (backend, items) = (self.backend.as_mut(), &mut self.items);
+                    json::alike(record, alike, || encode_one(backend, record, items))
+                }
                 Err(error) => Err(error.to_string()),
             };
-            if let Err(why) = encoded {
+            if let Err(why) = outcome {
                 self.items.truncate(before);
                 let refusal = Refusal { loss: Loss::Unencodable, why };
-                let line = record.map_or_else(|_| payload.to_vec(), |record| line_of(&record));
-                let fate = self.bury(frame.head.id, frame.head.time_ms, &refusal, &line);
+                let line =
+                    left.record().map_or_else(|_| left.payload().to_vec(), |(record, _)| line_of(record));
+                let fate = self.bury(id, time_ms, &refusal, &line);
                 tally.mark(place, fate);
             }
         }
+        tally.encoded(encoded);
+        encoded
+    }
+
+    /// Bytes of items that are chunked together.
+    fn enough_bytes(&self) -> usize {
+        self.limits
+            .push_bytes_max
+            .saturating_mul(PUSHES_AT_ONCE)
+            .clamp(BYTES_AT_ONCE.start, BYTES_AT_ONCE.end)
     }
 
     /// Sends one batch until all of it has come to its end. Says false if there was no time for that.
@@ -168,7 +206,7 @@ impl Shipper {
         let sent = catch_unwind(AssertUnwindSafe(|| backend.send(&batch, net)));
         match sent.unwrap_or_else(|_| Verdict::Retry { after: None, why: "the backend panicked".to_owned() })
         {
-            Verdict::Delivered => self.delivered(&batch, tally),
+            Verdict::Delivered => self.delivered(batch, tally),
             Verdict::Partial { failed, refused } => self.partly(&batch, &failed, &refused, tally),
             Verdict::Halve if batch.len() > 1 => {
                 let (first, second) = batch.halves();
@@ -184,9 +222,12 @@ impl Shipper {
         }
     }
 
-    fn delivered(&mut self, batch: &Batch, tally: &mut Tally) -> Next {
+    fn delivered(&mut self, batch: Batch, tally: &mut Tally) -> Next {
         self.backoff.reset();
         batch.iter().for_each(|(item, _)| tally.done(item.place, Fate::Delivered));
+        if self.items.bytes() == 0 {
+            self.items = Items::reuse(batch); // so that a large one is not allocated over and over
+        }
         Next::Done
     }
 
@@ -249,9 +290,13 @@ impl Shipper {
     /// Moves the cursor over everything that is settled.
     fn settle(&self, run: &Run, tally: &mut Tally) {
         let (start, fates) = tally.advance();
-        let settled: Vec<_> = run.iter().map(|(frame, _)| frame).skip(start).zip(fates).collect();
-        let Some(upto) = settled.last().map(|(frame, _)| frame.end) else { return };
-        self.hub.settle(self.desk, upto, settled.iter().map(|(frame, fate)| (frame.head.signal, **fate)));
+        let settled = || run.within(start..start + fates.len());
+        let Some((last, places)) = settled().last() else { return };
+        let counted = settled().flat_map(|(frame, places)| {
+            let alike = fates[places.start - start..places.end - start].chunk_by(PartialEq::eq);
+            alike.map(|alike| (frame.head.signal, alike[0], alike.len() as u64))
+        });
+        self.hub.settle(self.desk, last.behind(places.end - 1), counted);
     }
 }
 

@@ -280,6 +280,21 @@ proptest! {
     }
 
     #[test]
+    fn what_is_one_push_is_the_one_batch_that_is_cut(list in some_items(), limits in some_limits(), few in 1..4usize) {
+        let list: Vec<_> = list.iter().take(few).map(|(time_ms, bytes)| (*time_ms, bytes.as_slice())).collect();
+        let items = items(&list);
+        let chunked = chunk(&items, &limits, NOW_MS);
+        if is_one_push(&items, &limits, NOW_MS) {
+            let batches = vec![items.into_batch()];
+            prop_assert_eq!(chunked, Chunked { batches, refused: vec![] });
+        } else if let ([batch], []) = (&chunked.batches[..], &chunked.refused[..]) {
+            let like_a_part = list.iter().any(|(_, bytes)| bytes.starts_with(MARK));
+            let odd = limits.push_items_max == 0 || limits.span_ms_max == Some(0) || like_a_part;
+            prop_assert!(odd || *batch != items.into_batch(), "copied in vain");
+        }
+    }
+
+    #[test]
     fn items_keep_their_record_and_their_order(list in some_items(), limits in some_limits()) {
         let list: Vec<_> = list.iter().map(|(time_ms, bytes)| (*time_ms, bytes.as_slice())).collect();
         let chunked = chunk(&items(&list), &limits, NOW_MS);

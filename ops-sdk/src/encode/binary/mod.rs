@@ -1,4 +1,5 @@
-//! The neutral binary form of a [`Record`](crate::model::Record): the payload of a journal frame.
+//! The neutral binary form of a [`Record`](crate::model::Record): the payload of a journal frame. Log events share
+//! one in a [block](self::block).
 //!
 //! Promises: a record decodes to exactly what was encoded, NaN payloads included; a record has one encoding, and any
 //! other bytes are an error that says what is wrong and where; no bytes make [`decode`] panic, or reserve more than
@@ -24,17 +25,21 @@
 //! `f64` is its eight bytes, and what is `8` wide is a `u64`; all of them little-endian. A change to any of this
 //! takes a new version byte: the golden files hold the form as it is.
 
+mod block;
 mod read;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::block::{BLOCK_BYTES, BlockWriter, Records, records};
 pub use self::read::{DecodeError, Problem, decode};
 pub use self::write::encode;
 
 /// The version that every encoded record starts with.
 pub const VERSION: u8 = 1;
+/// What a block starts with, where a record has its version.
+const BLOCK_VERSION: u8 = 2;
 
 /// The numbers before points and values.
 mod tag {

@@ -75,12 +75,12 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     }
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
+pub(super) struct Reader<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
 }
 
-type Read<T> = Result<T, DecodeError>;
+pub(super) type Read<T> = Result<T, DecodeError>;
 
 impl<'a> Reader<'a> {
     fn metric(&mut self) -> Read<Metric<'a>> {
@@ -161,7 +161,11 @@ impl<'a> Reader<'a> {
     }
 
     /// A count and as many things, each of them at least `bytes_min` long.
-    fn list<T>(&mut self, bytes_min: usize, mut read: impl FnMut(&mut Self) -> Read<T>) -> Read<Vec<T>> {
+    pub(super) fn list<T>(
+        &mut self,
+        bytes_min: usize,
+        mut read: impl FnMut(&mut Self) -> Read<T>,
+    ) -> Read<Vec<T>> {
         let start = self.at;
         let count = self.varint()?;
         let count = usize::try_from(count).ok().filter(|count| *count <= self.remaining() / bytes_min);
@@ -175,7 +179,7 @@ impl<'a> Reader<'a> {
         Ok(list)
     }
 
-    fn string(&mut self) -> Read<Cow<'a, str>> {
+    pub(super) fn string(&mut self) -> Read<Cow<'a, str>> {
         let start = self.at;
         let length = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
         let Some(bytes) = self.take(length) else {
@@ -189,17 +193,34 @@ impl<'a> Reader<'a> {
         Ok(f64::from_bits(self.fixed()?))
     }
 
-    fn zigzag(&mut self) -> Read<i64> {
+    #[inline(always)]
+    pub(super) fn zigzag(&mut self) -> Read<i64> {
         let folded = self.varint()?;
         Ok((folded >> 1).cast_signed() ^ -(folded & 1).cast_signed())
     }
 
-    fn varint_u32(&mut self) -> Read<u32> {
+    pub(super) fn varint_u32(&mut self) -> Read<u32> {
         let start = self.at;
         u32::try_from(self.varint()?).map_err(|_| DecodeError { offset: start, problem: Problem::Number })
     }
 
-    fn varint(&mut self) -> Read<u64> {
+    #[inline(always)]
+    pub(super) fn varint(&mut self) -> Read<u64> {
+        match self.bytes[self.at..] {
+            [byte @ ..0x80, ..] => {
+                self.at += 1;
+                Ok(u64::from(byte))
+            }
+            [low, high @ 1..0x80, ..] => {
+                self.at += 2;
+                Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    #[cold]
+    fn long_varint(&mut self) -> Read<u64> {
         let start = self.at;
         let mut number = 0;
         for shift in (0..64).step_by(7) {
@@ -219,7 +240,7 @@ impl<'a> Reader<'a> {
         Err(DecodeError { offset: start, problem: Problem::Number })
     }
 
-    fn fixed(&mut self) -> Read<u64> {
+    pub(super) fn fixed(&mut self) -> Read<u64> {
         let Some((bytes, _)) = self.bytes[self.at..].split_first_chunk() else {
             return Err(self.wrong(Problem::Truncated));
         };
@@ -227,12 +248,12 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(*bytes))
     }
 
-    fn one_of<T>(&mut self, what: &'static str, from: impl Fn(u8) -> Option<T>) -> Read<T> {
+    pub(super) fn one_of<T>(&mut self, what: &'static str, from: impl Fn(u8) -> Option<T>) -> Read<T> {
         let number = self.byte()?;
         from(number).ok_or_else(|| self.unknown(what, number))
     }
 
-    fn byte(&mut self) -> Read<u8> {
+    pub(super) fn byte(&mut self) -> Read<u8> {
         let Some(&byte) = self.bytes.get(self.at) else {
             return Err(self.wrong(Problem::Truncated));
         };
@@ -240,7 +261,7 @@ impl<'a> Reader<'a> {
         Ok(byte)
     }
 
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+    pub(super) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let bytes = self.bytes[self.at..].get(..length)?;
         self.at += length;
         Some(bytes)
@@ -255,7 +276,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The byte just read stands for nothing.
-    fn unknown(&self, what: &'static str, number: u8) -> DecodeError {
+    pub(super) fn unknown(&self, what: &'static str, number: u8) -> DecodeError {
         DecodeError { offset: self.at - 1, problem: Problem::Unknown { what, number } }
     }
 }

@@ -109,13 +109,13 @@ fn value(out: &mut Vec<u8>, value: &Value<'_>) {
     }
 }
 
-fn strings<const N: usize>(out: &mut Vec<u8>, texts: [&str; N]) {
+pub(super) fn strings<const N: usize>(out: &mut Vec<u8>, texts: [&str; N]) {
     for text in texts {
         string(out, text);
     }
 }
 
-fn string(out: &mut Vec<u8>, text: &str) {
+pub(super) fn string(out: &mut Vec<u8>, text: &str) {
     varint(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }
@@ -126,12 +126,12 @@ fn f64s<const N: usize>(out: &mut Vec<u8>, numbers: [f64; N]) {
     }
 }
 
-fn zigzag(out: &mut Vec<u8>, number: i64) {
+pub(super) fn zigzag(out: &mut Vec<u8>, number: i64) {
     varint(out, ((number << 1) ^ (number >> 63)).cast_unsigned());
 }
 
 #[allow(clippy::cast_possible_truncation)] // seven bits at a time is the point
-fn varint(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn varint(out: &mut Vec<u8>, mut number: u64) {
     while number > 0x7f {
         out.push(number as u8 | 0x80);
         number >>= 7;

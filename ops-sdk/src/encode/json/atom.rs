@@ -1,24 +1,24 @@
 //! Strings, numbers and values.
 
-use serde::Serialize;
-
+use super::digits;
 use crate::model::Value;
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends `text` as a JSON string, quotes included. What must be escaped is, and nothing else.
 pub fn string(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
-    let mut rest = text.as_bytes();
-    loop {
-        let (plain, special) = rest.split_at(plain_len(rest));
-        out.extend_from_slice(plain);
-        let Some((byte, after)) = special.split_first() else { break };
-        escape(out, *byte);
-        rest = after;
-    }
+    inside(out, text);
     out.push(b'"');
+}
+
+/// Appends `text` as it stands within a JSON string.
+#[inline]
+pub(super) fn inside(out: &mut Vec<u8>, text: &str) {
+    if is_plain(text.as_bytes()) {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        escaped(out, text.as_bytes());
+    }
 }
 
 /// Appends a value. NaN and the infinities, for which JSON has no number, become `"NaN"`, `"Infinity"` and
@@ -38,8 +38,10 @@ pub fn value(out: &mut Vec<u8>, value: &Value<'_>) {
 /// Appends a number in the fewest digits that read back as the same number; NaN and the infinities as strings, as
 /// [`value`] says.
 pub fn number_f64(out: &mut Vec<u8>, number: f64) {
-    if number.is_finite() {
-        digits(out, number);
+    if let Some(thousandths) = thousandths(number) {
+        decimal(out, thousandths);
+    } else if number.is_finite() {
+        long_f64(out, number);
     } else if number.is_nan() {
         out.extend_from_slice(b"\"NaN\"");
     } else if number > 0.0 {
@@ -50,38 +52,106 @@ pub fn number_f64(out: &mut Vec<u8>, number: f64) {
 }
 
 /// Appends an unsigned integer.
+#[inline]
 pub fn number_u64(out: &mut Vec<u8>, number: u64) {
-    digits(out, number);
+    digits::decimal(out, number);
 }
 
 /// Appends a signed integer.
+#[inline]
 pub fn number_i64(out: &mut Vec<u8>, number: i64) {
-    digits(out, number);
+    if number < 0 {
+        out.push(b'-');
+    }
+    digits::decimal(out, number.unsigned_abs());
 }
 
-fn digits(out: &mut Vec<u8>, number: impl Serialize) {
+#[cold]
+fn long_f64(out: &mut Vec<u8>, number: f64) {
     // A finite number always has a form, and a Vec takes every write: there is no error to report.
     let _ = serde_json::to_writer(out, &number);
 }
 
-/// How many bytes of `bytes` come before the first one to escape.
-fn plain_len(bytes: &[u8]) -> usize {
-    let wide = clean_strides::<16>(bytes);
-    let start = wide + clean_strides::<4>(&bytes[wide..]);
-    let within = bytes[start..].iter().position(|byte| is_special(*byte));
-    within.map_or(bytes.len(), |within| start + within)
+/// The number in thousandths, if it is a whole number of them that `f64` tells from every other: a decimal of at most 15
+/// digits is the only one of so few that reads back as its nearest number, so its digits are the fewest there are.
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // checked by coming back
+fn thousandths(number: f64) -> Option<i64> {
+    if number == 0.0 || number.abs() >= 1e11 {
+        return None; // zero has a sign to keep
+    }
+    let eighths = (number * 8.0) as i64;
+    if eighths as f64 == number * 8.0 {
+        return Some(eighths * 125); // exact, and told without waiting for a division
+    }
+    let whole = (number * 1000.0 + 0.5_f64.copysign(number)) as i64;
+    (whole as f64 / 1000.0 == number).then_some(whole)
 }
 
-/// The length of the strides of `N` bytes that come before the first with a byte to escape. A stride is looked at as
-/// a whole, which the compiler makes vector instructions of.
-fn clean_strides<const N: usize>(bytes: &[u8]) -> usize {
-    let clean = |stride: &&[u8; N]| !stride.iter().fold(false, |any, byte| any | is_special(*byte));
-    bytes.as_chunks::<N>().0.iter().take_while(clean).count() * N
+/// A number of thousandths as a decimal with the fewest digits, one of them behind the point at least.
+fn decimal(out: &mut Vec<u8>, thousandths: i64) {
+    if thousandths < 0 {
+        out.push(b'-');
+    }
+    let thousandths = thousandths.unsigned_abs();
+    number_u64(out, thousandths / 1000);
+    let [.., hundreds, tens, ones] = digits::eight(thousandths % 1000).to_le_bytes();
+    match [tens, ones] {
+        [b'0', b'0'] => out.extend_from_slice(&[b'.', hundreds]),
+        [_, b'0'] => out.extend_from_slice(&[b'.', hundreds, tens]),
+        _ => out.extend_from_slice(&[b'.', hundreds, tens, ones]),
+    }
+}
+
+/// Whether none of these bytes must be escaped. Every byte is looked at, some of them twice, 16 or 8 at a time.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    let (strides, _) = bytes.as_chunks::<16>();
+    if let Some(last) = bytes.last_chunk::<16>() {
+        return strides.iter().all(is_plain_stride) && is_plain_stride(last);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return is_plain_word(u64::from_le_bytes(*first)) && is_plain_word(u64::from_le_bytes(*last));
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+        return is_plain_word(u64::from(first) | u64::from(last) << 32);
+    }
+    !bytes.iter().any(|byte| is_special(*byte))
+}
+
+/// A stride is looked at as a whole, which the compiler makes vector instructions of.
+#[inline]
+fn is_plain_stride(stride: &[u8; 16]) -> bool {
+    !stride.iter().fold(false, |any, byte| any | is_special(*byte))
+}
+
+/// The same for eight bytes in a word (Sean Eron Anderson, "Bit Twiddling Hacks", "Determine if a word has a byte less
+/// than n"): borrowing from a byte sets its highest bit where it was less and the bit was not set.
+#[inline]
+fn is_plain_word(word: u64) -> bool {
+    const EACH: u64 = u64::MAX / 255;
+    let any_below = |word: u64, n: u64| word.wrapping_sub(EACH * n) & !word & (EACH << 7);
+    let any_equal = |byte: u8| any_below(word ^ (EACH * u64::from(byte)), 1);
+    any_below(word, 0x20) | any_equal(b'"') | any_equal(b'\\') == 0
 }
 
 /// RFC 8259, section 7: the quotation mark, the reverse solidus and U+0000 to U+001F.
 const fn is_special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+#[cold]
+fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let plain = rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len());
+        out.extend_from_slice(&rest[..plain]);
+        rest = &rest[plain..];
+        if let Some((byte, after)) = rest.split_first() {
+            escape(out, *byte);
+            rest = after;
+        }
+    }
 }
 
 fn escape(out: &mut Vec<u8>, byte: u8) {
@@ -92,14 +162,10 @@ fn escape(out: &mut Vec<u8>, byte: u8) {
         b'\t' => out.extend_from_slice(b"\\t"),
         _ => {
             out.extend_from_slice(b"\\u00");
-            out.extend_from_slice(&hex(byte));
+            let [.., high, low] = digits::hex(byte.into()).to_le_bytes();
+            out.extend_from_slice(&[high, low]);
         }
     }
-}
-
-/// The two digits of a byte.
-pub(super) fn hex(byte: u8) -> [u8; 2] {
-    [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]
 }
 
 #[cfg(test)]
@@ -140,6 +206,16 @@ mod tests {
             (0.1, "0.1"),
             (1.0, "1.0"),
             (-0.0, "-0.0"),
+            (0.0, "0.0"),
+            (1.5, "1.5"),
+            (-12.25, "-12.25"),
+            (0.001, "0.001"),
+            (-0.01, "-0.01"),
+            (1000.0, "1000.0"),
+            (99_999_999_999.999, "99999999999.999"),
+            (1e11, "100000000000.0"),
+            (1e-5, "0.00001"),
+            (1e16, "1e+16"),
         ];
         for (number, json) in table {
             assert_eq!(written(|out| number_f64(out, number)), json);
@@ -152,6 +228,22 @@ mod tests {
             let text = format!("{text}{more}");
             let json = written(|out| string(out, &text));
             prop_assert_eq!(serde_json::from_str::<String>(&json).expect("JSON"), text);
+        }
+
+        #[test]
+        fn a_short_decimal_has_the_digits_that_serde_gives_it(n: i64, shift in 0..64_u32, tens in 0..7_i32) {
+            #[allow(clippy::cast_precision_loss)]
+            let number = (n >> shift) as f64 / 10_f64.powi(tens);
+            let expected = serde_json::to_string(&number).expect("a number");
+            prop_assert_eq!(written(|out| number_f64(out, number)), expected);
+        }
+
+        #[test]
+        fn a_string_is_plain_as_each_byte_of_it_says(bytes in prop::collection::vec(any::<u8>(), 0..70)) {
+            for end in 0..=bytes.len() {
+                let each = !bytes[..end].iter().any(|byte| is_special(*byte));
+                prop_assert_eq!(is_plain(&bytes[..end]), each);
+            }
         }
 
         #[test]

@@ -1,17 +1,21 @@
 //! One JSON object for any record.
 
-use super::atom::hex;
-use super::keys::{Names, are_distinct};
+use super::atom::inside;
+use super::digits::hex;
+use super::keys::{Names, Reserved, are_distinct};
+use super::prepared;
 use super::{number_f64, number_u64, string, time_rfc3339, value};
 use crate::model::{
-    Audit, Body, Check, CheckStatus, Config, Distribution, Fields, Log, Metric, Points, Record, RecordId,
+    Audit, Body, Check, CheckStatus, Config, Distribution, Fields, Level, Log, Metric, Points, Record,
+    RecordId,
 };
 
 /// The members that a line of each kind keeps for itself.
-const LOG_KEYS: &[&str] = &["time", "level", "target", "message", "id", "file"];
-const AUDIT_KEYS: &[&str] = &["time", "signal", "actor", "action", "resource", "outcome", "id"];
-const CONFIG_KEYS: &[&str] = &["time", "signal", "resource_type", "resource_id", "id"];
-const CHECK_KEYS: &[&str] = &["time", "signal", "name", "status", "output", "id"];
+const LOG_KEYS: &Reserved = &Reserved::new(&["time", "level", "target", "message", "id", "file"]);
+const AUDIT_KEYS: &Reserved =
+    &Reserved::new(&["time", "signal", "actor", "action", "resource", "outcome", "id"]);
+const CONFIG_KEYS: &Reserved = &Reserved::new(&["time", "signal", "resource_type", "resource_id", "id"]);
+const CHECK_KEYS: &Reserved = &Reserved::new(&["time", "signal", "name", "status", "output", "id"]);
 
 /// The percentiles of a histogram that a line tells.
 const PERCENTILES: [(&str, f64); 5] =
@@ -27,57 +31,90 @@ const PERCENTILES: [(&str, f64); 5] =
 /// A key is never there twice. A field whose key the line keeps for itself, or the context has, becomes `fields.key`;
 /// a context key that the line keeps becomes `context.key`; a key that is repeated gets a number: `key.2`.
 pub fn line(out: &mut Vec<u8>, record: &Record<'_>, context: &[(String, String)]) {
+    if let Body::Log(body) = &record.body {
+        return log(out, record, body, context);
+    }
     let mut object = Object::new(out);
-    time(object.own("time"), record.time_ns);
+    let out = object.own("time");
+    out.push(b'"');
+    time_rfc3339(out, record.time_ns);
+    out.push(b'"');
     match &record.body {
         Body::Metric(body) => metric(&mut object, body),
-        Body::Log(body) => log(&mut object, body, context),
+        Body::Log(_) => {}
         Body::Audit(body) => audit(&mut object, body, context),
         Body::Config(body) => config(&mut object, body, context),
         Body::Check(body) => check(&mut object, body, context),
     }
-    id(object.own("id"), record.id);
-    if let Body::Log(log) = &record.body {
-        file(&mut object, log);
-    }
+    process(object.out, record.id);
+    number_u64(object.out, record.id.seq);
+    object.out.push(b'"');
     object.end();
 }
 
-fn log(object: &mut Object<'_>, log: &Log<'_>, context: &[(String, String)]) {
-    string(object.own("level"), log.level.name());
-    string(object.own("target"), &log.target);
-    string(object.own("message"), &log.message);
-    members(object, LOG_KEYS, &log.fields, context);
+/// A log event, of which there are most: what stands between its values is written together with their quotes.
+fn log(out: &mut Vec<u8>, record: &Record<'_>, log: &Log<'_>, context: &[(String, String)]) {
+    if prepared::line(out, record, log, context, |parts| prepare(parts, log, context)) {
+        return;
+    }
+    out.extend_from_slice(b"{\"time\":\"");
+    time_rfc3339(out, record.time_ns);
+    out.push(b'"');
+    level(out, log);
+    inside(out, &log.message);
+    out.push(b'"');
+    members(&mut Object { out, empty: false }, LOG_KEYS, &log.fields, context);
+    process(out, record.id);
+    number_u64(out, record.id.seq);
+    out.push(b'"');
+    place(out, log);
+    out.push(b'}');
 }
 
-fn time(out: &mut Vec<u8>, time_ns: u64) {
-    out.push(b'"');
-    time_rfc3339(out, time_ns);
-    out.push(b'"');
+/// The keys of fields and what follows them, for lines that have them in common. Says false if they collide.
+fn prepare(parts: &mut prepared::Parts<'_>, log: &Log<'_>, context: &[(String, String)]) -> bool {
+    let distinct = are_distinct(LOG_KEYS, keys(&log.fields, context));
+    log.fields.iter().for_each(|(key, _)| parts.key(key));
+    let mut object = Object { out: parts.text(), empty: false };
+    context.iter().for_each(|(key, text)| string(object.key(key), text));
+    distinct
 }
 
-/// The id as it displays, without the formatter's detours: every line has one.
-fn id(out: &mut Vec<u8>, id: RecordId) {
-    out.push(b'"');
-    out.extend(id.process.to_be_bytes().into_iter().flat_map(hex));
+/// The level, the target, and the message's name and first quote.
+pub(super) fn level(out: &mut Vec<u8>, log: &Log<'_>) {
+    out.extend_from_slice(match log.level {
+        Level::Error => b",\"level\":\"ERROR\",\"target\":\"",
+        Level::Warn => b",\"level\":\"WARN\",\"target\":\"",
+        Level::Info => b",\"level\":\"INFO\",\"target\":\"",
+        Level::Debug => b",\"level\":\"DEBUG\",\"target\":\"",
+        Level::Trace => b",\"level\":\"TRACE\",\"target\":\"",
+    });
+    inside(out, &log.target);
+    out.extend_from_slice(b"\",\"message\":\"");
+}
+
+/// The id as it displays up to its number, without the formatter's detours: every line has one.
+#[allow(clippy::cast_possible_truncation)] // halves
+pub(super) fn process(out: &mut Vec<u8>, id: RecordId) {
+    let [high, low] = [id.process >> 32, id.process & 0xffff_ffff].map(|half| hex(half as u32).to_le_bytes());
+    out.extend_from_slice(b",\"id\":\"");
+    out.extend_from_slice(&high);
+    out.extend_from_slice(&low);
     out.push(b'-');
-    number_u64(out, id.seq);
-    out.push(b'"');
 }
 
 /// Where a log event was written in the source, as editors and terminals open it: `src/x.rs:10`.
-fn file(object: &mut Object<'_>, log: &Log<'_>) {
+pub(super) fn place(out: &mut Vec<u8>, log: &Log<'_>) {
     if log.file.is_empty() {
         return;
     }
-    let out = object.own("file");
-    string(out, &log.file);
+    out.extend_from_slice(b",\"file\":\"");
+    inside(out, &log.file);
     if log.line > 0 {
-        out.pop(); // the closing quote
         out.push(b':');
         number_u64(out, log.line.into());
-        out.push(b'"');
     }
+    out.push(b'"');
 }
 
 fn audit(object: &mut Object<'_>, audit: &Audit<'_>, context: &[(String, String)]) {
@@ -147,7 +184,7 @@ fn samples(object: &mut Object<'_>, count: u64, [sum, min, max]: [f64; 3]) {
 }
 
 fn dimensions(out: &mut Vec<u8>, metric: &Metric<'_>) {
-    let distinct = are_distinct(&[], metric.dimensions.iter().map(|(key, _)| key.as_ref()));
+    let distinct = are_distinct(&Reserved::new(&[]), metric.dimensions.iter().map(|(key, _)| key.as_ref()));
     let mut object = Object::new(out);
     let mut names = Names::new(&[]);
     for (key, dimension) in &metric.dimensions {
@@ -160,14 +197,18 @@ fn dimensions(out: &mut Vec<u8>, metric: &Metric<'_>) {
     object.end();
 }
 
+/// The keys of the fields, and then those of the context.
+fn keys<'k>(
+    fields: &'k Fields<'_>,
+    context: &'k [(String, String)],
+) -> impl Iterator<Item = &'k str> + Clone {
+    let own = fields.iter().map(|(key, _)| key.as_ref());
+    own.chain(context.iter().map(|(key, _)| key.as_str()))
+}
+
 /// The fields, and then the context.
-fn members(object: &mut Object<'_>, reserved: &[&str], fields: &Fields<'_>, context: &[(String, String)]) {
-    let count = fields.len() + context.len();
-    let key = |index: usize| match fields.get(index) {
-        Some((key, _)) => key.as_ref(),
-        None => context[index - fields.len()].0.as_str(),
-    };
-    if are_distinct(reserved, (0..count).map(key)) {
+fn members(object: &mut Object<'_>, reserved: &Reserved, fields: &Fields<'_>, context: &[(String, String)]) {
+    if are_distinct(reserved, keys(fields, context)) {
         fields.iter().for_each(|(key, field)| value(object.key(key), field));
         context.iter().for_each(|(key, text)| string(object.key(key), text));
     } else {
@@ -178,13 +219,14 @@ fn members(object: &mut Object<'_>, reserved: &[&str], fields: &Fields<'_>, cont
 /// The same where keys collide: the context has its names first, so that a field cannot take the process's own.
 fn colliding_members(
     object: &mut Object<'_>,
-    reserved: &[&str],
+    reserved: &Reserved,
     fields: &Fields<'_>,
     context: &[(String, String)],
 ) {
-    let mut names = Names::new(reserved);
+    let mut names = Names::new(reserved.keys);
     let context_names: Vec<_> = context.iter().map(|(key, _)| names.give(key, "context.")).collect();
-    let kept: Vec<&str> = reserved.iter().copied().chain(context_names.iter().map(AsRef::as_ref)).collect();
+    let kept: Vec<&str> =
+        reserved.keys.iter().copied().chain(context_names.iter().map(AsRef::as_ref)).collect();
     let mut names = Names::new(&kept);
     for (key, field) in fields {
         value(object.key(&names.give(key, "fields.")), field);
@@ -207,26 +249,26 @@ impl<'o> Object<'o> {
     }
 
     /// Begins a member of any key; the caller writes its value.
+    #[inline]
     fn key(&mut self, key: &str) -> &mut Vec<u8> {
-        self.comma();
-        string(self.out, key);
-        self.out.push(b':');
+        self.open();
+        inside(self.out, key);
+        self.out.extend_from_slice(b"\":");
         self.out
     }
 
     /// Begins a member of one of the line's own keys, which need no escaping; the caller writes its value.
+    #[inline]
     fn own(&mut self, key: &'static str) -> &mut Vec<u8> {
-        self.comma();
-        self.out.push(b'"');
+        self.open();
         self.out.extend_from_slice(key.as_bytes());
         self.out.extend_from_slice(b"\":");
         self.out
     }
 
-    fn comma(&mut self) {
-        if !self.empty {
-            self.out.push(b',');
-        }
+    #[inline]
+    fn open(&mut self) {
+        self.out.extend_from_slice(if self.empty { b"\"" } else { b",\"" });
         self.empty = false;
     }
 

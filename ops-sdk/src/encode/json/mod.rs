@@ -6,8 +6,10 @@
 //! of a few distinct keys allocates nothing but its bytes.
 
 mod atom;
+mod digits;
 mod keys;
 mod line;
+mod prepared;
 mod time;
 
 #[cfg(test)]
@@ -15,4 +17,5 @@ mod tests;
 
 pub use self::atom::{number_f64, number_i64, number_u64, string, value};
 pub use self::line::line;
+pub(crate) use self::prepared::{Alike, alike};
 pub use self::time::time_rfc3339;

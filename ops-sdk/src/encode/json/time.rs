@@ -1,5 +1,7 @@
 //! Civil time, without a time zone database: everything is UTC.
 
+use super::digits::eight;
+
 const NS_PER_SECOND: u64 = 1_000_000_000;
 const SECONDS_PER_DAY: u64 = 86_400;
 
@@ -7,27 +9,25 @@ const SECONDS_PER_DAY: u64 = 86_400;
 /// Always 27 characters, so that lines sort by time. `unix_ns` is in nanoseconds since the Unix epoch, and what is
 /// below a microsecond is cut off.
 pub fn time_rfc3339(out: &mut Vec<u8>, unix_ns: u64) {
-    let seconds = unix_ns / NS_PER_SECOND;
+    let (seconds, ns) = (unix_ns / NS_PER_SECOND, unix_ns % NS_PER_SECOND);
     let (year, month, day) = civil(seconds / SECONDS_PER_DAY);
     let second = seconds % SECONDS_PER_DAY;
-    let mut text = *b"0000-00-00T00:00:00.000000Z";
-    put(&mut text[..4], year);
-    put(&mut text[5..7], month);
-    put(&mut text[8..10], day);
-    put(&mut text[11..13], second / 3600);
-    put(&mut text[14..16], second / 60 % 60);
-    put(&mut text[17..19], second % 60);
-    put(&mut text[20..26], unix_ns % NS_PER_SECOND / 1000);
-    out.extend_from_slice(&text);
+    let date = eight(year * 10_000 + month * 100 + day); // 20261122
+    let time = eight(second / 3600 * 10_000 + second / 60 % 60 * 100 + second % 60) >> 16; // 072428
+    let micro = eight(ns / 1000) >> 16; // 123456
+    let text = [
+        date & 0xffff_ffff | at(b'-', 4) | (date >> 32 & 0xffff) << 40 | at(b'-', 7),
+        date >> 48 | at(b'T', 2) | (time & 0xffff) << 24 | at(b':', 5) | (time >> 16 & 0xffff) << 48,
+        at(b':', 0) | (time >> 32) << 8 | at(b'.', 3) | micro << 32,
+    ];
+    text.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+    let [_, _, _, _, tens, ones, ..] = micro.to_le_bytes();
+    out.extend_from_slice(&[tens, ones, b'Z']);
 }
 
-/// The last digits of `number`, as many as there is room for.
-#[allow(clippy::cast_possible_truncation)] // a digit
-fn put(room: &mut [u8], mut number: u64) {
-    for digit in room.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
+/// A character at a place of a word.
+const fn at(character: u8, place: u32) -> u64 {
+    (character as u64) << (8 * place)
 }
 
 /// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar. The year is taken to begin on

@@ -106,8 +106,8 @@ fn a_bad_byte_costs_the_frame_that_it_hits_and_no_other() {
                 let last_start = ends[ends.len() - 2];
                 let torn = !more && (last_start..last_start + HEAD_BYTES).contains(&i);
                 let opened = check(dir.path(), last, &hit);
-                assert_eq!(opened.frames, last - hit.len() as u64, "byte {i}");
-                assert_eq!(opened.damaged_frames, hit.len() as u64, "byte {i}");
+                assert_eq!(opened.records, last - hit.len() as u64, "byte {i}");
+                assert_eq!(opened.damaged_records, hit.len() as u64, "byte {i}");
                 assert_eq!(opened.torn_bytes > 0, torn, "byte {i}");
             }
         }
@@ -126,8 +126,8 @@ fn a_torn_tail_is_cut_at_any_length_and_what_is_appended_then_is_read() {
         let hit: Vec<u64> = (whole as u64 + 1..=FRAMES).collect();
         let opened = check(dir.path(), FRAMES, &hit);
         let clean = if whole == 0 { frame::HEADER_BYTES.min(length) } else { ends[whole - 1] };
-        let (frames, damaged_frames) = (whole as u64, hit.len() as u64);
-        let expected = Opened { frames, damaged_frames, torn_bytes: (length - clean) as u64 };
+        let (records, damaged_records) = (whole as u64, hit.len() as u64);
+        let expected = Opened { records, damaged_records, torn_bytes: (length - clean) as u64 };
         assert_eq!(opened, expected, "length {length}");
 
         reset(dir.path(), &path, &bytes[..length]);
@@ -138,7 +138,7 @@ fn a_torn_tail_is_cut_at_any_length_and_what_is_appended_then_is_read() {
         lost_to(&mut told, &mut journal, key);
         drop(journal);
         let (mut journal, opened) = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap();
-        assert_eq!((opened.frames, opened.torn_bytes), (whole as u64 + 1, 0));
+        assert_eq!((opened.records, opened.torn_bytes), (whole as u64 + 1, 0));
         assert_eq!(attach(&mut journal, "all", ALL), key);
         let expected: Vec<u64> = (1..=whole as u64).chain([99]).collect();
         assert_eq!(drain(&mut journal, key), expected);
@@ -167,7 +167,7 @@ fn a_burst_costs_the_frames_under_it_even_with_both_headers() {
         let under = (1..).zip(starts.zip(&ends)).filter(|(_, (a, b))| *a < to && **b > from);
         let hit: Vec<u64> = under.map(|(seq, _)| seq).collect();
         let opened = check(dir.path(), FRAMES, &hit);
-        assert_eq!(opened.damaged_frames, hit.len() as u64, "from {start}");
+        assert_eq!(opened.damaged_records, hit.len() as u64, "from {start}");
     }
 }
 
@@ -202,7 +202,7 @@ fn a_segment_that_is_missing_is_counted_by_kind() {
     let ordinal = |path: &Path| segment::ordinal_of(path.file_name().unwrap().to_str().unwrap()).unwrap();
     let gone = ordinal(&names[1])..ordinal(&names[2]);
     let (mut journal, opened) = Journal::open(small(Some(dir.path()), 4096)).unwrap();
-    assert_eq!(opened.damaged_frames, gone.end - gone.start);
+    assert_eq!(opened.damaged_records, gone.end - gone.start);
     attach(&mut journal, "all", ALL);
     let expected: Vec<u64> = (1..=20).filter(|seq| !gone.contains(seq)).collect();
     assert_eq!(drain(&mut journal, key), expected);
@@ -272,8 +272,86 @@ fn a_copy_of_a_frame_within_a_damaged_one_is_not_taken_for_it() {
     bytes[frame::HEADER_BYTES + copy.len()] ^= 1;
     fs::write(&path, bytes).unwrap();
     let (mut journal, opened) = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap();
-    assert_eq!(opened, Opened { frames: 2, damaged_frames: 1, torn_bytes: 0 });
+    assert_eq!(opened, Opened { records: 2, damaged_records: 1, torn_bytes: 0 });
     assert_eq!(attach(&mut journal, "all", ALL), key);
     assert_eq!(drain(&mut journal, key), [1, 3]);
     assert_eq!(lost(&mut journal), [(Signal::Audit, Loss::Damaged, 1)]);
+}
+
+/// Where a frame ends in its segment, and the numbers of its records.
+type Stretch = (usize, std::ops::Range<u64>);
+
+/// A segment with frames of 1 to 6 records.
+fn blocks(dir: &Path) -> (PathBuf, Vec<u8>, Vec<Stretch>) {
+    let mut journal = open(Some(dir), 1 << 20);
+    attach(&mut journal, "all", ALL);
+    attach(&mut journal, "logs", LOGS);
+    let (mut seq, mut end, mut frames) = (1, frame::HEADER_BYTES, Vec::new());
+    for frame in 0..8 {
+        let records = 1 + frame % 6;
+        append_block(&mut journal, signal(frame), seq, records as u32);
+        end += HEAD_BYTES + format!("payload {seq}").len();
+        frames.push((end, seq..seq + records));
+        seq += records;
+    }
+    drop(journal);
+    let path = dir.join("journal/00000000000000000001.seg");
+    let bytes = fs::read(&path).unwrap();
+    assert_eq!(bytes.len(), end);
+    (path, bytes, frames)
+}
+
+#[test]
+fn a_bad_byte_costs_the_records_of_its_block_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, bytes, frames) = blocks(dir.path());
+    copy_cursors(&dir.path().join("cursors"), &dir.path().join("saved"));
+    let last = frames.last().unwrap().1.end - 1;
+    for i in frame::HEADER_BYTES..bytes.len() {
+        let mut bad = bytes.clone();
+        bad[i] ^= 0x20;
+        reset(dir.path(), &path, &bad);
+        let at = frames.partition_point(|(end, _)| *end <= i);
+        let hit = frames[at].1.clone();
+        let (mut journal, opened) = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap();
+        let damaged = hit.end - hit.start;
+        assert_eq!((opened.records, opened.damaged_records), (last - damaged, damaged), "byte {i}");
+        let key = attach(&mut journal, "all", ALL);
+        assert_eq!(drain(&mut journal, key), (1..=last).filter(|seq| !hit.contains(seq)).collect::<Vec<_>>());
+        assert_eq!(lost(&mut journal), [(signal(at as u64), Loss::Damaged, damaged)], "byte {i}");
+    }
+}
+
+#[test]
+fn a_backend_that_stood_within_a_block_goes_on_there_and_loses_only_what_it_had_not_settled() {
+    for settled in 0..=21 {
+        for damaged in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let (path, bytes, frames) = blocks(dir.path());
+            let last = frames.last().unwrap().1.end - 1;
+            let mut journal = open(Some(dir.path()), 1 << 20);
+            let key = attach(&mut journal, "all", ALL);
+            let mut run = Run::new();
+            journal.read(key, usize::MAX, usize::MAX, &mut run);
+            let behind: Vec<_> = run.iter().flat_map(|(frame, _)| seqs(frame)).collect();
+            behind.iter().filter(|(seq, _)| *seq == settled).for_each(|(_, upto)| journal.ack(key, *upto));
+            journal.rewind(key);
+            assert_eq!(read(&mut journal, key, 99).0, (settled + 1..=last).collect::<Vec<_>>());
+            drop(journal);
+            let at = frames.partition_point(|(_, seqs)| seqs.end <= settled + 1).min(frames.len() - 1);
+            if damaged && path.exists() {
+                let mut bad = bytes.clone();
+                bad[frames[at].0 - 1] ^= 1;
+                fs::write(&path, bad).unwrap();
+            }
+            let mut journal = open(Some(dir.path()), 1 << 20);
+            let Attached { key, carried } = journal.attach("all", ALL).unwrap();
+            assert_eq!(carried.iter().sum::<u64>(), last - settled);
+            let gone = if damaged { frames[at].1.clone() } else { 0..0 };
+            let left: Vec<_> = (settled + 1..=last).filter(|seq| !gone.contains(seq)).collect();
+            assert_eq!(drain(&mut journal, key), left, "{settled} settled");
+            let lost: u64 = lost(&mut journal).iter().map(|row| row.2).sum();
+            assert_eq!(lost, last - settled - left.len() as u64, "{settled} settled");
+        }
+    }
 }

@@ -19,7 +19,7 @@ fn a_restart_goes_on_where_each_backend_was() {
         journal.ack(two, end);
     }
     let (mut journal, opened) = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap();
-    assert_eq!(opened, Opened { frames: 10, ..Opened::default() });
+    assert_eq!(opened, Opened { records: 10, ..Opened::default() });
     let (one, two) = (journal.attach("one", ALL).unwrap(), journal.attach("two", LOGS).unwrap());
     let new = journal.attach("new", ALL).unwrap();
     assert_eq!((one.carried[1], two.carried[1], new.carried[1]), (6, 1, 0));
@@ -116,7 +116,7 @@ fn what_the_disk_does_not_take_waits_in_memory_and_reaches_it_later() {
     assert_eq!(journal.trouble(), None);
     drop(journal);
     let (mut journal, opened) = Journal::open(small(Some(dir.path()), 1 << 16)).unwrap();
-    assert_eq!((opened.frames, opened.damaged_frames, opened.torn_bytes), (200, 0, 0));
+    assert_eq!((opened.records, opened.damaged_records, opened.torn_bytes), (200, 0, 0));
     assert_eq!(attach(&mut journal, "one", ALL), key);
     assert_eq!(drain(&mut journal, key), (1..=200).collect::<Vec<_>>());
 }
@@ -189,10 +189,10 @@ fn fill_the_disk(dir: &Path) {
     drop(journal);
     let (mut journal, opened) = Journal::open(small(Some(dir), 1 << 20)).unwrap();
     let Attached { key, carried } = journal.attach("one", ALL).unwrap();
-    assert_eq!((opened.frames + opened.damaged_frames, carried[1]), (500, 500));
-    assert_eq!(opened.damaged_frames, unkept);
-    assert_eq!(drain(&mut journal, key), (1..=opened.frames).collect::<Vec<_>>());
-    assert_eq!(lost(&mut journal), [(Signal::Log, Loss::Damaged, opened.damaged_frames)]);
+    assert_eq!((opened.records + opened.damaged_records, carried[1]), (500, 500));
+    assert_eq!(opened.damaged_records, unkept);
+    assert_eq!(drain(&mut journal, key), (1..=opened.records).collect::<Vec<_>>());
+    assert_eq!(lost(&mut journal), [(Signal::Log, Loss::Damaged, opened.damaged_records)]);
 }
 
 #[test]

@@ -19,7 +19,17 @@ pub(super) fn small(dir: Option<&Path>, bytes_max: u64) -> Settings {
 }
 
 pub(super) fn head(signal: Signal, seq: u64) -> FrameHead {
-    FrameHead { signal, time_ms: seq, id: RecordId { process: 7, seq } }
+    block(signal, seq, 1)
+}
+
+/// The head of a frame of several records.
+pub(super) fn block(signal: Signal, seq: u64, records: u32) -> FrameHead {
+    FrameHead { signal, time_ms: seq, id: RecordId { process: 7, seq }, records }
+}
+
+/// Appends a frame of several records, numbered from `seq` on.
+pub(super) fn append_block(journal: &mut Journal, signal: Signal, seq: u64, records: u32) {
+    journal.append(block(signal, seq, records), format!("payload {seq}").as_bytes());
 }
 
 pub(super) fn append(journal: &mut Journal, signal: Signal, seq: u64) {
@@ -27,13 +37,19 @@ pub(super) fn append(journal: &mut Journal, signal: Signal, seq: u64) {
 }
 
 /// The sequence numbers of the next run. Checks that each payload is the one of its number.
-pub(super) fn read(journal: &mut Journal, key: CursorKey, frames_max: usize) -> (Vec<u64>, Position) {
+pub(super) fn read(journal: &mut Journal, key: CursorKey, records_max: usize) -> (Vec<u64>, Position) {
     let mut run = Run::new();
-    journal.read(key, usize::MAX, frames_max, &mut run);
+    journal.read(key, usize::MAX, records_max, &mut run);
     for (frame, payload) in run.iter() {
         assert_eq!(payload, format!("payload {}", frame.head.id.seq).as_bytes());
     }
-    (run.iter().map(|(frame, _)| frame.head.id.seq).collect(), run.end())
+    (run.iter().flat_map(|(frame, _)| seqs(frame)).map(|(seq, _)| seq).collect(), run.end())
+}
+
+/// The sequence numbers of a frame's records that are its run's, and the position behind each.
+pub(super) fn seqs(frame: &RunFrame) -> Vec<(u64, Position)> {
+    let first = frame.head.id.seq + u64::from(frame.skip);
+    (first..).zip(frame.places.clone()).map(|(seq, place)| (seq, frame.behind(place))).collect()
 }
 
 /// Reads and settles everything.

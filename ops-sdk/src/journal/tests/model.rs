@@ -2,6 +2,7 @@
 //! read, settled and been told was lost.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use proptest::prelude::*;
 
@@ -12,8 +13,8 @@ const IDS: [&str; 3] = ["all", "logs", "some"];
 
 #[derive(Debug, Clone)]
 enum Step {
-    Append { signal: usize, bytes: usize, times: usize },
-    Read { reader: usize, frames_max: usize },
+    Append { signal: usize, bytes: usize, records: u32, times: usize },
+    Read { reader: usize, records_max: usize },
     Ack { reader: usize, part: usize },
     Rewind { reader: usize },
     Expire { age_ms: u64 },
@@ -23,9 +24,9 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => (0..5usize, prop_oneof![8 => 0..80usize, 1 => 0..5000usize], 1..12usize)
-            .prop_map(|(signal, bytes, times)| Step::Append { signal, bytes, times }),
-        6 => (0..3usize, 0..20usize).prop_map(|(reader, frames_max)| Step::Read { reader, frames_max }),
+        8 => (0..5usize, prop_oneof![8 => 0..80usize, 1 => 0..5000usize], 1..6u32, 1..12usize)
+            .prop_map(|(signal, bytes, records, times)| Step::Append { signal, bytes, records, times }),
+        6 => (0..3usize, 0..20usize).prop_map(|(reader, records_max)| Step::Read { reader, records_max }),
         5 => (0..3usize, 0..8usize).prop_map(|(reader, part)| Step::Ack { reader, part }),
         1 => (0..3usize).prop_map(|reader| Step::Rewind { reader }),
         1 => (0..300u64).prop_map(|age_ms| Step::Expire { age_ms }),
@@ -40,25 +41,26 @@ struct Known {
     key: Option<CursorKey>,
     /// Read and not settled, with the position behind each.
     held: Vec<(u64, Position)>,
-    /// Frames that became its business, by kind; less those settled.
+    /// Records that became its business, by kind; less those settled.
     owed: [u64; Signal::COUNT],
     lost: [u64; Signal::COUNT],
     settled: BTreeSet<u64>,
-    /// The last frame that it read.
+    /// The last record that it read.
     last: u64,
 }
 
 struct World {
     settings: Settings,
     journal: Option<Journal>,
-    frames: Vec<(usize, Vec<u8>)>,
+    /// Of each record its kind, and the payload of the frame that it is in.
+    records: Vec<(usize, Rc<Vec<u8>>)>,
     known: [Known; 3],
 }
 
 impl World {
     fn new(dir: Option<&Path>, bytes_max: u64) -> World {
         let settings = Settings { age_max: Duration::from_millis(200), ..small(dir, bytes_max) };
-        let mut world = World { settings, journal: None, frames: Vec::new(), known: Default::default() };
+        let mut world = World { settings, journal: None, records: Vec::new(), known: Default::default() };
         world.open();
         world
     }
@@ -85,8 +87,10 @@ impl World {
 
     fn run(&mut self, step: Step) {
         match step {
-            Step::Append { signal, bytes, times } => (0..times).for_each(|_| self.append(signal, bytes)),
-            Step::Read { reader, frames_max } => self.read(reader, frames_max),
+            Step::Append { signal, bytes, records, times } => {
+                (0..times).for_each(|_| self.append(signal, bytes, records));
+            }
+            Step::Read { reader, records_max } => self.read(reader, records_max),
             Step::Ack { reader, part } => self.ack(reader, part),
             Step::Rewind { reader } => {
                 let key = self.known[reader].key.unwrap();
@@ -94,7 +98,7 @@ impl World {
                 (self.known[reader].held, self.known[reader].last) = (vec![], 0);
             }
             Step::Expire { age_ms } => {
-                let now_ms = self.frames.len() as u64 + age_ms;
+                let now_ms = self.records.len() as u64 + age_ms;
                 self.journal().expire(now_ms);
             }
             Step::Commit => self.journal().commit(),
@@ -104,30 +108,32 @@ impl World {
         self.check();
     }
 
-    fn append(&mut self, signal: usize, bytes: usize) {
-        let seq = self.frames.len() as u64 + 1;
+    fn append(&mut self, signal: usize, bytes: usize, records: u32) {
+        let seq = self.records.len() as u64 + 1;
         let payload: Vec<u8> = (0..bytes).map(|i| (seq as usize * 31 + i * 7) as u8).collect();
-        self.journal().append(head(Signal::ALL[signal], seq), &payload);
-        self.frames.push((signal, payload));
+        self.journal().append(block(Signal::ALL[signal], seq, records), &payload);
+        let payload = Rc::new(payload);
+        self.records.extend((0..records).map(|_| (signal, Rc::clone(&payload))));
         for (known, accepts) in self.known.iter_mut().zip(ACCEPTS) {
-            known.owed[signal] += u64::from(accepts[signal]);
+            known.owed[signal] += u64::from(accepts[signal]) * u64::from(records);
         }
     }
 
-    fn read(&mut self, reader: usize, frames_max: usize) {
+    fn read(&mut self, reader: usize, records_max: usize) {
         let mut run = Run::new();
         let key = self.known[reader].key.unwrap();
-        self.journal().read(key, 1000, frames_max, &mut run);
+        self.journal().read(key, 1000, records_max, &mut run);
         let known = &mut self.known[reader];
         for (frame, payload) in run.iter() {
-            let seq = frame.head.id.seq;
-            let (signal, expected) = &self.frames[seq as usize - 1];
-            assert_eq!((frame.head.signal as usize, payload), (*signal, &expected[..]));
-            assert!(ACCEPTS[reader][*signal]);
-            assert!(seq > known.last, "out of order");
-            assert!(!known.settled.contains(&seq), "read after it was settled");
-            known.last = seq;
-            known.held.push((seq, frame.end));
+            for (seq, behind) in seqs(frame) {
+                let (signal, expected) = &self.records[seq as usize - 1];
+                assert_eq!((frame.head.signal as usize, payload), (*signal, &expected[..]));
+                assert!(ACCEPTS[reader][*signal]);
+                assert!(seq > known.last, "out of order");
+                assert!(!known.settled.contains(&seq), "read after it was settled");
+                known.last = seq;
+                known.held.push((seq, behind));
+            }
         }
     }
 
@@ -136,7 +142,7 @@ impl World {
         let settled: Vec<_> = known.held.drain(..part.min(known.held.len())).collect();
         for (seq, _) in &settled {
             known.settled.insert(*seq);
-            known.owed[self.frames[*seq as usize - 1].0] -= 1;
+            known.owed[self.records[*seq as usize - 1].0] -= 1;
         }
         let key = known.key.unwrap();
         if let Some((_, end)) = settled.last() {
@@ -144,7 +150,7 @@ impl World {
         }
     }
 
-    /// Every frame is settled, pending or lost; and within the bound.
+    /// Every record is settled, pending or lost; and within the bound.
     fn check(&mut self) {
         let bytes_max = self.settings.bytes_max;
         let journal = self.journal.as_mut().unwrap();
@@ -186,7 +192,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn in_memory_every_frame_is_settled_pending_or_lost(
+    fn in_memory_every_record_is_settled_pending_or_lost(
         bytes_max in 500..20_000u64,
         steps in prop::collection::vec(step(), 1..80),
     ) {
@@ -196,7 +202,7 @@ proptest! {
     }
 
     #[test]
-    fn on_disk_every_frame_is_settled_pending_or_lost_across_restarts(
+    fn on_disk_every_record_is_settled_pending_or_lost_across_restarts(
         bytes_max in 500..20_000u64,
         steps in prop::collection::vec(step(), 1..80),
     ) {

@@ -38,8 +38,8 @@ fn a_run_keeps_to_its_bytes_but_holds_one_frame_at_least() {
         let key = attach(&mut journal, "one", ALL);
         (1..=5).for_each(|seq| append(&mut journal, Signal::Log, seq));
         let mut run = Run::new();
-        for (bytes_max, frames_max, expected) in [(18, 9, 2), (0, 9, 1), (100, 1, 1), (100, 0, 1)] {
-            journal.read(key, bytes_max, frames_max, &mut run);
+        for (bytes_max, records_max, expected) in [(18, 9, 2), (0, 9, 1), (100, 1, 1), (100, 0, 1)] {
+            journal.read(key, bytes_max, records_max, &mut run);
             assert_eq!((run.len(), run.bytes()), (expected, expected * 9));
         }
     });

@@ -74,18 +74,18 @@ impl HistogramCell {
         };
         let open = self.tally.is_open();
         if open {
-            self.tally.write_again(value, || up(&chunk.counts[index % CHUNK]));
+            self.tally.write_again(value, || up(&chunk.counts[index % CHUNK], 1));
         }
         open
     }
 
-    /// Observes any value.
-    pub(in super::super) fn observe(&self, arena: Arena, value: f64) -> Observed {
+    /// Observes any value, which stands for `weight` of its kind.
+    pub(in super::super) fn observe(&self, arena: Arena, value: f64, weight: u32) -> Observed {
         if !is_valid_value(value) {
             return Observed::Invalid;
         }
         let Some(bucket) = self.bucket(arena, value) else { return Observed::NoRoom };
-        self.tally.write(value, || up(bucket));
+        self.tally.write(value, f64::from(weight), || up(bucket, weight));
         Observed::Yes
     }
 
@@ -101,26 +101,35 @@ impl HistogramCell {
         sum.wrapping_sub(self.taken_endings[ending].swap(sum, Ordering::Relaxed))
     }
 
-    /// Counts a call that begins, unless it is one to be timed; says which it is. `draw` tells how many calls pass from
-    /// one that is timed to the next.
+    /// Counts a call that begins, unless it is one to be timed: then says what was kept with the draw that chose it.
     #[inline(always)]
-    pub(in super::super) fn is_timed(&self, draw: impl Fn() -> u32) -> bool {
+    pub(in super::super) fn is_timed(&self, draw: impl Fn() -> Draw) -> Option<u32> {
         let countdown = Countdown(self.countdown.load(Ordering::Relaxed));
         if countdown.passes() {
             self.countdown.store(countdown.next().0, Ordering::Relaxed);
-            return false;
+            return None;
         }
         self.draw(countdown, draw)
     }
 
     #[cold]
     #[inline(never)]
-    fn draw(&self, countdown: Countdown, draw: impl Fn() -> u32) -> bool {
-        // The first call of all is chosen with the same chance as any other.
-        let is_timed = countdown.is_drawn() || draw() == 0;
-        let passed = u64::from(!is_timed);
-        self.countdown.store(countdown.drawn(passed, draw()).0, Ordering::Relaxed);
-        is_timed
+    fn draw(&self, countdown: Countdown, draw: impl Fn() -> Draw) -> Option<u32> {
+        let next = draw();
+        // The first call of all is chosen with the same chance as any other, and the one after a gap too long to count.
+        let chosen = match countdown.is_drawn() {
+            true => Some(countdown.thinned()),
+            false => Some(draw()).filter(|draw| draw.gap == 0).map(|draw| draw.thinned),
+        };
+        self.countdown.store(countdown.drawn(u64::from(chosen.is_none()), next).0, Ordering::Relaxed);
+        chosen
+    }
+
+    /// How many calls were counted here so far, those that ended with a duration and all others. The others count round
+    /// at 2^35.
+    pub(in super::super) fn calls(&self) -> (u64, u64) {
+        let untimed = Countdown(self.countdown.load(Ordering::Relaxed)).passed();
+        (self.tally.values(), untimed)
     }
 
     #[cfg(test)]
@@ -143,13 +152,6 @@ impl HistogramCell {
     /// It has ended on another thread, which looks at the cell no more.
     pub(in super::super) fn close_call_elsewhere(&self) {
         self.closed_elsewhere.fetch_add(1, Ordering::Release);
-    }
-
-    /// Forgets what was drawn for the series before, for that may have been timed more seldom. For a cell that nobody
-    /// reads.
-    pub(in super::super) fn begin_anew(&self) {
-        self.countdown.store(0, Ordering::Relaxed);
-        self.taken_countdown.store(0, Ordering::Relaxed);
     }
 
     /// Whether a call remembers the cell.
@@ -203,8 +205,8 @@ impl HistogramCell {
         arena.at(offset)
     }
 
-    /// What was observed since this was asked last.
-    pub(in super::super) fn take(&self, arena: Arena) -> Option<Distribution> {
+    /// What was observed since this was asked last, and how many values that were, whatever each of them stands for.
+    pub(in super::super) fn take(&self, arena: Arena) -> Option<(Distribution, u64)> {
         if !self.tally.has_more() {
             return None;
         }
@@ -215,7 +217,7 @@ impl HistogramCell {
         }
         self.tally.close(mark);
         self.mark_taken(arena, &buckets);
-        Some(bounded(told, count, buckets))
+        Some((bounded(told, count, buckets), told.count))
     }
 
     fn buckets_since(&self, arena: Arena) -> Vec<(i16, u64)> {
@@ -256,10 +258,10 @@ impl HistogramCell {
     }
 }
 
-/// One more in a bucket. The count comes last, so that a sum which is read after it is never behind.
+/// More in a bucket. The count comes last, so that a sum which is read after it is never behind.
 #[inline(always)]
-fn up(bucket: &AtomicU32) {
-    bucket.store(bucket.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+fn up(bucket: &AtomicU32, n: u32) {
+    bucket.store(bucket.load(Ordering::Relaxed).wrapping_add(n), Ordering::Release);
 }
 
 /// The distribution, with its extremes held within the buckets at both ends: a value may have been written just when
@@ -273,14 +275,27 @@ fn bounded(told: Told, count: u64, buckets: Vec<(i16, u64)>) -> Distribution {
     Distribution { count, sum: told.sum, min, max, buckets }
 }
 
+/// How many calls pass from one that is timed to the next, and a number below 31 to be kept with that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Draw {
+    pub(in super::super) gap: u32,
+    pub(in super::super) thinned: u32,
+}
+
+/// Kept with a gap that is too long to count down: at its end nothing is chosen, and another one is drawn. Since each
+/// call is chosen with the same chance whatever came before, that makes no difference.
+const AGAIN: u32 = 31;
+
 /// How many calls pass until the next one is timed, and how many have passed, in one word that is one less after each
-/// of them: one more than those to come (0 while that is not drawn) in the lower bits, all that were ever drawn above.
+/// of them: one more than those to come (0 while that is not drawn) in the lower bits, then what is kept with the draw,
+/// and all that were ever drawn above.
 #[derive(Clone, Copy)]
 struct Countdown(u64);
 
 impl Countdown {
-    const LEFT_BITS: u32 = 24;
-    const LEFT: u64 = (1 << Countdown::LEFT_BITS) - 1;
+    const LEFT: u64 = (1 << 24) - 1;
+    const THINNED_AT: u32 = 24;
+    const DRAWN_AT: u32 = Countdown::THINNED_AT + 5;
 
     #[inline(always)]
     fn passes(self) -> bool {
@@ -292,24 +307,33 @@ impl Countdown {
         Countdown(self.0 - 1)
     }
 
+    /// Whether the call to which it counts down is one to be timed, or only one for which to draw again.
     fn is_drawn(self) -> bool {
-        self.0 & Countdown::LEFT != 0
+        self.0 & Countdown::LEFT != 0 && self.thinned() != AGAIN
     }
 
-    /// With so many calls passed, and so many to come.
-    fn drawn(self, passed: u64, gap: u32) -> Countdown {
-        let gap = u64::from(gap).min(Countdown::LEFT - 1);
-        let all = (self.0 >> Countdown::LEFT_BITS) + passed + gap;
-        Countdown(all << Countdown::LEFT_BITS | (gap + 1))
+    #[allow(clippy::cast_possible_truncation)] // five bits
+    fn thinned(self) -> u32 {
+        (self.0 >> Countdown::THINNED_AT) as u32 & 31
+    }
+
+    /// With so many calls passed, and those of this draw to come.
+    fn drawn(self, passed: u64, draw: Draw) -> Countdown {
+        let gap = u64::from(draw.gap).min(Countdown::LEFT - 1);
+        let all = (self.0 >> Countdown::DRAWN_AT) + passed + gap;
+        let kept = if gap < u64::from(draw.gap) { AGAIN } else { draw.thinned.min(AGAIN - 1) };
+        let kept = u64::from(kept) << Countdown::THINNED_AT;
+        Countdown(all << Countdown::DRAWN_AT | kept | (gap + 1))
     }
 
     /// How many calls have passed in all; counts round.
     fn passed(self) -> u64 {
-        (self.0 >> Countdown::LEFT_BITS).wrapping_sub((self.0 & Countdown::LEFT).saturating_sub(1))
+        (self.0 >> Countdown::DRAWN_AT).wrapping_sub((self.0 & Countdown::LEFT).saturating_sub(1))
+            & (u64::MAX >> Countdown::DRAWN_AT)
     }
 
     fn passed_since(self, before: Countdown) -> u64 {
-        self.passed().wrapping_sub(before.passed()) & (u64::MAX >> Countdown::LEFT_BITS)
+        self.passed().wrapping_sub(before.passed()) & (u64::MAX >> Countdown::DRAWN_AT)
     }
 }
 
@@ -326,18 +350,20 @@ mod tests {
 
     #[test]
     fn a_countdown_knows_how_many_have_passed_all_the_way_round() {
-        let mut countdown = Countdown(u64::MAX << Countdown::LEFT_BITS); // about to go round
+        let mut countdown = Countdown(u64::MAX << Countdown::DRAWN_AT); // about to go round
         let (start, mut passed) = (countdown, 0);
         for gap in [0u32, 3, 1, 0, 200, u32::MAX] {
-            countdown = countdown.drawn(0, gap);
+            let thinned = if gap == u32::MAX { AGAIN } else { gap % 31 };
+            countdown = countdown.drawn(0, Draw { gap, thinned: gap % 31 });
+            assert_eq!(countdown.is_drawn(), gap < u32::MAX);
             for _ in 0..gap.min(500) {
                 if countdown.passes() {
                     (countdown, passed) = (countdown.next(), passed + 1);
                 }
-                assert_eq!(countdown.passed_since(start), passed, "{gap}");
+                assert_eq!((countdown.passed_since(start), countdown.thinned()), (passed, thinned), "{gap}");
             }
         }
-        countdown = Countdown(0).drawn(1, 2);
+        countdown = Countdown(0).drawn(1, Draw { gap: 2, thinned: 0 });
         assert_eq!((countdown.passed_since(Countdown(0)), countdown.is_drawn()), (1, true));
     }
 }

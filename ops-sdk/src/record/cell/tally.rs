@@ -1,5 +1,5 @@
 //! What gauges and histograms keep of their values besides the buckets: how many, their sum, and the extremes of the
-//! window. Written by the owning thread under a sequence number that is odd while a write is going on and counts the
+//! window. Of the calls of a function of which not all are timed, each value stands for several. Written by the owning thread under a sequence number that is odd while a write is going on and counts the
 //! writes: half of it is the number of values. A reader that meets a write half way tries again. Where a thread writes
 //! without a pause, or was stopped half way, it takes what is there: the sum is then ahead of the count by the values
 //! that came meanwhile, which the next window makes up for. Nothing is lost by that, or told twice.
@@ -76,23 +76,26 @@ impl Tally {
         });
     }
 
-    /// Takes in any value, and runs `more` with it.
-    pub(super) fn write(&self, value: f64, more: impl FnOnce()) {
-        if self.is_open() {
-            return self.write_again(value, more);
-        }
+    /// Takes in any value, which stands for `weight` of its kind, and runs `more` with it.
+    pub(super) fn write(&self, value: f64, weight: f64, more: impl FnOnce()) {
         self.written(|| {
-            self.begin(value);
+            if !self.is_open() {
+                self.begin(value);
+            }
+            put(&self.recent, get(&self.recent) + value * weight);
+            put(&self.min, value.min(get(&self.min)));
+            put(&self.max, value.max(get(&self.max)));
             more();
         });
     }
 
-    /// The first value of a window.
+    /// Before the first value of a window.
     fn begin(&self, value: f64) {
         let (sum, error) = two_sum(get(&self.high), get(&self.recent));
         put(&self.high, sum);
         put(&self.low, get(&self.low) + error);
-        [&self.recent, &self.min, &self.max].into_iter().for_each(|word| put(word, value));
+        put(&self.recent, 0.0);
+        [&self.min, &self.max].into_iter().for_each(|word| put(word, value));
         self.open.store(1, Ordering::Relaxed);
     }
 
@@ -104,6 +107,11 @@ impl Tally {
         fence(Ordering::Release);
         write();
         self.seq.store(before.wrapping_add(2), Ordering::Release);
+    }
+
+    /// How many values were written so far.
+    pub(super) fn values(&self) -> u64 {
+        self.seq.load(Ordering::Relaxed) / 2
     }
 
     /// Whether a value was written since the last mark.

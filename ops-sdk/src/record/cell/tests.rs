@@ -22,12 +22,13 @@ fn gauge() -> &'static GaugeCell {
 fn what_a_writer_has_finished_is_taken_while_it_stands_still_within_another_write() {
     let (sizes, level) = (histogram(), gauge());
     for n in 1..=5 {
-        assert_eq!(sizes.observe(arena(), f64::from(n)), Observed::Yes);
+        assert_eq!(sizes.observe(arena(), f64::from(n), 1), Observed::Yes);
         level.set(f64::from(n), 7);
     }
     sizes.stand_still(true);
     level.tally.stand_still(true);
-    let told = sizes.take(arena()).expect("five values");
+    let (told, values) = sizes.take(arena()).expect("five values");
+    assert_eq!(values, 5);
     assert_eq!((told.count, told.sum, told.min, told.max), (5, 15.0, 1.0, 5.0));
     let told = level.take().expect("five values");
     assert_eq!((told.count, told.sum, told.last), (5, 15.0, 5.0));
@@ -41,11 +42,11 @@ fn a_thread_that_never_pauses_is_read_all_the_same_and_exactly() {
     let sizes = histogram();
     let rounds = 400_000u32;
     let writer = std::thread::spawn(move || {
-        (0..rounds).for_each(|n| assert_eq!(sizes.observe(arena(), f64::from(n % 7)), Observed::Yes));
+        (0..rounds).for_each(|n| assert_eq!(sizes.observe(arena(), f64::from(n % 7), 1), Observed::Yes));
     });
     let (mut count, mut sum) = (0, 0.0);
     let mut take = |last: bool| {
-        if let Some(told) = sizes.take(arena()) {
+        if let Some((told, _)) = sizes.take(arena()) {
             assert_eq!(told.buckets.iter().map(|(_, n)| n).sum::<u64>(), told.count);
             count += told.count;
             sum += told.sum;
@@ -66,10 +67,10 @@ fn one_huge_value_does_not_swallow_those_that_come_after_it() {
     for (value, wanted) in [(1e100, 1e100), (1.0, 1000.0), (-1e100, -1e100), (0.5, 500.0)] {
         let times = if f64::abs(value) > 1.0 { 1 } else { 1000 };
         for _ in 0..times {
-            assert_eq!(sizes.observe(arena(), value), Observed::Yes);
+            assert_eq!(sizes.observe(arena(), value, 1), Observed::Yes);
             level.set(value, 1);
         }
-        assert_eq!(sizes.take(arena()).map(|told| told.sum), Some(wanted));
+        assert_eq!(sizes.take(arena()).map(|(told, _)| told.sum), Some(wanted));
         assert_eq!(level.take().map(|told| told.sum), Some(wanted));
     }
 }
@@ -77,10 +78,10 @@ fn one_huge_value_does_not_swallow_those_that_come_after_it() {
 #[test]
 fn a_sum_beyond_two_to_the_53_still_counts_every_byte() {
     let sizes = histogram();
-    assert_eq!(sizes.observe(arena(), 2f64.powi(60)), Observed::Yes);
+    assert_eq!(sizes.observe(arena(), 2f64.powi(60), 1), Observed::Yes);
     let _ = sizes.take(arena());
-    (0..1001).for_each(|_| assert_eq!(sizes.observe(arena(), 3.0), Observed::Yes));
-    assert_eq!(sizes.take(arena()).map(|told| told.sum), Some(3003.0));
+    (0..1001).for_each(|_| assert_eq!(sizes.observe(arena(), 3.0, 1), Observed::Yes));
+    assert_eq!(sizes.take(arena()).map(|(told, _)| told.sum), Some(3003.0));
 }
 
 #[test]

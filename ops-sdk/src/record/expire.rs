@@ -40,8 +40,10 @@ const OFFERED: u32 = 2;
 const CLAIMED: u32 = 3;
 const FREE: u32 = 4;
 
-/// Kinds of cells, by their size.
-pub(super) const CLASSES: usize = 3;
+/// That of calls. Their cells are used again for the same site alone, for what was ever counted in them is told by site.
+const CALLS: usize = 3;
+/// Kinds of cells.
+pub(super) const CLASSES: usize = 4;
 
 static IDLE_MAX_MS: AtomicU64 = AtomicU64::new(3_600_000);
 
@@ -55,12 +57,9 @@ pub(super) fn class(kind: Kind) -> usize {
     match kind {
         Kind::Counter => 0,
         Kind::Gauge => 1,
-        Kind::Histogram | Kind::Call | Kind::Event(_) => 2,
+        Kind::Histogram | Kind::Event(_) => 2,
+        Kind::Call => CALLS,
     }
-}
-
-fn class_of_calls() -> usize {
-    class(Kind::Call)
 }
 
 /// The flush thread's question before it reads a cell: the site of a cell that it may read, if its windows are these. An
@@ -114,7 +113,7 @@ fn is_taken(arena: Arena, offset: Offset, class: usize) -> bool {
 
 /// Whether a call in progress remembers the cell.
 fn is_open(arena: Arena, offset: Offset, class: usize) -> bool {
-    class == class_of_calls() && arena.at::<HistogramCell>(offset).is_some_and(HistogramCell::is_open)
+    class == CALLS && arena.at::<HistogramCell>(offset).is_some_and(HistogramCell::is_open)
 }
 
 /// The lane's thread takes what was offered, so that there are cells to use again.
@@ -158,16 +157,22 @@ pub(super) fn give(lane: &Lane, head: &CellHead, offset: Offset, class: usize) {
     lane.free[class].store(offset, Relaxed);
 }
 
-/// A cell of this class that can be used again, if there is one.
+/// A cell that can be used again for this site, if there is one.
 #[allow(clippy::cast_possible_truncation)] // it was an offset
-pub(super) fn take(arena: Arena, lane: &Lane, class: usize) -> Option<Offset> {
-    let offset = lane.free[class].load(Relaxed);
-    let head = arena.at::<CellHead>(offset)?;
-    lane.free[class].store(head.hash.load(Relaxed) as Offset, Relaxed);
-    if class == class_of_calls() {
-        arena.at(offset).map(HistogramCell::begin_anew);
+pub(super) fn take(arena: Arena, lane: &Lane, class: usize, slot: u32) -> Option<Offset> {
+    let next = |head: &CellHead| head.hash.load(Relaxed) as Offset;
+    let (mut before, mut offset) = (None::<&CellHead>, lane.free[class].load(Relaxed));
+    while let Some(head) = arena.at::<CellHead>(offset) {
+        if class != CALLS || series::site(head) == slot {
+            match before {
+                Some(before) => before.hash.store(next(head).into(), Relaxed),
+                None => lane.free[class].store(next(head), Relaxed),
+            }
+            return Some(offset);
+        }
+        (before, offset) = (Some(head), next(head));
     }
-    Some(offset)
+    None
 }
 
 /// Publishes a cell whose key was written.

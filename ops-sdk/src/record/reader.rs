@@ -50,7 +50,7 @@ impl Taken {
             Taken::Counter(sum) => *sum,
             Taken::Gauge(gauge) => gauge.count,
             Taken::Histogram(values) => values.count,
-            Taken::Calls { durations, untimed, .. } => durations.count.saturating_add(*untimed),
+            Taken::Calls { timed, untimed, .. } => timed.saturating_add(*untimed),
             Taken::InFlight(_) => 0,
         }
     }

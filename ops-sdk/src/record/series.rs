@@ -90,7 +90,7 @@ pub(super) fn find<T: Resident>(arena: Arena, lane: &Lane, slot: u32, key: Key<'
 #[cold]
 pub(super) fn make(arena: Arena, lane: &Lane, site: &Site, slot: u32, key: Key<'_>) -> Option<Offset> {
     let class = expire::class(site.kind);
-    let used = expire::take(arena, lane, class);
+    let used = expire::take(arena, lane, class, slot);
     let offset = used.or_else(|| arena.reserve(cell_bytes(site.kind)))?;
     let head: &CellHead = arena.at(offset)?;
     let entered = write_key(arena, head, key).and_then(|()| {

@@ -171,13 +171,6 @@ impl HistogramCell {
         self.closed_elsewhere.fetch_add(1, Ordering::Release);
     }
 
-    /// Forgets what was drawn for the series before, for that may have been timed more seldom. For a cell that nobody
-    /// reads.
-    pub(in super::super) fn begin_anew(&self) {
-        self.countdown.store(0, Ordering::Relaxed);
-        self.taken_countdown.store(0, Ordering::Relaxed);
-    }
-
     /// Whether a call remembers the cell.
     pub(in super::super) fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed) != self.closed_elsewhere.load(Ordering::Acquire)

@@ -33,9 +33,18 @@ use crate::model::{Level, MetricKind};
 /// - **`unit = Unit`**: a variant of `ops_sdk::Unit`. A counter without one has `Count`.
 /// - **`resolution = high`** or **`standard`**: whether CloudWatch keeps it by the second or, as it does if nothing is
 ///   said, by the minute.
+/// - **`series_max = 50`**: how many series the metric may have, 1,000 if nothing is said. The program is not built if
+///   the dimensions whose types are known to have so many values (enums with [`#[derive(Dimensions)]`](derive@Dimensions),
+///   `bool`) make more series than that. What text and numbers add is bounded when it runs, by this or, if nothing is
+///   said, by `Builder::series_max`: on each thread, further series share one whose dimensions all have the value
+///   `ops.overflow`, and the metric `ops_sdk.series_overflow` counts what went there, by `Metric`.
+/// - **`rollup = [[], ["Key"]]`**: the metric is told also without its dimensions, and by these alone. Each such series
+///   is whole: it holds what all series that it stands for hold together. It costs the call nothing, for it is added
+///   up when the window closes. Of a gauge it has all samples, and as its last value the one that was set last.
 /// - **`"Key" => value`**: up to 30 dimensions. The key is a string literal of 1-250 printable ASCII characters. The
-///   value is text, an integer, a `bool`, or with `%value` whatever its `Display` writes. Every combination of values
-///   is a series of its own, so keep their number small.
+///   value is text, an integer, a `bool`, an enum with `#[derive(Dimensions)]`, or with `%value` whatever its `Display`
+///   writes. Every combination of values is a series of its own, so keep their number small.
+/// - **`..values as Type`** or **`..Type { field: value }`**: the dimensions of a struct with `#[derive(Dimensions)]`.
 ///
 /// These are the rules of CloudWatch, and they are checked at compile time.
 ///
@@ -126,6 +135,8 @@ pub fn debug(input: TokenStream) -> TokenStream {
 /// | `.. = %value` or `%name` | | the text of its `Display` |
 /// | `.. = ?value` or `?name` | | the text of its `Debug` |
 ///
+/// `ops_sdk::redact(value)` as a value shows `[redacted]`, as does a field of the type `ops_sdk::Secret`.
+///
 /// Without a sign a value is text, a `bool`, a `char`, a number, or an `Option` of these. A key has 1-255 characters,
 /// is given once, and is none of `time`, `level`, `target`, `message`, `id`, `file`, which belong to the event. An
 /// event has at most 64 fields.
@@ -133,6 +144,23 @@ pub fn debug(input: TokenStream) -> TokenStream {
 /// **The template** is a string literal. `{name}` is the text of the field with that key; if there is none, the
 /// variable of that name becomes one, by its `Debug` if the template asks for nothing else (`{error:?}`). `{name:spec}`
 /// formats by the rules of `std::fmt`; `{{` and `}}` are braces. There are no placeholders by position.
+///
+/// **Limits** of this one site may stand before the template:
+///
+/// ```
+/// use ops_sdk::{info, warn};
+///
+/// # let (queue, state) = ("orders", "degraded");
+/// warn!(rate = 10, "{queue} is slow");             // at most 10 in a second
+/// warn!(once_every = "10s", "{queue} is full");    // at most one in 10 s; `ms`, `s`, `m`, `h`, up to 24 h
+/// info!(repeat = "5m", "{queue} is {state}");      // the same again within 5 min is told once
+/// ```
+///
+/// A second, or a period, begins with an event that passes. What does not pass is not evaluated, and costs a reading of
+/// the clock. `repeat` compares an event with the one before it at this site, values and all; that is done by another
+/// thread, so it spares what is shipped and not the call. Either way it is said, as an event of the same site, level
+/// and module, "12 events of this site held back in the last 10 s", with the number in the field `held_back`, and it is
+/// counted in the books as withheld, not as lost. Without these there is no limit.
 ///
 /// Nothing is evaluated or formatted while the level is off; while it is on, every expression is evaluated once. The
 /// value of the macro is `()`.
@@ -200,7 +228,30 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// It goes on functions and methods, `async` or not, and on whole `impl` blocks, of types and of traits, where it
-/// measures every function that has a body.
+/// measures every function that has a body. What a block says holds for all its methods, and a method's own arguments
+/// win over it:
+///
+/// ```
+/// # use ops_sdk::instrumented;
+/// # struct Till(u64);
+/// #[instrumented(in_flight, unit = Microseconds, log = "error", err_if = Option::is_none)]
+/// impl Till {
+///     fn next(&mut self) -> Option<u64> {
+///         self.0 = self.0.checked_sub(1)?;
+///         Some(self.0)
+///     }
+///
+///     #[instrumented(sample = 16, in_flight = false, log = "off")]
+///     fn last(&self) -> Option<u64> {
+///         Some(self.0)
+///     }
+/// }
+/// # assert_eq!((Till(2).next(), Till(0).next(), Till(1).last()), (Some(1), None, Some(1)));
+/// ```
+///
+/// A block can say `in_flight`, `unit`, `resolution`, `sample`, `log`, `level`, `ok_if`, `err_if` and `none`. A condition
+/// is asked of the methods that return something which can be looked at, `none` of those that return an `Option`. A
+/// method turns off what it does not want by `in_flight = false` and `log = "off"`, or by `skip` altogether.
 ///
 /// **Endings.** A call that returns `Err` is an error; so is one that panics. Whatever is not a `Result` is a success.
 /// A type can say more: if what is returned, or the error of a `Result`, implements `ops_sdk::Outcome`, which can be
@@ -229,16 +280,20 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// |---|---|---|
 /// | `name = "..."` | a function or method | the whole value of `Function`, in place of the path: 1-1024 printable ASCII characters |
 /// | `skip` | a method of an annotated block | leaves it as it is |
-/// | `ok_if = condition`, `err_if = condition` | a function or method | a closure or the path of a function that looks at what is returned: a success (or an error) if it says `true`, else the other |
-/// | `none = ok`, `= error`, `= client` | a function or method that returns an `Option` | what `None` is |
+/// | `ok_if = condition`, `err_if = condition` | a function, a method or a block | a closure or the path of a function that looks at what is returned: a success (or an error) if it says `true`, else the other |
+/// | `none = ok`, `= error`, `= client` | what returns an `Option`, or a block | what `None` is |
 /// | `dims("Key" => value, ..)` | a function or method | more dimensions of all its metrics but `in_flight`: up to 28, by the rules of [`counter!`](macro@counter) |
-/// | `in_flight` | a function or method | the gauge `in_flight` by `Function`: how many calls are in progress |
-/// | `unit = Seconds`, `Milliseconds`, `Microseconds` | a function or method | the unit of `duration`, which is milliseconds if nothing is said |
-/// | `resolution = high` or `standard` | a function or method | whether CloudWatch keeps its metrics by the second or by the minute |
-/// | `sample = 16` | a function or method | all calls are counted, and one in 16 is timed |
-/// | `log = "entry, exit, error"` | a function or method | which log lines it writes: one of these, or more with commas |
-/// | `level = debug` | a function or method that logs | the level of the lines but those of errors; `info` if nothing is said |
+/// | `series_max = 50`, `rollup = [[], ["Key"]]` | a function or method with `dims` | as in [`counter!`](macro@counter); of a rollup `Function` stays |
+/// | `in_flight` | a function, a method or a block | the gauge `in_flight` by `Function`: how many calls are in progress |
+/// | `unit = Seconds`, `Milliseconds`, `Microseconds` | a function, a method or a block | the unit of `duration`, which is milliseconds if nothing is said |
+/// | `resolution = high` or `standard` | a function, a method or a block | whether CloudWatch keeps its metrics by the second or by the minute |
+/// | `sample = 16` | a function, a method or a block | all calls are counted, and one in 16 is timed |
+/// | `log = "entry, exit, error"` | a function, a method or a block | which log lines it writes: one of these, or more with commas |
+/// | `level = debug` | what logs | the level of the lines but those of errors; `info` if nothing is said |
 /// | `fields(name = value, ..)` | a function or method that logs | up to 16 fields of its log lines, written as in [`info!`](macro@info) |
+/// | `correlate`, `correlate = value` | a function or method | what is recorded in the call has a correlation: the value, else a part of the one there is, else a new one |
+/// | `hold = debug` | a function or method | events of this level and lesser ones are shipped only if the call fails: `trace`, `debug`, `info` or `warn` |
+/// | `busy` | an async function or method | the histogram `busy` by `Function`: the time inside the polls of each call |
 ///
 /// **Dimensions.** The values are taken when the call begins, before the body can move the arguments, and only while
 /// something records. Every combination of values is a series of its own, so keep their number small. The metrics have
@@ -264,6 +319,29 @@ pub fn error(input: TokenStream) -> TokenStream {
 /// }
 /// # assert!(pay(Order { id: 7, card: String::new() }).is_err());
 /// ```
+///
+/// **Correlation.** The value is an `ops_sdk::Correlation`, an `Option` of one, or what `Correlation::from_traceparent`
+/// returns. It is entered for the call; in a future, for each of its polls and when it is dropped. Pass
+/// `Correlation::current()` on by value to threads and tasks that the call begins.
+///
+/// **Holding back.** Within the call events up to the level are recorded also where they are off, and kept until the call
+/// ends: an error or a panic ships them, with the time they happened; anything else, a future that was dropped included,
+/// lets go of them, counted. So does what other threads and tasks record within the call's correlation. Where such
+/// calls are nested, one that ends well leaves its events to the one around it. What is kept is bounded
+/// (`Builder::held_bytes_max`); at the bound the oldest go, counted. Log lines of the call are held back like others.
+///
+/// ```
+/// # use ops_sdk::prelude::*;
+/// #[instrumented(correlate = Correlation::from_traceparent(header), hold = debug, busy)]
+/// async fn handle(header: &str, order: u64) -> Result<u64, String> {
+///     debug!("asked for {order}"); // shipped only if this call fails
+///     if order == 0 { Err("no such order".to_owned()) } else { Ok(order) }
+/// }
+/// # drop(handle("", 7));
+/// ```
+///
+/// **Busy time** has the unit and resolution of `duration`, and no other dimension than `Function`. It takes two readings
+/// of the clock at each poll, which is why it has to be asked for; `duration` takes two in all.
 ///
 /// **Sampling.** Which calls are timed is left to chance, and each of them stands in `duration` for as many as it was
 /// chosen among: so percentiles, average, sample count and sum of `duration` are unbiased estimates for all calls. A
@@ -336,6 +414,134 @@ pub fn outcome(input: TokenStream) -> TokenStream {
     let outcomes = parse::outcomes(parse::visible(input.into()));
     let expanded =
         outcomes.and_then(|outcomes| check::outcomes(&outcomes).map(|()| expand::outcomes(&outcomes)));
+    expanded.unwrap_or_else(|error| fallback::expression(&error)).into()
+}
+
+/// Gives a type dimensions of which the compiler knows all values.
+///
+/// ```
+/// use ops_sdk::prelude::*;
+///
+/// #[derive(Clone, Copy, Dimensions)]
+/// #[dimension(rename_all = "kebab-case")]
+/// enum Tier {
+///     Free,
+///     PaidYearly,
+/// }
+///
+/// #[derive(Dimensions)]
+/// struct Customer {
+///     tier: Tier,
+///     #[dimension(rename = "Returning")]
+///     returning: bool,
+/// }
+///
+/// # let customer = Customer { tier: Tier::PaidYearly, returning: false };
+/// counter!("logins", 1, "Tier" => customer.tier);        // Tier = paid-yearly
+/// counter!("orders", 1, ..customer as Customer);         // tier = paid-yearly, Returning = false
+/// counter!("visits", 1, rollup = [["Tier"]], "Tier" => Tier::Free, "New" => true);
+/// ```
+///
+/// It goes on enums whose variants hold nothing, which are the values of one dimension, and on structs with named
+/// fields, each of which is a `bool` or such an enum and a dimension of its own.
+///
+/// - The value of a variant is its name as it is written, and so is the key of a field; the key of an enum, where it is
+///   given as `..value as Type`, is the name of the type.
+/// - **`#[dimension(rename = "...")]`** on a variant, a field or an enum: another text, by CloudWatch's rules.
+/// - **`#[dimension(rename_all = "...")]`** on the type, for its variants or fields: `lowercase`, `snake_case`,
+///   `SCREAMING_SNAKE_CASE`, `kebab-case`, `camelCase` or `PascalCase`.
+///
+/// Where every dimension of a metric is of such a type, a `bool` or a literal, its series are found by number, which
+/// costs little more than a metric without dimensions.
+#[proc_macro_derive(Dimensions, attributes(dimension))]
+pub fn dimensions(input: TokenStream) -> TokenStream {
+    let set = parse::dimension_set(parse::visible(input.into()));
+    let expanded = set.and_then(|set| check::dimension_set(&set).map(|()| expand::dimension_set(&set)));
+    expanded.unwrap_or_else(|error| fallback::expression(&error)).into()
+}
+
+/// Makes a struct a record of a unit of work, such as a request or a job: its fields are metrics, dimensions and fields
+/// of a log line, and are recorded together, once, when it is done.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use ops_sdk::Timer;
+/// use ops_sdk::prelude::*;
+///
+/// #[derive(Clone, Copy, Dimensions)]
+/// enum Operation {
+///     Get,
+///     Put,
+/// }
+///
+/// #[derive(Default, Record)]
+/// struct Database {
+///     #[record(counter)]
+///     queries: u32,
+///     #[record(histogram)]
+///     waited: Duration,
+/// }
+///
+/// #[derive(Record)]
+/// #[record(prefix = "request.", rollup = [[], ["Operation"]], log = "request handled")]
+/// struct Request<'a> {
+///     #[record(dimension, name = "Operation")]
+///     operation: Operation,
+///     #[record(dimension, name = "Status")]
+///     status: u16,
+///     #[record(histogram)]
+///     took: Timer,
+///     #[record(histogram, unit = Bytes)]
+///     answer: Option<usize>,
+///     #[record(flatten, prefix = "db.")]
+///     database: Database,
+///     #[record(field, name = "request.id")]
+///     id: &'a str,
+/// }
+///
+/// fn handle(id: &str) -> usize {
+///     let (operation, took, database) = (Operation::Get, Timer::start(), Database::default());
+///     let mut request = Request { operation, status: 500, took, answer: None, database, id }.on_drop();
+///     request.database.queries += 1;
+///     (request.status, request.answer) = (200, Some(1432));
+///     1432
+/// } // here it is recorded: request.took, request.answer, request.db.queries, request.db.waited, and a log line
+/// # handle("r-7");
+/// ```
+///
+/// A record is written by its method `record`, or by the guard that `on_drop` makes. Each of its metrics has all of
+/// its dimensions. Nothing is allocated, and the values are read where they lie. The rules for names, keys and units
+/// are those of [`counter!`](macro@counter), and they are checked at compile time, through everything that is flattened.
+///
+/// | on a field | |
+/// |---|---|
+/// | `counter` | a metric that counts up by it |
+/// | `gauge`, `histogram` | a metric that is set to it, or observes it: a number, a `Duration` or a `Timer` |
+/// | `dimension` | a dimension of all metrics, as in [`counter!`](macro@counter) |
+/// | `dimensions` | those of a struct with [`#[derive(Dimensions)]`](derive@Dimensions) |
+/// | `field`, `display`, `debug` | a field of the log line: the value, or the text of its `Display` or `Debug` |
+/// | `flatten` | another record, whose metrics and fields become this one's; it has no dimensions of its own |
+/// | `skip` | nothing that is recorded |
+///
+/// An `Option` of a metric, or of what is flattened, is left out while it is `None`. Behind the first word stand, where
+/// they have a meaning, `name = "..."` (else it is the name of the field), `unit = Bytes`, `resolution = high`, and for
+/// `flatten` `prefix = "..."`. A counter without a unit has `Count`; a `Duration` or `Timer` has `Milliseconds`.
+///
+/// | on the struct | |
+/// |---|---|
+/// | `prefix = "..."` | what the names of its metrics and fields begin with |
+/// | `rename_all = "..."` | how names that are not given are written, as in [`Dimensions`](derive@Dimensions) |
+/// | `resolution = high` or `standard` | of all its metrics that say nothing else |
+/// | `log = "..."`, `level = debug` | a log line with this message, of level `info` if nothing is said; its fields are the dimensions, the metrics and the fields, up to 64 |
+/// | `series_max = 50`, `rollup = [[], ["Key"]]` | as in [`counter!`](macro@counter), for each of its metrics |
+///
+/// Fields of a record without a `log` are for the line of the record that it is flattened into. The type may have
+/// lifetimes, and no other parameters.
+#[proc_macro_derive(Record, attributes(record))]
+pub fn record(input: TokenStream) -> TokenStream {
+    let record = parse::record(parse::visible(input.into()));
+    let expanded = record.and_then(|record| check::record(&record).map(|()| expand::record(&record)));
     expanded.unwrap_or_else(|error| fallback::expression(&error)).into()
 }
 

@@ -53,6 +53,12 @@ impl Anchor {
         Anchor { ticks: ticks(), unix_ns: unix_ns() }
     }
 
+    /// The wall time at which it was read, in nanoseconds since the Unix epoch.
+    #[must_use]
+    pub fn now_ns(&self) -> u64 {
+        self.unix_ns
+    }
+
     /// The wall time of a tick, in nanoseconds since the Unix epoch.
     #[must_use]
     pub fn unix_ns(&self, at: Ticks) -> u64 {

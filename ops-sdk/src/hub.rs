@@ -41,6 +41,8 @@ pub(crate) struct Hub {
 struct State {
     journal: Journal,
     desks: Vec<Desk>,
+    /// Events that the flush thread holds back until it is known how their unit of work ends.
+    held: u64,
     flush_asked: u64,
     flush_done: u64,
     /// Where the journal ended when the last flush was done.
@@ -68,6 +70,7 @@ impl Hub {
         let state = State {
             journal,
             desks: Vec::new(),
+            held: 0,
             flush_asked: 0,
             flush_done: 0,
             flush_end: Position::default(),
@@ -116,6 +119,11 @@ impl Hub {
         }
     }
 
+    /// So many events are held back by now, neither in the arena nor in the journal.
+    pub(crate) fn hold(&self, events: u64) {
+        self.state.lock().held = events;
+    }
+
     /// Lets go of what is too old to be kept.
     pub(crate) fn expire(&self, now_ms: u64) {
         let mut state = self.state.lock();
@@ -136,15 +144,16 @@ impl Hub {
     /// The books of every backend; `arena` records are on their way to each.
     pub(crate) fn books(&self) -> Vec<Book> {
         let state = self.state.lock();
-        let waiting = record::pending_events();
+        let waiting = record::pending_events() + state.held;
         state.desks.iter().map(|desk| state.book(desk, waiting)).collect()
     }
 
     /// How many records of each backend would go with the process.
     pub(crate) fn unkept(&self) -> Vec<u64> {
         let state = self.state.lock();
-        let waiting =
-            |desk: &Desk| if desk.account.accepts(Signal::Log) { record::pending_events() } else { 0 };
+        let waiting = |desk: &Desk| {
+            if desk.account.accepts(Signal::Log) { record::pending_events() + state.held } else { 0 }
+        };
         state.desks.iter().map(|desk| state.journal.unkept(desk.key) + waiting(desk)).collect()
     }
 

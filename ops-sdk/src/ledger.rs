@@ -35,6 +35,14 @@ macro_rules! losses {
     };
 }
 
+impl Loss {
+    /// Whether somebody wrote down that these are not to be told: counted like the others, but no loss.
+    #[must_use]
+    pub fn is_asked_for(self) -> bool {
+        matches!(self, Loss::RateLimited | Loss::Repeated | Loss::LetGo)
+    }
+}
+
 losses! {
     /// The thread's event ring had no room, and neither had the overflow queue.
     RingFull => "ring_full", "ring full";
@@ -58,6 +66,14 @@ losses! {
     Oversize => "oversize", "larger than the service takes";
     /// The server refused it, and there was nowhere to keep it.
     Refused => "refused", "refused by the server";
+    /// Its site may log only so often: it asked for that with `rate` or `once_every`.
+    RateLimited => "rate_limited", "over the rate of its site";
+    /// The same as the one before it, and its site asked for that with `repeat`.
+    Repeated => "repeated", "the same as the event before";
+    /// Held back by a unit of work that asked for it, and that did not fail.
+    LetGo => "let_go", "held back, and the unit of work did not fail";
+    /// Held back by a unit of work; there was no more room, and this was the oldest.
+    HoldFull => "hold_full", "held back, and no room to hold more";
     /// The process ended before it was delivered, and no state directory was set to keep it.
     ProcessExit => "process_exit", "not delivered before exit, no state directory";
 }
@@ -170,16 +186,23 @@ pub struct Row {
 }
 
 impl Row {
-    /// Everything that is gone, whatever the reason.
+    /// Everything that is gone and that nobody asked to be, whatever the reason.
     #[must_use]
     pub fn dropped_total(&self) -> u64 {
-        self.dropped.iter().map(|(_, n)| n).sum()
+        self.dropped.iter().filter(|(loss, _)| !loss.is_asked_for()).map(|(_, n)| n).sum()
     }
 
-    /// Whether `recorded = delivered + pending + dead_lettered + dropped`.
+    /// Everything that was not told because somebody asked for that; it stands in `dropped`, too.
+    #[must_use]
+    pub fn withheld_total(&self) -> u64 {
+        self.dropped.iter().filter(|(loss, _)| loss.is_asked_for()).map(|(_, n)| n).sum()
+    }
+
+    /// Whether `recorded = delivered + pending + dead_lettered + dropped`, what was withheld included.
     #[must_use]
     pub fn balanced(&self) -> bool {
-        self.recorded == self.delivered + self.pending + self.dead_lettered + self.dropped_total()
+        let gone = self.dropped_total() + self.withheld_total();
+        self.recorded == self.delivered + self.pending + self.dead_lettered + gone
     }
 }
 
@@ -201,14 +224,14 @@ impl Book {
 }
 
 impl fmt::Display for Book {
-    /// `recorded=N delivered=N pending=N dropped=N`, with `dead_lettered=N` where there are any.
+    /// `recorded=N delivered=N pending=N dropped=N`, with `dead_lettered=N` and `withheld=N` where there are any.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sum = |field: fn(&Row) -> u64| self.rows.iter().map(field).sum::<u64>();
         let (recorded, delivered) = (sum(|r| r.recorded), sum(|r| r.delivered));
         write!(f, "recorded={recorded} delivered={delivered} pending={}", sum(|r| r.pending))?;
-        match sum(|r| r.dead_lettered) {
-            0 => {}
-            n => write!(f, " dead_lettered={n}")?,
+        let some = [("dead_lettered", sum(|r| r.dead_lettered)), ("withheld", sum(Row::withheld_total))];
+        for (name, n) in some.into_iter().filter(|(_, n)| *n > 0) {
+            write!(f, " {name}={n}")?;
         }
         write!(f, " dropped={}", sum(Row::dropped_total))
     }
@@ -225,10 +248,15 @@ mod tests {
         account.delivered(Signal::Log, 6);
         account.dropped(Signal::Log, Loss::RingFull, 2);
         account.dead_lettered(Signal::Log, 1);
+        account.recorded(Signal::Log, 5);
+        account.dropped(Signal::Log, Loss::RateLimited, 5);
         let book = |pending| Book { backend: "test".into(), rows: account.rows(|_| pending) };
         assert!(book(1).balanced());
         assert!(!book(0).balanced());
-        assert_eq!(book(1).to_string(), "recorded=10 delivered=6 pending=1 dead_lettered=1 dropped=2");
+        assert_eq!(
+            book(1).to_string(),
+            "recorded=15 delivered=6 pending=1 dead_lettered=1 withheld=5 dropped=2"
+        );
     }
 
     #[test]

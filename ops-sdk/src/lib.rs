@@ -69,10 +69,19 @@ pub mod store;
 pub use crate::chunk::parts;
 pub use crate::error::Error;
 pub use crate::model::{Level, Unit};
-pub use crate::record::{Amount, DimensionValue, Ending, FieldValue, Measure, Outcome};
+pub use crate::record::{
+    Amount, Counted, DimensionValue, Dimensions, Ending, FieldValue, KnownValue, Measure, Outcome, Record,
+    Recording, Timer, Valued,
+};
+pub use crate::record::{
+    Correlate, Correlation, CorrelationId, Entered, Traceparent, TraceparentError, Within,
+};
+pub use crate::record::{Hold, Secret, hold_back as hold, redact};
 pub use crate::setup::{BackendReport, Builder, FlushReport, Ops, Stats, init};
 #[cfg(feature = "macros")]
-pub use ops_sdk_macros::{Outcome, counter, debug, error, gauge, histogram, info, instrumented, trace, warn};
+pub use ops_sdk_macros::{
+    Dimensions, Outcome, Record, counter, debug, error, gauge, histogram, info, instrumented, trace, warn,
+};
 
 /// What the macros expand to. Not for direct use: it changes without notice.
 #[doc(hidden)]
@@ -84,10 +93,23 @@ pub mod __private {
         count, count_by, enabled, enter, err_if, event, event_of, hold, logged, none_is, observe, observe_by,
         ok_if, on, once, probe, returning, set, set_by, track, untracked,
     };
+    pub use crate::record::{
+        Budget, Dimensions, End, Fixed, Id, KnownValue, One, SERIES_MAX, Series, Shown, Spread, Values, With,
+        count_in, fits, in_series, joined, known, known_values, observe_in, set_in, shown, spread, track_in,
+    };
+    pub use crate::record::{
+        Busy, Context, Correlate, Correlation, Limiter, Within, Work, busy, passes, unit, within,
+    };
+    pub use crate::record::{
+        Counted, Part, Record, Sample, Valued, flattens, log_dimensions, log_keys, parts, sites,
+    };
 }
 
 /// Everything that a program which records needs in scope.
 pub mod prelude {
+    pub use crate::{Correlation, Secret, redact};
     #[cfg(feature = "macros")]
-    pub use crate::{Outcome, counter, debug, error, gauge, histogram, info, instrumented, trace, warn};
+    pub use crate::{
+        Dimensions, Outcome, Record, counter, debug, error, gauge, histogram, info, instrumented, trace, warn,
+    };
 }

@@ -1,5 +1,5 @@
 //! kill -9 at any moment: what had reached the journal is delivered by the next start, byte for byte and in order. The
-//! known gap is what lay in the rings and in open metric windows: the events of the last 20 ms or so, which a mapped
+//! known gap is what lay in the rings and in open metric windows: the events of the last 10 ms or so, which a mapped
 //! arena will close. The child therefore says how far it has come only after its events had the time to be drained.
 
 use std::io::{BufRead, BufReader};

@@ -360,7 +360,10 @@ fn of_sampled_calls_all_are_counted_and_some_are_timed() {
         .sum();
     // 2,500 by chance, and ten standard deviations (48) to either side; each stands for 16.
     let timed = stood_for / 16;
-    assert!(stood_for % 16 == 0 && (2_020..=2_980).contains(&timed), "{timed} of {CALLS} were timed");
+    assert!(
+        stood_for.is_multiple_of(16) && (2_020..=2_980).contains(&timed),
+        "{timed} of {CALLS} were timed"
+    );
     assert_eq!(sum(&capture, "calls", &[("Function", "seldom"), ("Parity", "1")]), 20_000.0);
 }
 
@@ -437,4 +440,43 @@ fn a_function_logs_what_was_named_and_nothing_else_when_it_was_asked_to() {
     assert_eq!(told("failures"), [r#"ERROR failures failed: {"outcome":"error","secret":0}"#]);
     assert_eq!(told("hidden"), [r#"INFO hidden ended: {"outcome":"ok","text":"ab"}"#]);
     assert_eq!(sum(&capture, "calls", &[("Function", "logged")]), 4.0);
+}
+
+struct Till(u8);
+
+#[instrumented(in_flight, resolution = high, log = "exit", err_if = |taken| *taken == 0)]
+impl Till {
+    fn take(&self) -> u8 {
+        self.0
+    }
+
+    #[instrumented(ok_if = |taken| *taken == 0, in_flight = false, resolution = standard, log = "off")]
+    fn take_otherwise(&self) -> u8 {
+        self.0
+    }
+
+    fn close(&self) {}
+}
+
+#[test]
+fn what_a_block_says_holds_for_its_methods_unless_they_say_otherwise() {
+    let capture = recorded(|| {
+        for till in [Till(0), Till(1), Till(2)] {
+            let _ = (till.take(), till.take_otherwise());
+            till.close();
+        }
+    });
+    for (method, errors, window_ms, lines) in
+        [("take", 1.0, 1_000, 3), ("take_otherwise", 2.0, 60_000, 0), ("close", 0.0, 1_000, 3)]
+    {
+        let function = format!("forms::Till::{method}");
+        let of = |name| sum(&capture, name, &[("Function", &function)]);
+        assert_eq!((of("calls"), of("errors")), (3.0, errors), "{method}");
+        let calls = with(&capture, "calls", &[("Function", &function)]);
+        assert!(calls.iter().all(|line| line["window_ms"] == window_ms), "{method}");
+        let logged = capture.messages(&format!("Till::{method} ended"));
+        assert_eq!(logged.len(), lines, "{method}");
+        let is_counted = levels(&capture, &function, 0).is_some();
+        assert_eq!(is_counted, method != "take_otherwise", "{method}");
+    }
 }

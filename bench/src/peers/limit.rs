@@ -17,6 +17,8 @@ pub const CASES: &[Case] = &[
     case(Section::Histogram, "limit: a thread's buckets", histogram),
     case(Section::Function, "limit: two clock reads", clock),
     case(Section::Function, "limit: two clock reads, two cells, buckets", function),
+    case(Section::Sampled, "limit: the bare function", bare),
+    case(Section::Sampled, "limit: a cell, two clock reads and buckets of 1 call in 16", sampled),
     case(Section::Event, "limit: a thread's ring", event),
     case(Section::Off, "limit: load and branch", off),
     case(Section::Off, "limit: the bare function", bare),
@@ -165,6 +167,24 @@ fn function(plan: &Plan) -> Outcome {
         |n| _ = black_box(measured(n)),
         || observed().min(CELL.with(Own::get) - ERRORS.with(Own::get)),
     )
+}
+
+/// Every sixteenth call is timed, which is the cheapest choice there is, and no fair one.
+fn sampled(plan: &Plan) -> Outcome {
+    #[inline(never)]
+    fn measured(n: u64) -> Result<u64, u64> {
+        CELL.with(|cell| cell.add(1));
+        let start = (CELL.with(Own::get) % 16 == 0).then(|| CLOCK.raw());
+        let result = work(n);
+        if let Some(start) = start {
+            BUCKETS.with(|buckets| buckets.observe(CLOCK.delta_as_nanos(start, CLOCK.raw())));
+        }
+        if result.is_err() {
+            ERRORS.with(|cell| cell.add(1));
+        }
+        result
+    }
+    found(plan, |n| _ = black_box(measured(n)), || CELL.with(Own::get))
 }
 
 /// What an event is before anyone has read it: the address of its site, when it was, and its fields.

@@ -1,16 +1,17 @@
 //! The rules for the fields of an event. They are this crate's own: what every backend can carry as a key of JSON
 //! beside the keys that the record itself has.
 
+use proc_macro2::Span;
 use syn::{Error, Result};
 
-use crate::model::{Event, Field, Options};
+use crate::model::{Event, Field, Level, Options};
 
 /// More than any backend indexes; a bound, so that one event cannot be a table.
-const FIELDS_MAX: usize = 64;
+pub(super) const FIELDS_MAX: usize = 64;
 /// As the name of a metric's dimension, so that a field can become one.
 const KEY_CHARS_MAX: usize = 255;
 /// The keys of the record around the fields.
-const RESERVED: [&str; 6] = ["time", "level", "target", "message", "id", "file"];
+pub(super) const RESERVED: [&str; 6] = ["time", "level", "target", "message", "id", "file"];
 
 /// Checks one use of a log macro.
 pub(crate) fn event(event: &Event) -> Result<()> {
@@ -37,6 +38,12 @@ pub(super) fn of_function(options: &Options) -> Result<()> {
             format!("`{given}` is for log lines: say which there are, as in `log = \"entry, error\"`");
         return Err(Error::new(given.span(), message));
     }
+    if options.hold == Some(Level::Error)
+        && let Some(given) = options.given("hold")
+    {
+        let message = "errors are never held back: `hold` is one of `trace`, `debug`, `info` and `warn`";
+        return Err(Error::new(given.span(), message));
+    }
     for (index, field) in options.fields.iter().enumerate() {
         key(field)?;
         unique(&options.fields[..index], field)?;
@@ -54,18 +61,24 @@ pub(super) fn of_function(options: &Options) -> Result<()> {
 
 fn key(field: &Field) -> Result<()> {
     let text = &field.key.text;
-    let chars = text.chars().count();
-    let message = if chars == 0 || chars > KEY_CHARS_MAX {
-        format!("the key of a field has 1 to {KEY_CHARS_MAX} characters, this one {chars}")
-    } else if RESERVED.contains(&text.as_str()) {
+    key_length(text, field.key.span)?;
+    if RESERVED.contains(&text.as_str()) {
         let every = RESERVED.map(|key| format!("`{key}`")).join(", ");
-        format!(
+        let message = format!(
             "the key `{text}` belongs to the event itself: choose another, as in `order.{text} = ..`; reserved are {every}"
-        )
-    } else {
-        return Ok(());
-    };
-    Err(Error::new(field.key.span, message))
+        );
+        return Err(Error::new(field.key.span, message));
+    }
+    Ok(())
+}
+
+pub(super) fn key_length(text: &str, span: Span) -> Result<()> {
+    let chars = text.chars().count();
+    if chars == 0 || chars > KEY_CHARS_MAX {
+        let message = format!("the key of a field has 1 to {KEY_CHARS_MAX} characters, this one {chars}");
+        return Err(Error::new(span, message));
+    }
+    Ok(())
 }
 
 fn unique(earlier: &[Field], field: &Field) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use syn::{Error, Result, Signature};
 
-use super::{event, is_printable, metric};
+use super::{dimensions, event, is_printable, metric};
 use crate::model::Options;
 
 /// Checks a function that is to be measured.
@@ -15,7 +15,7 @@ pub(crate) fn function(signature: &Signature, options: &Options) -> Result<()> {
     metric::of_function(options)?;
     event::of_function(options)?;
     match &options.name {
-        Some(name) => metric::value(&name.value()).map_err(|message| {
+        Some(name) => dimensions::value(&name.value()).map_err(|message| {
             Error::new(name.span(), format!("the name becomes the dimension `Function`, and {message}"))
         }),
         None if is_printable(&signature.ident.to_string()) => Ok(()),
@@ -38,6 +38,10 @@ pub(crate) fn function_options(options: &Options) -> Result<()> {
     }
 }
 
+/// What a block says for all its methods.
+const FOR_ALL: [&str; 9] =
+    ["ok_if", "err_if", "none", "in_flight", "unit", "resolution", "sample", "log", "level"];
+
 /// Checks the arguments of the attribute on a whole block.
 pub(crate) fn block_options(options: &Options) -> Result<()> {
     function_options(options)?;
@@ -47,10 +51,16 @@ pub(crate) fn block_options(options: &Options) -> Result<()> {
             "one `name` for all methods of the block would add them up: put `#[instrumented(name = \"...\")]` on a method",
         ));
     }
-    match options.given.first() {
+    metric::of_function(options)?;
+    event::of_function(options)?;
+    match options.given.iter().find(|given| !FOR_ALL.contains(&given.to_string().as_str())) {
         Some(given) => Err(Error::new(
             given.span(),
-            format!("`{given}` belongs to one function: put `#[instrumented({given} ..)]` on a method"),
+            format!(
+                "`{given}` belongs to one function: put `#[instrumented({given} ..)]` on a method; for all of them there \
+                 are: {}",
+                FOR_ALL.map(|name| format!("`{name}`")).join(", ")
+            ),
         )),
         None => Ok(()),
     }
@@ -62,5 +72,27 @@ pub(crate) fn looks_at_value(options: &Options, why: Option<&str>) -> Result<()>
     let given = ["ok_if", "err_if", "none"].into_iter().find_map(|name| options.given(name));
     given.map_or(Ok(()), |given| {
         Err(Error::new(given.span(), format!("`{given}` looks at what the function returns, and {why}")))
+    })
+}
+
+/// Checks what needs the polls of a future: `is_future` says whether there is one.
+pub(crate) fn polls(options: &Options, is_future: bool) -> Result<()> {
+    match options.given("busy").filter(|_| !is_future) {
+        Some(given) => Err(Error::new(
+            given.span(),
+            "`busy` is the time inside the polls of a future; this is none, and is busy for its whole `duration`",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Checks what goes around a future, which has to have an end for that.
+pub(crate) fn ends(options: &Options) -> Result<()> {
+    let given = ["busy", "hold", "correlate"].into_iter().find_map(|name| options.given(name));
+    given.map_or(Ok(()), |given| {
+        Err(Error::new(
+            given.span(),
+            format!("`{given}` goes around the whole future, and this one never ends"),
+        ))
     })
 }

@@ -1,4 +1,4 @@
-//! `{ static SITE; if enabled(level) { event(&SITE, &[values]) } }`. Where the message formats a value its own way,
+//! `{ static SITE; if enabled(&SITE, level) { event(&SITE, &[values]) } }`. Where the message formats a value its own way,
 //! the values are bound first, so that each expression runs once.
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
@@ -12,11 +12,13 @@ use crate::model::{Capture, Event, Field, Formatted, Piece};
 pub(crate) fn event(event: &Event) -> TokenStream {
     let level = Ident::new(event.level.variant(), hygienic());
     let site = event_site(event, &level);
+    let passes =
+        event.limits.limit.map(|_| quote_spanned!(hygienic()=> && ::ops_sdk::__private::passes(&__OPS_SITE)));
     let call = if event.formatted.is_empty() { direct(event) } else { bound(event) };
     quote_spanned! {hygienic()=>
         {
             #site
-            if ::ops_sdk::__private::enabled(::ops_sdk::__private::Level::#level) {
+            if ::ops_sdk::__private::enabled(&__OPS_SITE, ::ops_sdk::__private::Level::#level) #passes {
                 #call
             }
         }
@@ -35,7 +37,19 @@ pub(super) fn event_site(event: &Event, level: &Ident) -> TokenStream {
         let pieces = event.pieces.iter().map(|piece| self::piece(event, piece));
         more.extend(quote_spanned!(hygienic()=> .pieces(&[#(#pieces),*])));
     }
-    site(&kind, &quote!(#template), &this_line(), &more)
+    let limiter = event.limits.limit.map(|limit| {
+        let (events_max, period_ms) = (limit.events_max, limit.period_ms);
+        more.extend(quote_spanned!(hygienic()=> .limiter(&__OPS_LIMITER)));
+        quote_spanned! {hygienic()=>
+            static __OPS_LIMITER: ::ops_sdk::__private::Limiter =
+                ::ops_sdk::__private::Limiter::new(#events_max, #period_ms);
+        }
+    });
+    if let Some(repeat_ms) = event.limits.repeat_ms {
+        more.extend(quote_spanned!(hygienic()=> .repeat_ms(#repeat_ms)));
+    }
+    let site = site(&kind, &quote!(#template), &this_line(), &more);
+    quote!(#limiter #site)
 }
 
 /// Formatted values come after those of the fields.

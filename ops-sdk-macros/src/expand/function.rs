@@ -8,7 +8,7 @@ use syn::{
 };
 
 use super::logs::{self, Logs};
-use super::{future, hygienic, hygienic_at, metric, outcome, returns, site};
+use super::{dimensions, future, hygienic, hygienic_at, metric, outcome, returns, site, unit};
 use crate::model::Options;
 use crate::{check, parse};
 
@@ -36,13 +36,14 @@ fn refusal(item: &Item) -> Error {
     Error::new_spanned(item, message)
 }
 
-fn block(options: &Options, mut block: ItemImpl) -> Result<TokenStream> {
-    check::block_options(options)?;
+fn block(of_block: &Options, mut block: ItemImpl) -> Result<TokenStream> {
+    check::block_options(of_block)?;
     let prefix = format!("{}::", type_name(&block.self_ty));
     for item in &mut block.items {
         if let ImplItem::Fn(method) = item {
-            let options = parse::own_options(&mut method.attrs)?;
+            let mut options = parse::own_options(&mut method.attrs)?;
             if !options.skip {
+                options.inherit(of_block, returns::seen(&method.sig.output));
                 instrument(&method.attrs, &method.sig, &mut method.block, &options, &prefix)?;
             }
         }
@@ -73,17 +74,18 @@ fn instrument(
     check::function(signature, options)?;
     let site = call_site(attributes, &signature.ident, options, prefix);
     let logs = logs::logs(options, &signature.ident, prefix);
-    let around = Around { options, site, logs };
+    let mut around = Around { options, site, logs, future: Some(quote!(move)) };
     if signature.asyncness.is_some() {
-        let inner = in_async_block(body, &quote!(move), returns::of_body(&signature.output));
+        let inner = in_async_block(body, &around, returns::of_body(&signature.output));
         return replace(body, &around, &inner);
     }
     if let Some(block) = future::last_async_block(body) {
-        let capture = &block.capture;
+        around.future = Some(block.capture.to_token_stream());
         let output = returns::of_future(&signature.output).unwrap_or_else(|| syn::parse_quote!(_));
-        let inner = in_async_block(&block.block, &quote!(#capture), Some(output));
+        let inner = in_async_block(&block.block, &around, Some(output));
         return replace(&mut block.block, &around, &inner);
     }
+    around.future = None;
     let inner = if returns::is_opaque(&signature.output) {
         Inner::Opaque(body.to_token_stream())
     } else {
@@ -97,10 +99,16 @@ struct Around<'a> {
     options: &'a Options,
     site: TokenStream,
     logs: Logs,
+    /// How the async block captures, if the body is one.
+    future: Option<TokenStream>,
 }
 
 fn replace(body: &mut Block, around: &Around<'_>, inner: &Inner) -> Result<()> {
     check::looks_at_value(around.options, inner.why_hidden())?;
+    check::polls(around.options, around.future.is_some())?;
+    if around.future.is_some() && matches!(inner, Inner::Diverges(_)) {
+        check::ends(around.options)?;
+    }
     body.stmts = vec![Stmt::Expr(Expr::Verbatim(measured(around, inner)), None)];
     Ok(())
 }
@@ -113,6 +121,7 @@ fn call_site(attributes: &[Attribute], ident: &Ident, options: &Options, prefix:
             quote_spanned!(hygienic()=> ::core::concat!(::core::module_path!(), #path))
         }
     };
+    let busy = unit::busy_site(options, &line_of(ident.span()));
     let doc = first_paragraph(attributes);
     let mut more = metric::more(options.unit.as_ref(), options.resolution.as_ref(), &options.dimensions);
     if let Some(sample) = &options.sample {
@@ -121,16 +130,17 @@ fn call_site(attributes: &[Attribute], ident: &Ident, options: &Options, prefix:
     if !doc.is_empty() {
         more.extend(quote_spanned!(hygienic()=> .doc(#doc)));
     }
-    if options.in_flight {
+    if options.counts_in_flight() {
         more.extend(quote_spanned!(hygienic()=> .in_flight(&__OPS_IN_FLIGHT)));
     }
-    let in_flight = options.in_flight.then(|| {
+    let in_flight = options.counts_in_flight().then(|| {
         quote_spanned! {hygienic()=>
             static __OPS_IN_FLIGHT: ::ops_sdk::__private::InFlight = ::ops_sdk::__private::InFlight::new();
         }
     });
     let site = site(&quote!(Call), &name, &line_of(ident.span()), &more);
-    quote!(#in_flight #site)
+    let items = dimensions::items(&options.dimensions, &name, true);
+    quote!(#in_flight #busy #items #site)
 }
 
 /// The line of the function's name: `line!()` would say that of the attribute, which for an `impl` block is the same
@@ -197,7 +207,7 @@ fn in_closure(body: &Block, output: Option<Type>) -> Inner {
 
 /// `body` as an async block that is awaited. An async block has no place to write its type, so a `return` that is
 /// never reached tells it.
-fn in_async_block(body: &Block, capture: &TokenStream, output: Option<Type>) -> Inner {
+fn in_async_block(body: &Block, around: &Around<'_>, output: Option<Type>) -> Inner {
     let Some(output) = output else { return Inner::Diverges(body.to_token_stream()) };
     let stmts = &body.stmts;
     let never = quote_spanned! {hygienic_at(&output)=>
@@ -205,13 +215,15 @@ fn in_async_block(body: &Block, capture: &TokenStream, output: Option<Type>) -> 
             return __ops_never;
         }
     };
-    let body = quote_spanned! {hygienic()=>
+    let capture = &around.future;
+    let block = quote_spanned! {hygienic()=>
         async #capture {
             #never
             #(#stmts)*
-        }.await
+        }
     };
-    Inner::Returns(body, !matches!(output, Type::Infer(_)))
+    let block = unit::timed(around.options, block);
+    Inner::Returns(quote_spanned!(hygienic()=> #block.await), !matches!(output, Type::Infer(_)))
 }
 
 /// An expression that begins the call. Values of dimensions are taken here, before the body can move the arguments,
@@ -220,19 +232,28 @@ fn begun(options: &Options) -> TokenStream {
     if !options.is_tracked() {
         return quote_spanned!(hygienic()=> ::ops_sdk::__private::enter(&__OPS_SITE));
     }
-    let labels = options.dimensions.iter().map(metric::label);
+    let track = if options.dimensions.is_empty() {
+        quote_spanned!(hygienic()=> ::ops_sdk::__private::track(&__OPS_SITE, &[]))
+    } else {
+        let dimensions = &options.dimensions;
+        let (in_series, values) = (
+            dimensions::in_series(dimensions, &quote_spanned!(hygienic()=> &__OPS_SITE)),
+            dimensions::values(dimensions),
+        );
+        quote_spanned!(hygienic()=> ::ops_sdk::__private::track_in(#in_series, #values))
+    };
     quote_spanned! {hygienic()=>
         if ::ops_sdk::__private::on() {
-            ::ops_sdk::__private::track(&__OPS_SITE, &[#(#labels),*])
+            #track
         } else {
             ::ops_sdk::__private::untracked(&__OPS_SITE)
         }
     }
 }
 
-fn measured(Around { options, site, logs }: &Around<'_>, inner: &Inner) -> TokenStream {
+fn measured(around: &Around<'_>, inner: &Inner) -> TokenStream {
+    let Around { options, site, logs: Logs { entry, guard }, future } = around;
     let begun = begun(options);
-    let Logs { entry, guard } = logs;
     let log = |returning: bool| {
         guard.as_ref().map(|guard| match returning {
             true => quote_spanned!(hygienic()=> let __ops_log = ::ops_sdk::__private::returning(#guard);),
@@ -241,38 +262,54 @@ fn measured(Around { options, site, logs }: &Around<'_>, inner: &Inner) -> Token
     };
     match inner {
         Inner::Opaque(body) => {
-            let log = log(true);
+            let (unit, log) = (unit::around_opaque(options), log(true));
             quote_spanned! {hygienic()=>
-                #site #entry #log
+                #site #unit #entry #log
                 let __ops_call = ::ops_sdk::__private::returning(#begun);
                 #body
             }
         }
         Inner::Diverges(body) => {
-            let log = log(false);
+            let (unit, log) = (unit::around_closure(options), log(false));
             quote_spanned! {hygienic()=>
-                #site #entry #log
+                #site #unit #entry #log
                 let __ops_call = #begun;
                 #body
             }
         }
         Inner::Returns(body, readable) => {
             let (log, ending) = (log(false), outcome::ending(&options.judge, *readable));
-            let end = match guard {
-                None => quote_spanned!(hygienic()=> __ops_call.done(#ending);),
-                Some(_) => quote_spanned! {hygienic()=>
-                    let __ops_ending = #ending;
-                    __ops_call.done(__ops_ending);
-                    __ops_log.done(__ops_ending);
-                },
-            };
-            quote_spanned! {hygienic()=>
-                #site #entry #log
+            let end = ended(&ending, guard.is_some(), options.is_unit());
+            let unit = future.is_none().then(|| unit::around_closure(options));
+            let measured = quote_spanned! {hygienic()=>
+                #unit #entry #log
                 let __ops_call = #begun;
                 let __ops_result = #body;
                 #end
                 __ops_result
+            };
+            match future {
+                Some(capture) => {
+                    let measured = unit::around_future(options, capture, measured);
+                    quote_spanned!(hygienic()=> #site #measured)
+                }
+                None => quote_spanned!(hygienic()=> #site #measured),
             }
         }
+    }
+}
+
+/// The statements that end a call, its log and its unit of work, in this order.
+fn ended(ending: &TokenStream, logs: bool, unit: bool) -> TokenStream {
+    if !logs && !unit {
+        return quote_spanned!(hygienic()=> __ops_call.done(#ending););
+    }
+    let log = logs.then(|| quote_spanned!(hygienic()=> __ops_log.done(__ops_ending);));
+    let unit = unit.then(|| quote_spanned!(hygienic()=> __ops_unit.done(__ops_ending);));
+    quote_spanned! {hygienic()=>
+        let __ops_ending = #ending;
+        __ops_call.done(__ops_ending);
+        #log
+        #unit
     }
 }

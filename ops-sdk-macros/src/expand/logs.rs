@@ -6,7 +6,7 @@ use quote::{quote, quote_spanned};
 use syn::LitStr;
 
 use super::{event, hygienic, reference};
-use crate::model::{Capture, Event, Field, Key, Level, Options, Piece};
+use crate::model::{Capture, Event, Field, Key, Level, Limits, LogOn, Options, Piece};
 
 /// The statements that log: at the beginning, and `let __ops_log` for the end where it is logged.
 pub(super) struct Logs {
@@ -17,7 +17,9 @@ pub(super) struct Logs {
 
 /// What to log of a function that is shown under this name.
 pub(super) fn logs(options: &Options, shown: &Ident, prefix: &str) -> Logs {
-    let Some(on) = options.log else { return Logs { entry: TokenStream::new(), guard: None } };
+    let Some(on) = options.log.filter(|on| *on != LogOn::default()) else {
+        return Logs { entry: TokenStream::new(), guard: None };
+    };
     let name = match &options.name {
         Some(name) => name.value(),
         None => format!("{prefix}{}", syn::ext::IdentExt::unraw(shown)),
@@ -38,7 +40,14 @@ pub(super) fn logs(options: &Options, shown: &Ident, prefix: &str) -> Logs {
 
 fn line(options: &Options, level: Level, template: LitStr) -> Event {
     let pieces = vec![Piece::Text(template.value())];
-    Event { level, template, fields: options.fields.clone(), pieces, formatted: Vec::new() }
+    Event {
+        level,
+        limits: Limits::default(),
+        template,
+        fields: options.fields.clone(),
+        pieces,
+        formatted: Vec::new(),
+    }
 }
 
 /// The site of a line that is written at the end: the fields, and behind them how it ended.

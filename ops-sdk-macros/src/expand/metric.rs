@@ -3,22 +3,29 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::{hygienic, hygienic_at, reference, site, this_line};
-use crate::model::{Capture, Dimension, Metric, MetricKind};
+use super::{dimensions, hygienic, hygienic_at, site, this_line};
+use crate::model::{Dimensions, Metric, MetricKind};
 
 /// Expands one use of a metric macro.
 pub(crate) fn metric(metric: &Metric) -> TokenStream {
-    let site = metric_site(metric);
-    let (plain, by) = verbs(metric.kind);
+    let (site, name, dimensions) = (metric_site(metric), &metric.name, &metric.dimensions);
+    let items = dimensions::items(dimensions, &quote!(#name), false);
+    let (plain, with) = verbs(metric.kind);
     let value = value(metric);
-    let call = if metric.dimensions.is_empty() {
+    let call = if dimensions.is_empty() {
         quote_spanned!(hygienic()=> ::ops_sdk::__private::#plain(&__OPS_SITE, #value);)
     } else {
-        let labels = metric.dimensions.iter().map(label);
-        quote_spanned!(hygienic()=> ::ops_sdk::__private::#by(&__OPS_SITE, #value, &[#(#labels),*]);)
+        let (in_series, values) = (
+            dimensions::in_series(dimensions, &quote_spanned!(hygienic()=> &__OPS_SITE)),
+            dimensions::values(dimensions),
+        );
+        quote_spanned! {hygienic()=>
+            ::ops_sdk::__private::#with(#in_series, #value, #values);
+        }
     };
     quote_spanned! {hygienic()=>
         {
+            #items
             #site
             if ::ops_sdk::__private::on() {
                 #call
@@ -28,11 +35,7 @@ pub(crate) fn metric(metric: &Metric) -> TokenStream {
 }
 
 /// What a site adds for the unit, resolution and dimensions of its metrics.
-pub(super) fn more(
-    unit: Option<&Ident>,
-    resolution: Option<&Ident>,
-    dimensions: &[Dimension],
-) -> TokenStream {
+pub(super) fn more(unit: Option<&Ident>, resolution: Option<&Ident>, dimensions: &Dimensions) -> TokenStream {
     let mut more = TokenStream::new();
     if let Some(unit) = unit {
         more.extend(quote_spanned!(hygienic()=> .unit(::ops_sdk::__private::Unit::#unit)));
@@ -40,10 +43,7 @@ pub(super) fn more(
     if resolution.is_some_and(|resolution| resolution == "high") {
         more.extend(quote_spanned!(hygienic()=> .resolution(::ops_sdk::__private::Resolution::High)));
     }
-    if !dimensions.is_empty() {
-        let keys = dimensions.iter().map(|dimension| &dimension.key);
-        more.extend(quote_spanned!(hygienic()=> .keys(&[#(#keys),*])));
-    }
+    more.extend(dimensions::of_site(dimensions));
     more
 }
 
@@ -60,12 +60,12 @@ fn metric_site(metric: &Metric) -> TokenStream {
 
 /// The functions that record: without dimensions, and with.
 fn verbs(kind: MetricKind) -> (Ident, Ident) {
-    let (plain, by) = match kind {
-        MetricKind::Counter => ("count", "count_by"),
-        MetricKind::Gauge => ("set", "set_by"),
-        MetricKind::Histogram => ("observe", "observe_by"),
+    let (plain, with) = match kind {
+        MetricKind::Counter => ("count", "count_in"),
+        MetricKind::Gauge => ("set", "set_in"),
+        MetricKind::Histogram => ("observe", "observe_in"),
     };
-    (Ident::new(plain, hygienic()), Ident::new(by, hygienic()))
+    (Ident::new(plain, hygienic()), Ident::new(with, hygienic()))
 }
 
 fn value(metric: &Metric) -> TokenStream {
@@ -76,18 +76,6 @@ fn value(metric: &Metric) -> TokenStream {
         }
         MetricKind::Gauge | MetricKind::Histogram => {
             quote_spanned!(hygienic_at(value)=> ::ops_sdk::__private::Measure::measure(#value, __OPS_SITE.unit))
-        }
-    }
-}
-
-pub(super) fn label(dimension: &Dimension) -> TokenStream {
-    let value = reference(&dimension.value);
-    match dimension.capture {
-        Capture::Typed => {
-            quote_spanned!(hygienic_at(&dimension.value)=> ::ops_sdk::__private::DimensionValue::label(#value))
-        }
-        Capture::Display | Capture::Debug => {
-            quote_spanned!(hygienic_at(&dimension.value)=> ::ops_sdk::__private::Label::Display(#value))
         }
     }
 }

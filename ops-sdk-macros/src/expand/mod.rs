@@ -2,18 +2,24 @@
 //! says everything known to the compiler, one look at the switch, one call. Names are hidden from the user's code by
 //! hygiene; the user's tokens keep their spans, so that an error about a value points at the value.
 
+mod derive;
+mod dimensions;
 mod event;
 mod function;
 mod future;
 mod logs;
 mod metric;
 mod outcome;
+mod record;
 mod returns;
+mod unit;
 
+pub(crate) use self::derive::dimension_set;
 pub(crate) use self::event::event;
 pub(crate) use self::function::item;
 pub(crate) use self::metric::metric;
 pub(crate) use self::outcome::outcomes;
+pub(crate) use self::record::record;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
@@ -35,12 +41,18 @@ fn hygienic_at(tokens: &impl Spanned) -> Span {
 /// `static __OPS_SITE`, with what its kind adds. The name is a user's to see only within an argument of the same
 /// macro, where another use of a macro brings its own.
 fn site(kind: &TokenStream, name: &TokenStream, line: &TokenStream, more: &TokenStream) -> TokenStream {
+    let value = site_value(kind, name, line, more);
+    quote_spanned!(hygienic()=> static __OPS_SITE: ::ops_sdk::__private::Site = #value;)
+}
+
+/// A site as an expression.
+fn site_value(kind: &TokenStream, name: &TokenStream, line: &TokenStream, more: &TokenStream) -> TokenStream {
     quote_spanned! {hygienic()=>
-        static __OPS_SITE: ::ops_sdk::__private::Site = ::ops_sdk::__private::Site::new(
+        ::ops_sdk::__private::Site::new(
             ::ops_sdk::__private::Kind::#kind,
             #name,
             ::ops_sdk::__private::Source { target: ::core::module_path!(), file: ::core::file!(), line: #line },
-        ) #more;
+        ) #more
     }
 }
 

@@ -5,6 +5,8 @@ use syn::{
     GenericArgument, PathArguments, PathSegment, ReturnType, Type, TypeParamBound, TypePath, parse_quote,
 };
 
+use crate::model::Returned;
+
 /// The type that the body returns, as an inner body may be given it: `impl Trait` cannot be written there, so it is
 /// left to inference. `None` for a function that never returns.
 pub(super) fn of_body(output: &ReturnType) -> Option<Type> {
@@ -26,6 +28,20 @@ pub(super) fn is_opaque(output: &ReturnType) -> bool {
         }
     }
     matches!(output, ReturnType::Type(_, ty) if opaque(ty))
+}
+
+/// What can be seen of what is returned, by the body or by the future that it makes.
+pub(super) fn seen(output: &ReturnType) -> Returned {
+    let ReturnType::Type(_, ty) = output else { return Returned::Nothing };
+    match of_future(output).as_ref().unwrap_or(ty) {
+        Type::Never(_) => Returned::Nothing,
+        Type::Tuple(ty) if ty.elems.is_empty() => Returned::Nothing,
+        Type::Path(ty) if ty.path.segments.last().is_some_and(|last| last.ident == "Option") => {
+            Returned::Option
+        }
+        _ if of_future(output).is_none() && is_opaque(output) => Returned::Nothing,
+        _ => Returned::Value,
+    }
 }
 
 /// What the future returns that a function returns, if its type can be read: `impl Future<Output = T>`,

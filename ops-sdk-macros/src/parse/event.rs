@@ -1,4 +1,5 @@
-//! `info!("charged {amount}", amount, order.id = id, user = %user, err = ?e, %name, ?name)`: a template, then fields.
+//! `info!("charged {amount}", amount, order.id = id, user = %user, err = ?e, %name, ?name)`: limits if there are
+//! any (`rate = 10`), a template, then fields.
 
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt as _;
@@ -6,18 +7,18 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::{Error, LitStr, Result, Token};
 
 use super::template::{self, Part};
-use super::{next_span, wide};
-use crate::model::{Capture, Event, Field, Formatted, Key, Level, Piece};
+use super::{limit, next_span, wide};
+use crate::model::{Capture, Event, Field, Formatted, Key, Level, Limits, Piece};
 
 const FIELD: &str =
     "expected a field: `name`, `name = value`, `name = %value` (Display) or `name = ?value` (Debug)";
 
 /// Parses the arguments of a log macro.
 pub(crate) fn event(level: Level, input: TokenStream) -> Result<Event> {
-    let (template, fields) = (|input: ParseStream<'_>| arguments(level, input)).parse2(input)?;
+    let (limits, template, fields) = (|input: ParseStream<'_>| arguments(level, input)).parse2(input)?;
     let parts = template::parse(&template.value()).map_err(|message| Error::new(template.span(), message))?;
     let written = fields.len();
-    let mut event = Event { level, template, fields, pieces: Vec::new(), formatted: Vec::new() };
+    let mut event = Event { level, limits, template, fields, pieces: Vec::new(), formatted: Vec::new() };
     let resolved =
         parts.into_iter().map(|part| resolve(&mut event, written, part)).collect::<Result<Vec<_>>>()?;
     for part in resolved {
@@ -33,7 +34,8 @@ enum Resolved {
     Field { index: usize, spec: Option<String> },
 }
 
-fn arguments(level: Level, input: ParseStream<'_>) -> Result<(LitStr, Vec<Field>)> {
+fn arguments(level: Level, input: ParseStream<'_>) -> Result<(Limits, LitStr, Vec<Field>)> {
+    let limits = limit::limits(input)?;
     if !input.peek(LitStr) {
         let name = level.variant().to_lowercase();
         let message = format!(
@@ -52,7 +54,7 @@ fn arguments(level: Level, input: ParseStream<'_>) -> Result<(LitStr, Vec<Field>
             fields.push(field(input)?);
         }
     }
-    Ok((template, fields))
+    Ok((limits, template, fields))
 }
 
 /// `name = value, ..`: fields alone.

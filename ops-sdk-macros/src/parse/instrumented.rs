@@ -3,12 +3,12 @@
 use proc_macro2::{Group, Ident, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Attribute, Error, Expr, LitInt, LitStr, Meta, Result, Token, token};
+use syn::{Attribute, Error, Expr, LitBool, LitInt, LitStr, Meta, Result, Token, token};
 
 use super::outcome::how;
-use super::{event, logs, metric};
+use super::{dimensions, event, logs};
 use crate::check::suggestion;
-use crate::model::{Judge, Options};
+use crate::model::{Correlate, Judge, Options};
 
 /// One argument of the attribute.
 struct Argument {
@@ -69,15 +69,35 @@ const ARGUMENTS: &[Argument] = &[
         usage: "dims(\"Key\" => value, ..)",
         read: |options, name, input| {
             let inside = parenthesized(name, input, "dims(\"Key\" => value, ..)")?;
-            options.dimensions = metric::dimensions.parse2(inside)?;
+            let given = dimensions::within(inside)?;
+            (options.dimensions.own, options.dimensions.spreads) = (given.own, given.spreads);
+            Ok(())
+        },
+    },
+    Argument {
+        name: "series_max",
+        usage: "series_max = N",
+        read: |options, name, input| {
+            equals(name, input, "how many series there may be: `series_max = 50`")?;
+            options.dimensions.series_max = Some(dimensions::series_max(name, input)?);
+            Ok(())
+        },
+    },
+    Argument {
+        name: "rollup",
+        usage: "rollup = [[\"Key\"], ..]",
+        read: |options, name, input| {
+            equals(name, input, "lists of keys: `rollup = [[], [\"Region\"]]`")?;
+            options.dimensions.rollup = dimensions::rollup(name, input)?;
+            options.dimensions.rollup_span = Some(name.span());
             Ok(())
         },
     },
     Argument {
         name: "in_flight",
         usage: "in_flight",
-        read: |options, _, _| {
-            options.in_flight = true;
+        read: |options, name, input| {
+            options.in_flight = Some(switch(name, input)?);
             Ok(())
         },
     },
@@ -132,6 +152,33 @@ const ARGUMENTS: &[Argument] = &[
         read: |options, name, input| {
             let inside = parenthesized(name, input, "fields(name = value, ..)")?;
             options.fields = event::fields.parse2(inside)?;
+            Ok(())
+        },
+    },
+    Argument {
+        name: "correlate",
+        usage: "correlate",
+        read: |options, name, input| {
+            let is_given = input.peek(Token![=]);
+            let with = is_given.then(|| expression(name, input, "a `Correlation`")).transpose()?;
+            options.correlate = Some(Correlate { with });
+            Ok(())
+        },
+    },
+    Argument {
+        name: "hold",
+        usage: "hold = debug",
+        read: |options, name, input| {
+            equals(name, input, "the level of the events to hold back: `hold = debug`")?;
+            options.hold = Some(logs::level(input)?);
+            Ok(())
+        },
+    },
+    Argument {
+        name: "busy",
+        usage: "busy",
+        read: |options, _, _| {
+            options.busy = true;
             Ok(())
         },
     },
@@ -217,6 +264,17 @@ fn parenthesized(name: &Ident, input: ParseStream<'_>, usage: &str) -> Result<To
         Some(group) => Ok(group.stream()),
         None => Err(Error::new(name.span(), format!("expected `{usage}`"))),
     }
+}
+
+/// Nothing, `= true` or `= false`.
+fn switch(name: &Ident, input: ParseStream<'_>) -> Result<bool> {
+    if input.parse::<Option<Token![=]>>()?.is_none() {
+        return Ok(true);
+    }
+    if input.peek(LitBool) {
+        return Ok(input.parse::<LitBool>()?.value);
+    }
+    Err(Error::new(name.span(), format!("expected `{name}`, `{name} = true` or `{name} = false`")))
 }
 
 /// One word, and nothing behind it.

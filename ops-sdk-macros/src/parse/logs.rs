@@ -11,15 +11,17 @@ use crate::model::{Level, LogOn};
 const MOMENTS: [&str; 3] = ["entry", "exit", "error"];
 const LEVELS: [Level; 5] = [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error];
 
-/// `"entry"`, `"exit"`, `"error"`, or more of them with commas.
+/// `"entry"`, `"exit"`, `"error"`, or more of them with commas; or `"off"`.
 pub(super) fn moments(input: ParseStream<'_>) -> Result<LogOn> {
-    let expected =
-        "`\"entry\"`, `\"exit\"`, `\"error\"`, or more of them with commas: `log = \"entry, error\"`";
+    let expected = "`\"entry\"`, `\"exit\"`, `\"error\"`, or more of them with commas: `log = \"entry, error\"`; or `\"off\"`";
     if !input.peek(LitStr) {
         return Err(input.error(format!("expected {expected}")));
     }
     let text: LitStr = input.parse()?;
     let mut on = LogOn::default();
+    if text.value() == "off" {
+        return Ok(on);
+    }
     for moment in text.value().split(',').map(str::trim) {
         let place = match moment {
             "entry" => &mut on.entry,

@@ -6,8 +6,9 @@ use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Error, Expr, ExprUnary, Lit, LitInt, LitStr, Result, Token, UnOp};
 
-use super::{display_or_typed, map_integer, wide};
-use crate::model::{Dimension, Metric, MetricKind};
+use super::{comma, dimensions, map_integer, wide};
+use crate::check::suggestion;
+use crate::model::{Dimensions, Metric, MetricKind};
 
 /// Parses the arguments of a metric macro.
 pub(crate) fn metric(kind: MetricKind, input: TokenStream) -> Result<Metric> {
@@ -17,23 +18,12 @@ pub(crate) fn metric(kind: MetricKind, input: TokenStream) -> Result<Metric> {
 fn parse(kind: MetricKind, input: ParseStream<'_>) -> Result<Metric> {
     let name = name(kind, input)?;
     let value = value(kind, &name, input)?;
-    let mut metric = Metric { kind, name, value, unit: None, resolution: None, dimensions: Vec::new() };
+    let mut metric =
+        Metric { kind, name, value, unit: None, resolution: None, dimensions: Dimensions::default() };
     while comma(input)? {
         argument(&mut metric, input)?;
     }
     Ok(metric)
-}
-
-/// Whether another argument follows. A comma may end the list.
-fn comma(input: ParseStream<'_>) -> Result<bool> {
-    if input.is_empty() {
-        return Ok(false);
-    }
-    if !input.peek(Token![,]) {
-        return Err(input.error("expected `,`"));
-    }
-    input.parse::<Token![,]>()?;
-    Ok(!input.is_empty())
 }
 
 fn name(kind: MetricKind, input: ParseStream<'_>) -> Result<LitStr> {
@@ -53,7 +43,7 @@ fn name(kind: MetricKind, input: ParseStream<'_>) -> Result<LitStr> {
 }
 
 fn value(kind: MetricKind, name: &LitStr, input: ParseStream<'_>) -> Result<Expr> {
-    if !comma(input)? || is_option(input) || input.peek2(Token![=>]) {
+    if !comma(input)? || is_option(input) || dimensions::is_spread(input) || input.peek2(Token![=>]) {
         let message = format!("a {} needs a value after its name: `{}`", noun(kind), example(kind));
         return Err(Error::new(name.span(), message));
     }
@@ -91,53 +81,17 @@ fn argument(metric: &mut Metric, input: ParseStream<'_>) -> Result<()> {
     if is_option(input) {
         return option(metric, input);
     }
+    if dimensions::is_spread(input) {
+        metric.dimensions.spreads.push(dimensions::spread(input)?);
+        return Ok(());
+    }
     let key: Expr = input.parse()?;
     if !input.peek(Token![=>]) {
-        return Err(Error::new_spanned(
-            key,
-            "expected `unit = Unit`, `resolution = high` or `\"Key\" => value`",
-        ));
+        let message =
+            "expected an option as `unit = Unit`, a dimension as `\"Key\" => value`, or `..values as Type`";
+        return Err(Error::new_spanned(key, message));
     }
-    metric.dimensions.push(dimension(key, input)?);
-    Ok(())
-}
-
-/// `"Key" => value`, of which the key was read.
-fn dimension(key: Expr, input: ParseStream<'_>) -> Result<Dimension> {
-    let key = literal_key(key)?;
-    input.parse::<Token![=>]>()?;
-    if input.is_empty() || input.peek(Token![,]) {
-        return Err(Error::new(key.span(), "a value is missing after `=>`"));
-    }
-    let (capture, value) = display_or_typed(input)?;
-    Ok(Dimension { key, capture, value })
-}
-
-/// `"Key" => value, ..`: dimensions alone.
-pub(super) fn dimensions(input: ParseStream<'_>) -> Result<Vec<Dimension>> {
-    let mut dimensions = Vec::new();
-    while !input.is_empty() {
-        let key: Expr = input.parse()?;
-        if !input.peek(Token![=>]) {
-            return Err(Error::new_spanned(key, "expected `\"Key\" => value`"));
-        }
-        dimensions.push(dimension(key, input)?);
-        comma(input)?;
-    }
-    Ok(dimensions)
-}
-
-fn literal_key(key: Expr) -> Result<LitStr> {
-    match key {
-        Expr::Lit(lit) if matches!(lit.lit, Lit::Str(_)) => {
-            syn::parse2(quote::ToTokens::into_token_stream(lit))
-        }
-        Expr::Group(group) => literal_key(*group.expr),
-        other => Err(Error::new_spanned(
-            other,
-            "the key of a dimension must be a string literal: `\"Key\" => value`",
-        )),
-    }
+    metric.dimensions.push(dimensions::dimension(key, input)?)
 }
 
 /// `word =`, which no value of a metric begins with.
@@ -152,31 +106,47 @@ fn option(metric: &mut Metric, input: ParseStream<'_>) -> Result<()> {
     let word = input.call(Ident::parse_any)?;
     input.parse::<Token![=]>()?;
     let text = word.to_string();
-    if text != "unit" && text != "resolution" {
+    if !OPTIONS.contains(&text.as_str()) {
+        let meant = suggestion(&text, OPTIONS.into_iter());
         let message = format!(
-            "unknown option `{text}`: expected `unit` or `resolution`; a dimension is written `\"Key\" => value`"
+            "unknown option `{text}`{meant}: expected `unit`, `resolution`, `series_max` or `rollup`; a dimension is \
+             written `\"Key\" => value`"
         );
         return Err(Error::new(word.span(), message));
     }
     order(metric, &word, &text)?;
-    let value = option_value(input, &word)?;
-    if text == "unit" {
-        metric.unit = Some(value);
-    } else {
-        metric.resolution = Some(value);
+    match text.as_str() {
+        "unit" => metric.unit = Some(option_value(input, &word)?),
+        "resolution" => metric.resolution = Some(option_value(input, &word)?),
+        "series_max" => metric.dimensions.series_max = Some(dimensions::series_max(&word, input)?),
+        _ => {
+            (metric.dimensions.rollup_span, metric.dimensions.rollup) =
+                (Some(word.span()), dimensions::rollup(&word, input)?)
+        }
     }
     Ok(())
 }
 
+/// The options, in the order in which they are written.
+const OPTIONS: [&str; 4] = ["unit", "resolution", "series_max", "rollup"];
+
 /// The same thing is written in one order only.
 fn order(metric: &Metric, word: &Ident, text: &str) -> Result<()> {
-    let given = if text == "unit" { metric.unit.is_some() } else { metric.resolution.is_some() };
-    let message = if given {
+    let dimensions = &metric.dimensions;
+    let given = [
+        metric.unit.is_some(),
+        metric.resolution.is_some(),
+        dimensions.series_max.is_some(),
+        !dimensions.rollup.is_empty(),
+    ];
+    let given = || OPTIONS.into_iter().zip(given).filter(|(_, given)| *given).map(|(option, _)| option);
+    let after = OPTIONS.into_iter().skip_while(|option| *option != text).skip(1);
+    let message = if given().any(|option| option == text) {
         format!("`{text}` is given twice")
-    } else if !metric.dimensions.is_empty() {
+    } else if !dimensions.is_empty() {
         format!("`{text}` goes before the dimensions")
-    } else if text == "unit" && metric.resolution.is_some() {
-        "`unit` goes before `resolution`".to_owned()
+    } else if let Some(later) = after.into_iter().find(|later| given().any(|option| option == *later)) {
+        format!("`{text}` goes before `{later}`")
     } else {
         return Ok(());
     };

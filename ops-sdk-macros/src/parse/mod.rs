@@ -1,20 +1,26 @@
 //! Tokens in, model out. A parser knows the grammar and the place of an error in it; whether a name or a number is
 //! allowed is for `check` to say.
 
+mod derive;
+mod dimensions;
 mod event;
 mod groups;
 mod instrumented;
+mod limit;
 mod logs;
 mod metric;
 mod outcome;
+mod record;
 mod spec;
 mod template;
 
+pub(crate) use self::derive::dimension_set;
 pub(crate) use self::event::event;
 pub(crate) use self::groups::visible;
 pub(crate) use self::instrumented::{is_instrumented, options, own_options};
 pub(crate) use self::metric::metric;
 pub(crate) use self::outcome::outcomes;
+pub(crate) use self::record::record;
 
 use proc_macro2::Span;
 use syn::parse::ParseStream;
@@ -25,6 +31,18 @@ use crate::model::Capture;
 /// Where the parser stands: at the next token, or at the whole macro if there is none.
 fn next_span(input: ParseStream<'_>) -> Span {
     if input.is_empty() { Span::call_site() } else { input.span() }
+}
+
+/// Whether another argument follows. A comma may end the list.
+fn comma(input: ParseStream<'_>) -> Result<bool> {
+    if input.is_empty() {
+        return Ok(false);
+    }
+    if !input.peek(Token![,]) {
+        return Err(input.error("expected `,`"));
+    }
+    input.parse::<Token![,]>()?;
+    Ok(!input.is_empty())
 }
 
 /// `%value` or `value`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::Ticks;
 use crate::model::{Distribution, Metric, Points, Resolution, Unit};
-use crate::record::{Levels, Site, Taken};
+use crate::record::{Levels, OVERFLOW, Site, Taken};
 
 /// What tells one series from another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,16 +39,31 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Adds what one cell gained.
+    /// Adds what one cell gained: to the series of its values, and to those of the site's rollups. Each of them is
+    /// whole by itself, so that no two of one set count the same thing.
     pub(crate) fn add(&mut self, site: &'static Site, labels: Vec<String>, taken: Taken) {
+        if let Taken::InFlight(levels) = taken {
+            return self.add_in_flight(site, levels);
+        }
+        let all = Cell::of(site, labels);
+        if all.is_overflow() {
+            self.add_overflow(site, taken.count());
+        }
+        for keys in site.rollups {
+            self.add_cell(&all.with(keys), taken.clone());
+        }
+        self.add_cell(&all, taken);
+    }
+
+    fn add_cell(&mut self, cell: &Cell, taken: Taken) {
         match taken {
-            Taken::Counter(sum) => self.merge(series(site, site.name, labels), Points::Counter { sum }, 0),
+            Taken::Counter(sum) => self.merge(cell.series(), Points::Counter { sum }, 0),
             Taken::Gauge(gauge) => {
                 let (last, min, max, sum, count) = (gauge.last, gauge.min, gauge.max, gauge.sum, gauge.count);
                 let points = Points::Gauge { last, min, max, sum, count };
-                self.merge(series(site, site.name, labels), points, gauge.set_at);
+                self.merge(cell.series(), points, gauge.set_at);
             }
-            Taken::Histogram(d) => self.merge(series(site, site.name, labels), Points::Histogram(d), 0),
+            Taken::Histogram(d) => self.merge(cell.series(), Points::Histogram(d), 0),
             Taken::Calls {
                 durations,
                 timed,
@@ -60,33 +75,35 @@ impl Window {
                 client_errors,
             } => {
                 let calls = timed.saturating_add(untimed);
-                self.add_outcomes(site, &labels, calls.saturating_add(labelled));
-                self.add_calls(site, &labels, calls, [errors, panics, cancelled, client_errors]);
-                self.add_durations(site, &labels, durations);
+                self.add_outcomes(cell, calls.saturating_add(labelled));
+                self.add_calls(cell, calls, [errors, panics, cancelled, client_errors]);
+                self.add_durations(cell, durations);
             }
-            Taken::InFlight(levels) => self.add_in_flight(site, levels),
+            Taken::InFlight(_) => {}
         }
     }
 
-    /// Calls whose ending has a label are a series of their own, beside the others: the label is the value that stands
-    /// behind those of the site's dimensions.
-    fn add_outcomes(&mut self, site: &'static Site, labels: &[String], calls: u64) {
-        let Some(label) = labels.get(site.keys.len()) else { return };
-        let mut series = of_function(site, "outcomes", labels);
-        series.dimensions.push(("Outcome", label.clone()));
+    /// How much went to a metric's overflow series, of which the values are known and the dimensions are not.
+    fn add_overflow(&mut self, site: &'static Site, sum: u64) {
+        let dimensions = vec![("Metric", site.name.to_owned())];
+        let (unit, resolution) = (Unit::Count, site.resolution);
+        let series =
+            Series { name: "ops_sdk.series_overflow", kind: Shape::Counter, unit, resolution, dimensions };
+        self.merge(series, Points::Counter { sum }, 0);
+    }
+
+    /// Calls whose ending has a label are a series of their own, beside the others.
+    fn add_outcomes(&mut self, cell: &Cell, calls: u64) {
+        let Some(outcome) = &cell.outcome else { return };
+        let mut series = cell.of_function("outcomes");
+        series.dimensions.push(("Outcome", outcome.clone()));
         self.merge(series, Points::Counter { sum: calls }, 0);
     }
 
     /// A function's calls are three series, and more where there is something to tell. A panic is an error too; an
     /// error of the caller is not.
-    fn add_calls(
-        &mut self,
-        site: &'static Site,
-        labels: &[String],
-        calls: u64,
-        [errors, panics, cancelled, client_errors]: [u64; 4],
-    ) {
-        let mut count = |name, sum| self.merge(of_function(site, name, labels), Points::Counter { sum }, 0);
+    fn add_calls(&mut self, cell: &Cell, calls: u64, [errors, panics, cancelled, client_errors]: [u64; 4]) {
+        let mut count = |name, sum| self.merge(cell.of_function(name), Points::Counter { sum }, 0);
         count("calls", calls);
         count("errors", errors.saturating_add(panics));
         [("panics", panics), ("cancelled", cancelled), ("client_errors", client_errors)]
@@ -96,9 +113,9 @@ impl Window {
     }
 
     /// Of a function of which only some calls are timed, a window may have calls and no duration.
-    fn add_durations(&mut self, site: &'static Site, labels: &[String], durations: Distribution) {
+    fn add_durations(&mut self, cell: &Cell, durations: Distribution) {
         if durations.count > 0 {
-            let series = Series { unit: site.unit, ..of_function(site, "duration", labels) };
+            let series = Series { unit: cell.site.unit, ..cell.of_function("duration") };
             self.merge(series, Points::Histogram(durations), 0);
         }
     }
@@ -108,7 +125,7 @@ impl Window {
     fn add_in_flight(&mut self, site: &'static Site, levels: Levels) {
         #[allow(clippy::cast_precision_loss)] // calls in progress
         let [l, n, h] = [levels.low, levels.now, levels.high].map(|level| level.max(0) as f64);
-        let series = Series { kind: Shape::Gauge, ..of_function(site, "in_flight", &[]) };
+        let series = Series { kind: Shape::Gauge, ..Cell::of(site, Vec::new()).of_function("in_flight") };
         if let Some(Points::Gauge { last, min, max, sum, .. }) =
             self.series.get_mut(&series).map(|sum| &mut sum.points)
         {
@@ -131,6 +148,47 @@ impl Window {
     pub(crate) fn close(&mut self, window_ms: u32, process: &[(String, String)]) -> Vec<Metric<'static>> {
         let all = std::mem::take(&mut self.series);
         all.into_iter().map(|(series, sum)| series.metric(sum.points, window_ms, process)).collect()
+    }
+}
+
+/// What the series of one cell are made from.
+struct Cell {
+    site: &'static Site,
+    /// In order of name.
+    dimensions: Vec<(&'static str, String)>,
+    /// The label of an ending: the value that stands behind those of the site's dimensions.
+    outcome: Option<String>,
+}
+
+impl Cell {
+    fn of(site: &'static Site, mut labels: Vec<String>) -> Cell {
+        let outcome = if labels.len() > site.keys.len() { labels.pop() } else { None };
+        let mut dimensions: Vec<_> = site.keys.iter().copied().zip(labels).collect();
+        dimensions.sort_unstable();
+        Cell { site, dimensions, outcome }
+    }
+
+    /// The same, told by these keys alone.
+    fn with(&self, keys: &[&str]) -> Cell {
+        let kept = self.dimensions.iter().filter(|(key, _)| keys.contains(key));
+        Cell { site: self.site, dimensions: kept.cloned().collect(), outcome: self.outcome.clone() }
+    }
+
+    /// Whether it is that of the values for which there was no room.
+    fn is_overflow(&self) -> bool {
+        !self.dimensions.is_empty() && self.dimensions.iter().all(|(_, value)| value == OVERFLOW)
+    }
+
+    fn series(&self) -> Series {
+        let Site { name, unit, resolution, .. } = *self.site;
+        Series { name, kind: Shape::Counter, unit, resolution, dimensions: self.dimensions.clone() }
+    }
+
+    /// A series of a function: by its name, and by the dimensions that it was given.
+    fn of_function(&self, name: &'static str) -> Series {
+        let mut series = Series { name, unit: Unit::Count, ..self.series() };
+        series.dimensions.push(("Function", self.site.name.to_owned()));
+        series
     }
 }
 
@@ -176,20 +234,6 @@ fn shape(points: &Points) -> Shape {
         Points::Gauge { .. } => Shape::Gauge,
         Points::Histogram(_) => Shape::Histogram,
     }
-}
-
-fn series(site: &'static Site, name: &'static str, labels: Vec<String>) -> Series {
-    let mut dimensions: Vec<_> = site.keys.iter().copied().zip(labels).collect();
-    dimensions.sort_unstable();
-    Series { name, kind: Shape::Counter, unit: site.unit, resolution: site.resolution, dimensions }
-}
-
-/// A series of a function: by its name, and by the dimensions that it was given.
-fn of_function(site: &'static Site, name: &'static str, labels: &[String]) -> Series {
-    let mut series = series(site, name, labels.to_vec());
-    series.unit = Unit::Count;
-    series.dimensions.push(("Function", site.name.to_owned()));
-    series
 }
 
 #[cfg(test)]
@@ -280,6 +324,73 @@ mod tests {
     }
 
     #[test]
+    fn rollups_are_whole_and_no_set_counts_twice() {
+        static SITE: Site =
+            Site::new(Kind::Counter, "orders", SOURCE).keys(&["Region", "Tier"]).rollups(&[&[], &["Region"]]);
+        static PLAIN: Site = Site::new(Kind::Counter, "orders", SOURCE).keys(&["Region"]);
+        let mut window = Window::default();
+        for (n, region, tier) in [(1, "eu", "gold"), (2, "eu", "free"), (4, "us", "gold"), (8, "eu", "gold")]
+        {
+            window.add(&SITE, vec![region.into(), tier.into()], Taken::Counter(n));
+        }
+        // Told by the same key elsewhere, it is the same series.
+        window.add(&PLAIN, vec!["us".into()], Taken::Counter(16));
+        let told = |metric: &Metric<'_>| {
+            let values: Vec<_> = metric.dimensions.iter().map(|(_, value)| value.as_ref()).collect();
+            (values.join("/"), metric.points.sum())
+        };
+        let metrics: Vec<_> = window.close(60_000, &[]).iter().map(told).collect();
+        let wanted =
+            [("", 15.0), ("eu", 11.0), ("eu/free", 2.0), ("eu/gold", 9.0), ("us", 20.0), ("us/gold", 4.0)];
+        assert_eq!(metrics, wanted.map(|(values, sum)| (values.to_owned(), sum)));
+    }
+
+    #[test]
+    fn a_function_is_rolled_up_with_its_name_and_its_outcomes() {
+        static SITE: Site = Site::new(Kind::Call, "charge", SOURCE).keys(&["Region"]).rollups(&[&[]]);
+        let mut window = Window::default();
+        for (region, errors) in [("eu", 1), ("us", 2)] {
+            let mut durations = Distribution::default();
+            durations.observe(2.0, 3);
+            let taken = Taken::Calls {
+                durations,
+                timed: 3,
+                untimed: 0,
+                labelled: 0,
+                errors,
+                panics: 0,
+                cancelled: 0,
+                client_errors: 0,
+            };
+            window.add(&SITE, vec![region.into(), "declined".into()], taken);
+        }
+        let metrics = window.close(60_000, &[]);
+        let rolled = metrics.iter().filter(|m| m.dimensions.iter().all(|(key, _)| key != "Region"));
+        let told: Vec<_> = rolled.map(|m| (m.name.as_ref(), m.dimensions.len(), m.points.sum())).collect();
+        assert_eq!(
+            told,
+            [("calls", 1, 6.0), ("duration", 1, 12.0), ("errors", 1, 3.0), ("outcomes", 2, 6.0)]
+        );
+    }
+
+    #[test]
+    fn what_goes_to_the_overflow_series_is_counted() {
+        static SITE: Site = Site::new(Kind::Histogram, "payload", SOURCE).keys(&["Tenant"]).rollups(&[&[]]);
+        let mut window = Window::default();
+        for tenant in ["a", OVERFLOW] {
+            let mut values = Distribution::default();
+            values.observe(1.0, 3);
+            window.add(&SITE, vec![tenant.into()], Taken::Histogram(values));
+        }
+        let metrics = window.close(60_000, &[]);
+        let overflow: Vec<_> = metrics.iter().filter(|m| m.name == "ops_sdk.series_overflow").collect();
+        assert_eq!((overflow.len(), overflow[0].points.sum()), (1, 3.0));
+        assert_eq!(overflow[0].dimensions, [("Metric".into(), "payload".into())]);
+        let whole: Vec<_> = metrics.iter().filter(|m| m.dimensions.is_empty()).collect();
+        assert_eq!((whole.len(), whole[0].points.count()), (1, 6));
+    }
+
+    #[test]
     fn calls_in_progress_of_functions_with_one_name_add_up() {
         static A: Site = Site::new(Kind::Call, "charge", SOURCE);
         static B: Site = Site::new(Kind::Call, "charge", SOURCE);
@@ -310,5 +421,19 @@ mod tests {
             .for_each(|g| window.add(&SITE, vec![], g));
         let metrics = window.close(1_000, &[]);
         assert_eq!(metrics[0].points, Points::Gauge { last: 7.0, min: 1.0, max: 7.0, sum: 11.0, count: 3 });
+    }
+
+    #[test]
+    fn a_gauge_rolled_up_has_the_samples_of_all_its_series() {
+        static SITE: Site = Site::new(Kind::Gauge, "depth", SOURCE).keys(&["Queue"]).rollups(&[&[]]);
+        let mut window = Window::default();
+        for (queue, last, set_at) in [("a", 2.0, 10), ("b", 9.0, 30), ("c", 5.0, 20)] {
+            let (min, max, sum, count) = (last, last, last, 1);
+            let gauge = crate::record::GaugeDelta { last, set_at, min, max, sum, count };
+            window.add(&SITE, vec![queue.into()], Taken::Gauge(gauge));
+        }
+        let metrics = window.close(1_000, &[]);
+        let whole = Points::Gauge { last: 9.0, min: 2.0, max: 9.0, sum: 16.0, count: 3 };
+        assert_eq!((metrics.len(), metrics[0].dimensions.len(), &metrics[0].points), (4, 0, &whole));
     }
 }

@@ -5,6 +5,8 @@
 //! stands alone and is refused alone. The service has no idempotency token: a call whose answer was lost and that is
 //! sent again adds its samples again; this is the one place where delivery is more than once.
 //!
+//! A datum has no place for an exemplar, the correlation of a histogram's largest value: it is not told here.
+//!
 //! Names and values that CloudWatch would refuse are made to fit, see [`super::aws`].
 
 use std::io::Write as _;

@@ -24,6 +24,8 @@ const TARGET: &str = "OPS_EMF_TARGET";
 const VALUES_MAX: usize = 100;
 /// Characters of a dimension's name (EMF schema); CloudWatch itself takes 255.
 const KEY_MAX: usize = 250;
+/// The member that names the correlation of the largest value.
+const EXEMPLAR: &str = "exemplar";
 /// Bytes of one line: what CloudWatch Logs takes as one event.
 const LINE_BYTES_MAX: usize = 1_048_550;
 
@@ -161,7 +163,16 @@ impl Backend for Open {
             }),
             Points::Histogram(distribution) => {
                 let told = distribution.values();
-                told.chunks(VALUES_MAX).try_for_each(|part| line.write(out, |bytes| values(bytes, part)))
+                let mut parts = told.chunks(VALUES_MAX).peekable();
+                while let Some(part) = parts.next() {
+                    // The largest value is in the last part.
+                    let exemplar = line.exemplar.filter(|_| parts.peek().is_none());
+                    line.write(out, |bytes| {
+                        values(bytes, part);
+                        self::exemplar(bytes, exemplar);
+                    })?;
+                }
+                Ok(())
             }
         }
     }
@@ -175,6 +186,8 @@ impl Backend for Open {
 struct Line {
     head: Vec<u8>,
     bytes_max: usize,
+    /// Of the largest value, unless its name is taken.
+    exemplar: Option<u128>,
 }
 
 impl Line {
@@ -209,7 +222,11 @@ impl Line {
         }
         json::string(&mut head, &name);
         head.push(b':');
-        Ok(Line { head, bytes_max })
+        let exemplar = match &metric.points {
+            Points::Histogram(distribution) if name != EXEMPLAR && !taken(EXEMPLAR) => distribution.exemplar,
+            _ => None,
+        };
+        Ok(Line { head, bytes_max, exemplar })
     }
 
     fn write(&self, out: &mut Items, target: impl FnOnce(&mut Vec<u8>)) -> Result<(), EncodeError> {
@@ -263,6 +280,16 @@ fn values(out: &mut Vec<u8>, part: &[(f64, u64)]) {
     }
     out.extend_from_slice(b"],");
     statistics(out, min, max, sum, count);
+}
+
+/// A member that is neither metric nor dimension: it is in the log group, to be searched for, and nowhere else.
+fn exemplar(out: &mut Vec<u8>, exemplar: Option<u128>) {
+    if let Some(exemplar) = exemplar {
+        out.push(b',');
+        json::string(out, EXEMPLAR);
+        out.push(b':');
+        json::string(out, &format!("{exemplar:032x}"));
+    }
 }
 
 /// The members of a statistic set, and the end of its object.

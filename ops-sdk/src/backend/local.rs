@@ -29,7 +29,7 @@ use crate::model::{Record, RecordId, Signal};
 use crate::net::Net;
 
 pub(crate) use self::buckets::decode as decode_buckets;
-pub(crate) use self::schema::check_version;
+pub(crate) use self::schema::{check_version, version};
 pub(crate) use self::settings::locate;
 pub use self::settings::{DEFAULT_PATH, FILE_NAME, Local};
 

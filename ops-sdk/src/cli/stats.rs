@@ -49,6 +49,7 @@ pub(super) fn run(
     writeln!(out, "store: {}\n", store.path().display())?;
     functions(&read.functions, &read.metrics).write(colour, out)?;
     metrics(&read.metrics, colour, out)?;
+    exemplars(&read).write(colour, out)?;
     levels(&read.levels).write(colour, out)?;
     books(&read.books, colour, out)?;
     if read.functions.is_empty() && read.metrics.is_empty() && read.levels.is_empty() {
@@ -160,6 +161,26 @@ fn pairs(dimensions: &[(String, String)]) -> String {
     pairs.join(" ")
 }
 
+/// The largest of each histogram and the slowest call of each function, with the correlation that finds its log events:
+/// `ops logs --search ID`.
+fn exemplars(read: &Read) -> Table {
+    let shared = shared_dimensions(&read.metrics);
+    let mut table = Table::new(&["LARGEST OF", "VALUE", "CORRELATION_ID"]);
+    let calls = read.functions.iter().map(|f| (f.exemplar, f.function.clone(), duration(f.max_ms)));
+    let histograms = read.metrics.iter().filter(|series| !is_of_a_function(series));
+    let samples = histograms.map(|s| (s.exemplar, name(s, &shared), human::value(s.max, &s.unit)));
+    for (exemplar, name, value) in calls.chain(samples) {
+        if let Some(exemplar) = exemplar {
+            table.row(vec![name, value, hex(exemplar)]);
+        }
+    }
+    table
+}
+
+fn hex(exemplar: u128) -> String {
+    format!("{exemplar:032x}")
+}
+
 fn levels(levels: &[(Level, u64)]) -> Table {
     let mut table = Table::new(&["LEVEL", "LOG LINES"]);
     levels.iter().for_each(|(level, n)| table.row(vec![level.name().to_owned(), count(*n)]));
@@ -177,7 +198,7 @@ fn books(rows: &[LedgerRow], colour: bool, out: &mut dyn Write) -> Result<(), Fa
         let numbers =
             [row.recorded, row.delivered, row.pending, row.dead_lettered, row.dropped_total()].map(count);
         let name = format!("{} {}", row.backend, row.signal);
-        let said = |(why, n): &(String, u64)| format!("{name}: {} dropped, {}", count(*n), said(why));
+        let said = |(why, n): &(String, u64)| format!("{name}: {} {}", count(*n), said(why));
         reasons.extend(row.dropped.iter().map(said));
         let process = row.process.chars().take(8).collect();
         table.row([vec![name], numbers.to_vec(), vec![process]].concat());
@@ -191,9 +212,13 @@ fn books(rows: &[LedgerRow], colour: bool, out: &mut dyn Write) -> Result<(), Fa
     Ok(())
 }
 
-/// A reason as an operator reads it; as it stands where a later version of the SDK wrote it.
-fn said(why: &str) -> &str {
-    Loss::ALL.iter().find(|loss| loss.name() == why).map_or(why, |loss| loss.said())
+/// What happened as an operator reads it; as it stands where a later version of the SDK wrote it.
+fn said(why: &str) -> String {
+    match Loss::ALL.iter().find(|loss| loss.name() == why) {
+        Some(loss) if loss.is_asked_for() => format!("withheld, {}", loss.said()),
+        Some(loss) => format!("dropped, {}", loss.said()),
+        None => format!("dropped, {why}"),
+    }
 }
 
 fn as_json(store: &Store, read: &Read) -> Json {
@@ -214,7 +239,8 @@ fn as_json(store: &Store, read: &Read) -> Json {
 fn function_json(f: &FunctionStats) -> Json {
     json!({
         "function": f.function, "calls": f.calls, "errors": f.errors,
-        "p50_ms": f.p50_ms, "p99_ms": f.p99_ms, "total_ms": f.total_ms,
+        "p50_ms": f.p50_ms, "p99_ms": f.p99_ms, "max_ms": f.max_ms, "total_ms": f.total_ms,
+        "exemplar": f.exemplar.map(hex),
     })
 }
 
@@ -224,7 +250,7 @@ fn series_json(s: &SeriesStats) -> Json {
     json!({
         "name": s.name, "kind": s.kind.name(), "unit": s.unit, "dimensions": dimensions,
         "count": s.count, "sum": s.sum, "min": s.min, "max": s.max, "last": s.last,
-        "p50": s.p50, "p99": s.p99, "last_window": rfc3339(s.last_window_ms.saturating_mul(1_000_000)),
+        "p50": s.p50, "p99": s.p99, "exemplar": s.exemplar.map(hex), "last_window": rfc3339(s.last_window_ms.saturating_mul(1_000_000)),
     })
 }
 

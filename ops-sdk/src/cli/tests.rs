@@ -5,7 +5,7 @@ use clap::{CommandFactory, Parser};
 use super::args::Args;
 use super::*;
 use crate::ledger::{Book, Loss, Row};
-use crate::model::{Level, Points, RecordId};
+use crate::model::{Distribution, Level, Points, RecordId};
 use crate::parts;
 use crate::signal::Signal;
 use crate::store::seed::{Seed, T0_MS, observed};
@@ -91,6 +91,27 @@ fn what_the_governor_tells_of_a_function_stands_beside_its_numbers() {
 fn every_line_of_the_tables_fits_eighty_columns() {
     let text = ops(&seeded(), &["stats"]).unwrap();
     assert!(text.lines().all(|line| line.chars().count() <= table::WIDTH), "{text}");
+}
+
+#[test]
+fn stats_tell_the_correlation_of_the_largest() {
+    let mut seed = seeded();
+    let exemplar = Some(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
+    let largest = |value| {
+        let mut distribution = Distribution::default();
+        distribution.observe(value, 1);
+        Points::Histogram(Distribution { exemplar, ..distribution })
+    };
+    seed.metric(0, "duration", ("Function", "shop::checkout::charge"), largest(90_000.0));
+    seed.metric(0, "payload", ("Region", "eu"), largest(2_000.0));
+    let text = ops(&seed, &["stats"]).unwrap();
+    let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let told: Vec<_> = text.lines().filter(|line| line.ends_with(id)).collect();
+    assert!(text.contains("LARGEST OF") && told.len() == 2, "{text}");
+    assert!(told[0].starts_with("shop::checkout::charge"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= table::WIDTH), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&ops(&seed, &["stats", "--json"]).unwrap()).unwrap();
+    assert_eq!(json["functions"].as_array().unwrap().iter().filter(|f| f["exemplar"] == id).count(), 1);
 }
 
 #[test]

@@ -44,12 +44,13 @@ pub(crate) fn fields() -> impl Strategy<Value = Fields<'static>> {
 
 fn points() -> impl Strategy<Value = Points> {
     let gauge = (number(), number(), number(), number(), any::<u64>());
-    let histogram = (any::<u64>(), number(), number(), number(), vec(any::<(i16, u64)>(), 0..40));
+    let exemplar = proptest::option::of(1..=u128::MAX);
+    let histogram = (any::<u64>(), number(), number(), number(), vec(any::<(i16, u64)>(), 0..40), exemplar);
     prop_oneof![
         any::<u64>().prop_map(|sum| Points::Counter { sum }),
         gauge.prop_map(|(last, min, max, sum, count)| Points::Gauge { last, min, max, sum, count }),
-        histogram.prop_map(|(count, sum, min, max, buckets)| {
-            Points::Histogram(Distribution { count, sum, min, max, buckets })
+        histogram.prop_map(|(count, sum, min, max, buckets, exemplar)| {
+            Points::Histogram(Distribution { count, sum, min, max, buckets, exemplar })
         }),
     ]
 }

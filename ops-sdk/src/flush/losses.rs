@@ -1,5 +1,5 @@
 //! Losses said where operators look: once a minute, a log event ("1,204 debug events dropped: ring full") and a metric
-//! `ops_sdk.dropped` for each kind of loss. Kept apart from the books, which count them too.
+//! `ops_sdk.dropped` for each kind of loss; for what somebody asked not to be told, the metric `ops_sdk.withheld` alone. Kept apart from the books, which count them too.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ impl Losses {
     pub(super) fn note_books(&mut self, books: &[Book]) {
         let rows = books.iter().flat_map(|book| book.rows.iter().map(|row| (&book.backend, row)));
         for (backend, row) in rows {
-            for (loss, count) in &row.dropped {
+            for (loss, count) in row.dropped.iter().filter(|(loss, _)| !loss.is_asked_for()) {
                 let common = self.noted.get(&(row.signal, *loss)).copied().unwrap_or(0);
                 let kind = Kind { backend: backend.clone(), signal: row.signal, loss: *loss, level: None };
                 let said = self.said.entry(kind.clone()).or_default();
@@ -57,7 +57,9 @@ impl Losses {
     pub(super) fn say(&mut self, window_ms: u32, process: &[(String, String)]) -> Vec<Body<'static>> {
         let unsaid = std::mem::take(&mut self.unsaid);
         let say = |(kind, count): (Kind, u64)| {
-            [Body::Log(kind.event(count)), kind.metric(count, window_ms, process)]
+            // What somebody asked for is no news, and is said at its site already.
+            let event = (!kind.loss.is_asked_for()).then(|| Body::Log(kind.event(count)));
+            event.into_iter().chain([kind.metric(count, window_ms, process)])
         };
         unsaid.into_iter().flat_map(say).collect()
     }
@@ -102,7 +104,11 @@ impl Kind {
         dimensions.extend(own.map(|(key, value)| (key.into(), Cow::Owned(value.to_owned()))));
         dimensions.sort();
         Body::Metric(Metric {
-            name: Cow::Borrowed("ops_sdk.dropped"),
+            name: Cow::Borrowed(if self.loss.is_asked_for() {
+                "ops_sdk.withheld"
+            } else {
+                "ops_sdk.dropped"
+            }),
             unit: Unit::Count,
             resolution: Resolution::Standard,
             window_ms,
@@ -164,6 +170,15 @@ mod tests {
         assert_eq!(messages(&mut losses), wanted);
         losses.note_books(&[book(4 + 5)]);
         assert_eq!(messages(&mut losses), ["2 log records dropped for s3: ring full"]);
+    }
+
+    #[test]
+    fn what_was_asked_for_is_a_metric_and_no_event() {
+        let mut losses = Losses::default();
+        losses.note(&Lost { loss: Loss::RateLimited, level: None, ..lost(5) });
+        let said = losses.say(60_000, &[]);
+        let [Body::Metric(metric)] = &said[..] else { panic!("{said:?}") };
+        assert_eq!((metric.name.as_ref(), metric.points.sum()), ("ops_sdk.withheld", 5.0));
     }
 
     #[test]

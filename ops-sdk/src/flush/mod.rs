@@ -1,10 +1,13 @@
 //! The thread "ops-flush": takes what other threads wrote out of the arena, makes records of it and appends them to
-//! the journal, once for all backends. Events within 20 ms; metrics when their window ends, or when somebody asks.
+//! the journal, once for all backends. Events within 10 ms; metrics when their window ends, or when somebody asks.
 
 mod governor;
+mod held;
 mod losses;
 mod outbox;
 mod schedule;
+mod sieve;
+mod withheld;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +16,13 @@ use self::governor::Governor;
 use self::losses::Losses;
 use self::outbox::Outbox;
 use self::schedule::{OpenWindow, pause};
+use self::sieve::Sieve;
 use crate::aggregate::Window;
 use crate::clock::{Anchor, Now};
 use crate::diag;
 use crate::hub::Hub;
 use crate::model::{Body, Resolution};
+use crate::record::losses::Lost;
 use crate::record::{self, Reader};
 
 /// What the flush thread works with.
@@ -29,6 +34,7 @@ pub(crate) struct Flusher {
     losses: Losses,
     governor: Option<Governor>,
     outbox: Outbox,
+    sieve: Sieve,
     /// The dimensions that every metric of this process has.
     dimensions: Vec<(String, String)>,
 }
@@ -39,6 +45,7 @@ impl Flusher {
         reader: Reader,
         process: u64,
         dimensions: Vec<(String, String)>,
+        held_bytes_max: usize,
     ) -> Flusher {
         let now = Now::read();
         Flusher {
@@ -49,6 +56,7 @@ impl Flusher {
             losses: Losses::default(),
             governor: None,
             outbox: Outbox::new(process),
+            sieve: Sieve::new(held_bytes_max),
             dimensions,
         }
     }
@@ -65,7 +73,7 @@ impl Flusher {
         let mut wait = Duration::from_millis(1);
         loop {
             let asked = self.hub.wait_to_flush(wait);
-            let taken = self.take_events();
+            let taken = self.take_events(asked);
             let now = Now::read();
             self.govern(now);
             self.close_windows(now, asked.is_some());
@@ -84,21 +92,43 @@ impl Flusher {
     }
 
     /// Moves events from the arena to the journal. Says how many there were.
-    fn take_events(&mut self) -> u64 {
+    fn take_events(&mut self, asked: Option<(u64, bool)>) -> u64 {
         let anchor = Anchor::read();
-        let (hub, outbox) = (&self.hub, &mut self.outbox);
+        self.sieve.begin(anchor.now_ns());
+        let (hub, outbox, sieve) = (&self.hub, &mut self.outbox, &mut self.sieve);
         let taken = self.reader.take_events(|site, frame| {
-            outbox.event(site, anchor.unix_ns(frame.ticks), frame.value_bytes());
+            let Some(values) = sieve.pass(site, frame.ticks, frame.value_bytes()) else { return };
+            outbox.event(site, anchor.unix_ns(frame.ticks), values);
             if outbox.is_full() {
                 outbox.send(hub);
             }
         });
+        let last = asked.is_some_and(|(_, last)| last);
+        for event in sieve.released(last) {
+            outbox.event(event.site, anchor.unix_ns(event.ticks), &event.values);
+            if outbox.is_full() {
+                outbox.send(hub);
+            }
+        }
         self.outbox.send(&self.hub);
-        for lost in record::losses::take() {
+        self.note_losses(asked.is_some());
+        // Not at every flush that is asked for: a program may flush after each request.
+        for log in self.sieve.say(last) {
+            self.outbox.put(anchor.now_ns(), Body::Log(log));
+        }
+        taken
+    }
+
+    /// Takes what threads and the sieve have counted into the books.
+    fn note_losses(&mut self, all: bool) {
+        let gone = self.sieve.take_gone(all).map(|(loss, count)| Lost::of_logs(loss, count));
+        for lost in record::losses::take().into_iter().chain(gone).filter(|lost| lost.count > 0) {
             self.hub.lost(lost.signal, lost.loss, lost.count);
             self.losses.note(&lost);
         }
-        taken
+        if let Some(held) = self.sieve.held() {
+            self.hub.hold(held);
+        }
     }
 
     fn govern(&mut self, now: Now) {
@@ -123,7 +153,7 @@ impl Flusher {
 
     fn close_window(&mut self, resolution: Resolution, start_ms: u64, now: Now) {
         let window = &mut self.window;
-        self.reader.take_metrics(resolution, |site, labels, taken| window.add(site, labels, taken));
+        self.reader.take_metrics(resolution, now, |site, labels, taken| window.add(site, labels, taken));
         let window_ms = resolution.window_ms();
         for metric in self.window.close(window_ms, &self.dimensions) {
             self.outbox.put(start_ms * 1_000_000, Body::Metric(metric));

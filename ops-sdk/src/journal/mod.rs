@@ -1,9 +1,10 @@
 //! What has been recorded and not yet delivered: frames, written once, read by one cursor per backend.
 //!
-//! Frames are checksummed and kept in segments: files when a state directory is given, buffers in memory when not.
-//! Promises: bounded by bytes and by age, and at a bound the oldest goes; every frame that a backend had not settled
-//! is read, pending or counted as lost for it, with its kind and the reason; a damaged frame costs itself and no
-//! other; appending never fails. Never looks into a payload, reads the clock, or starts a thread.
+//! A frame holds one record or several of one kind; all counts and places are in records, and a cursor may stand within
+//! a frame. Frames are checksummed and kept in segments: files when a state directory is given, buffers in memory when
+//! not. Promises: bounded by bytes and by age, and at a bound the oldest goes; every record that a backend had not
+//! settled is read, pending or counted as lost for it, with its kind and the reason; a damaged frame costs its own
+//! records and no other; appending never fails. Never looks into a payload, reads the clock, or starts a thread.
 //!
 //! With a state directory the files are `journal/<ordinal of the first frame>.seg` and `cursors/<id>`. What the disk
 //! does not take waits in memory and is offered again; [`Journal::trouble`] says so.

@@ -65,6 +65,8 @@ pub struct Distribution {
     pub max: f64,
     /// Buckets that hold values, by [`bucket_of`], in rising order, and how many each holds.
     pub buckets: Vec<(i16, u64)>,
+    /// The id of the correlation that the largest was observed within, if it was within one; never 0.
+    pub exemplar: Option<u128>,
 }
 
 impl Distribution {
@@ -76,7 +78,14 @@ impl Distribution {
         #[allow(clippy::cast_precision_loss)]
         let sum = value * n as f64;
         let bucket = bucket_of(value);
-        let one = Distribution { count: n, sum, min: value, max: value, buckets: vec![(bucket, n)] };
+        let one = Distribution {
+            count: n,
+            sum,
+            min: value,
+            max: value,
+            buckets: vec![(bucket, n)],
+            exemplar: None,
+        };
         self.merge(&one);
     }
 
@@ -86,6 +95,11 @@ impl Distribution {
             return;
         }
         let first = self.count == 0;
+        if first || other.max > self.max {
+            self.exemplar = other.exemplar;
+        } else if other.max >= self.max {
+            self.exemplar = self.exemplar.or(other.exemplar);
+        }
         self.min = if first { other.min } else { self.min.min(other.min) };
         self.max = if first { other.max } else { self.max.max(other.max) };
         self.count += other.count;
@@ -139,6 +153,27 @@ impl Distribution {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_exemplar_is_that_of_the_largest_value() {
+        let one = |max, exemplar| {
+            let mut one = Distribution::default();
+            one.observe(max, 1);
+            Distribution { exemplar, ..one }
+        };
+        let table = [
+            ([one(1.0, Some(1)), one(2.0, Some(2))], Some(2)),
+            ([one(2.0, Some(2)), one(1.0, Some(1))], Some(2)),
+            ([one(1.0, Some(1)), one(2.0, None)], None),
+            ([one(2.0, None), one(2.0, Some(2))], Some(2)),
+            ([one(-1.0, Some(1)), Distribution::default()], Some(1)),
+        ];
+        for (parts, exemplar) in table {
+            let mut all = Distribution::default();
+            parts.iter().for_each(|part| all.merge(part));
+            assert_eq!(all.exemplar, exemplar, "{parts:?}");
+        }
+    }
 
     #[test]
     fn whole_numbers_are_told_exactly() {

@@ -11,7 +11,7 @@ mod value;
 
 pub(crate) use self::distribution::index_of_positive;
 pub use self::distribution::{Distribution, bucket_of, lower_bound};
-pub use self::log::{Level, Log};
+pub use self::log::{CORRELATION_ID, Level, Log, SPAN_ID};
 pub use self::metric::{Metric, Points, Resolution, VALUE_LIMIT, is_valid_value};
 pub use self::other::{Audit, Check, CheckStatus, Config};
 pub use self::record::{Body, Record, RecordId};

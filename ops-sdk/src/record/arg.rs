@@ -5,6 +5,7 @@
 use std::fmt::{Debug, Display};
 use std::time::Duration;
 
+use super::Id;
 use crate::model::Unit;
 
 /// A number that a counter can count up by.
@@ -50,8 +51,23 @@ pub enum Label<'a> {
     note = "write `\"Key\" => %value` to use its `Display`; keep the number of different values small"
 )]
 pub trait DimensionValue {
+    /// How many values the type has; 0 where nobody counted them.
+    #[doc(hidden)]
+    const CARDINALITY: u32 = 0;
+
     /// The value, borrowed.
     fn label(&self) -> Label<'_>;
+
+    /// What tells this way of numbering values from every other one; `None` where there is none.
+    #[doc(hidden)]
+    const ID: Option<&'static Id> = None;
+
+    /// The number of the value, where they are counted.
+    #[doc(hidden)]
+    #[inline]
+    fn index(&self) -> u32 {
+        0
+    }
 }
 
 /// The value of a field.
@@ -173,10 +189,21 @@ macro_rules! text {
 
 text!(str String Box<str> std::rc::Rc<str> std::sync::Arc<str> std::borrow::Cow<'_, str>);
 
+/// The two values of a `bool`.
+static BOOL: Id = Id::new();
+
 impl DimensionValue for bool {
+    const CARDINALITY: u32 = 2;
+    const ID: Option<&'static Id> = Some(&BOOL);
+
     #[inline]
     fn label(&self) -> Label<'_> {
         Label::Bool(*self)
+    }
+
+    #[inline]
+    fn index(&self) -> u32 {
+        u32::from(*self)
     }
 }
 
@@ -209,9 +236,17 @@ impl<T: FieldValue> FieldValue for Option<T> {
 }
 
 impl<T: DimensionValue + ?Sized> DimensionValue for &T {
+    const CARDINALITY: u32 = T::CARDINALITY;
+    const ID: Option<&'static Id> = T::ID;
+
     #[inline]
     fn label(&self) -> Label<'_> {
         (**self).label()
+    }
+
+    #[inline]
+    fn index(&self) -> u32 {
+        (**self).index()
     }
 }
 

@@ -2,7 +2,7 @@
 //! the function. What stands in the user's function is one word and a branch; the rest is not inlined there.
 
 use super::cell::{HistogramCell, MISHAPS};
-use super::metric::{observe_any, observe_cell, warm_cell, with_cell, with_cell_by, with_cell_cold};
+use super::metric::{observe_cell, observe_weighted, warm_cell, with_cell, with_cell_by, with_cell_cold};
 use super::outcome::{Ending, How};
 use super::{Label, Site, on, sample, stamp};
 use crate::clock::Ticks;
@@ -156,19 +156,28 @@ fn abandoned(site: &'static Site, start: Ticks) {
 #[inline(never)]
 fn finish(site: &'static Site, start: Ticks) {
     if start & CHOSEN != 0 {
-        return finish_otherwise(site, start, None, None);
+        return finish_chosen(site, start);
     }
     let ticks = stamp::between(start, stamp::ticks());
     match warm_cell(site) {
         Some(cell) => observe_cell(cell, in_units(site, ticks)),
-        None => finish_cold(site, ticks),
+        None => finish_cold(site, Timed { ticks, weight: 1 }),
+    }
+}
+
+#[inline(never)]
+fn finish_chosen(site: &'static Site, start: Ticks) {
+    let timed = chosen(site, start, stamp::ticks());
+    match warm_cell(site) {
+        Some(cell) => observe_weighted(cell, in_units(site, timed.ticks), timed.weight),
+        None => finish_cold(site, timed),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn finish_cold(site: &'static Site, ticks: u64) {
-    with_cell_cold(site, |cell| observe_cell(cell, in_units(site, ticks)));
+fn finish_cold(site: &'static Site, Timed { ticks, weight }: Timed) {
+    with_cell_cold(site, |cell| observe_weighted(cell, in_units(site, ticks), weight));
 }
 
 /// Ends a call of any kind.
@@ -202,10 +211,8 @@ pub(super) fn count_call(
     if let Some(mishap) = mishap {
         cell.ended(mishap as usize);
     }
-    match timed {
-        Some(Timed { ticks, weight: 1 }) => observe_cell(cell, in_units(site, ticks)),
-        Some(Timed { ticks, weight }) => observe_any(cell, in_units(site, ticks), weight),
-        None => {}
+    if let Some(Timed { ticks, weight }) = timed {
+        observe_weighted(cell, in_units(site, ticks), weight);
     }
 }
 

@@ -22,6 +22,12 @@ pub(super) struct CellHead {
     /// The site's number, and how many values there are.
     pub(super) id: AtomicU64,
     pub(super) hash: AtomicU64,
+    /// Whose turn it is with the cell; see `expire`.
+    pub(super) state: AtomicU32,
+    /// Bytes that the place of the values has room for.
+    pub(super) key_room: AtomicU32,
+    /// When the reader found nothing in it for the first time, by its clock; 0 while it finds something.
+    pub(super) idle_since_ms: AtomicU64,
 }
 
 /// A counter.
@@ -72,6 +78,11 @@ impl CounterCell {
         add(&self.sum, n);
     }
 
+    /// Whether nothing was counted since that was asked last.
+    pub(super) fn is_taken(&self) -> bool {
+        self.sum.load(Ordering::Relaxed) == self.taken.load(Ordering::Relaxed)
+    }
+
     /// What was counted since this was asked last.
     pub(super) fn take(&self) -> u64 {
         let sum = self.sum.load(Ordering::Relaxed);
@@ -82,10 +93,20 @@ impl CounterCell {
 impl GaugeCell {
     #[inline]
     pub(super) fn set(&self, value: f64, at: Ticks) {
-        self.tally.write(value, 1.0, || {
-            self.last.store(value.to_bits(), Ordering::Relaxed);
-            self.set_at.store(at, Ordering::Relaxed);
-        });
+        self.tally.write(
+            value,
+            1.0,
+            || {},
+            || {
+                self.last.store(value.to_bits(), Ordering::Relaxed);
+                self.set_at.store(at, Ordering::Relaxed);
+            },
+        );
+    }
+
+    /// Whether nothing was set since that was asked last.
+    pub(super) fn is_taken(&self) -> bool {
+        !self.tally.has_more()
     }
 
     /// What was set since this was asked last.

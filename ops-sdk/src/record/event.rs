@@ -6,6 +6,7 @@ use super::arena::Arena;
 use super::fields::Fields;
 use super::frame::{HEAD_BYTES, Sink, Writer, head};
 use super::lane::{self, IDLE, Lane, MUTE, SPILLING, STAMPING, WRITING};
+use super::prefix::Prefix;
 use super::ring::ALIGN;
 use super::room::Room;
 use super::sync::Ordering::{Relaxed, SeqCst};
@@ -51,6 +52,8 @@ struct Place {
 #[inline(never)]
 fn reserve(site: &'static Site, bytes: usize) -> Option<Place> {
     let (lane, slot) = (lane::current()?, site.slot());
+    let prefix = Prefix::of(site);
+    let bytes = bytes + prefix.as_ref().map_or(0, |prefix| prefix.bytes().len());
     if slot == 0 || lane.busy.load(Relaxed) != IDLE || bytes > lane.ring_share_bytes() {
         return None;
     }
@@ -67,6 +70,13 @@ fn reserve(site: &'static Site, bytes: usize) -> Option<Place> {
     let values = unsafe {
         frame.cast::<[u8; HEAD_BYTES]>().write(head);
         frame.add(HEAD_BYTES)
+    };
+    let Some(prefix) = prefix else { return Some(Place { values, lane }) };
+    let prefix = prefix.bytes();
+    // SAFETY: room for the prefix was reserved, too, between the head and the values.
+    let values = unsafe {
+        values.copy_from_nonoverlapping(NonNull::from(prefix).cast(), prefix.len());
+        values.add(prefix.len())
     };
     Some(Place { values, lane })
 }
@@ -101,7 +111,13 @@ fn write(arena: Arena, lane: &Lane, site: &Site, slot: u32, values: &[Arg<'_>]) 
     let _busy = Busy::begin(lane, WRITING);
     let seq = lane.seq.load(Relaxed) + 1;
     let (ring, mut room) = (lane.ring(arena).fill(), Room::new());
-    let sink = Writer::new(ring, lane.ring_share_bytes(), &mut room).frame(slot, ticks, seq, values);
+    let sink = Writer::new(ring, lane.ring_share_bytes(), &mut room).frame(
+        slot,
+        ticks,
+        seq,
+        Prefix::of(site),
+        values,
+    );
     keep(lane, site, sink, seq);
 }
 
@@ -117,7 +133,7 @@ fn write_within(lane: &Lane, before: u32, site: &Site, slot: u32, ticks: Ticks, 
             // From a `Display`, or from a signal handler that interrupted one, perhaps in the allocator: without the heap.
             let _busy = Busy::begin(lane, SPILLING);
             let mut room = Room::new();
-            let sink = Writer::aside(&mut room).frame(slot, ticks, 0, values);
+            let sink = Writer::aside(&mut room).frame(slot, ticks, 0, Prefix::of(site), values);
             keep(lane, site, sink, 0);
         }
     }
@@ -150,7 +166,7 @@ fn keep(lane: &Lane, site: &Site, sink: Sink<'_>, seq: u64) {
     }
 }
 
-fn level(site: &Site) -> Level {
+pub(super) fn level(site: &Site) -> Level {
     if let Kind::Event(level) = site.kind { level } else { Level::Error }
 }
 

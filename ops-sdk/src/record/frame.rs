@@ -6,6 +6,9 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use super::Arg;
+#[cfg(test)]
+use super::prefix;
+use super::prefix::Prefix;
 use super::ring::{ALIGN, Filling};
 use super::room::{Room, Short};
 use crate::clock::Ticks;
@@ -57,8 +60,18 @@ impl<'a> Writer<'a> {
 
     /// Writes the whole frame and hands back where it is, finished but not published.
     #[inline]
-    pub(super) fn frame(mut self, site: u32, ticks: Ticks, seq: u64, values: &[Arg<'_>]) -> Sink<'a> {
+    pub(super) fn frame(
+        mut self,
+        site: u32,
+        ticks: Ticks,
+        seq: u64,
+        prefix: Option<Prefix>,
+        values: &[Arg<'_>],
+    ) -> Sink<'a> {
         self.put(&head(0, site, ticks, seq));
+        if let Some(prefix) = prefix {
+            self.put(prefix.bytes());
+        }
         values.iter().for_each(|value| self.value(value));
         self.patch_len(0, 0);
         self.sink
@@ -203,7 +216,7 @@ impl<'a> Frame<'a> {
         Some((Frame { site, ticks: word(8), seq: word(16), values }, rest))
     }
 
-    /// Its values as they were written, for [`read_value`].
+    /// Its values as they were written, for [`read_value`]; what it was recorded for stands before them.
     pub(crate) fn value_bytes(&self) -> &'a [u8] {
         self.values
     }
@@ -212,6 +225,7 @@ impl<'a> Frame<'a> {
     #[cfg(test)]
     pub(crate) fn values(&self) -> Vec<Value<'a>> {
         let mut rest = self.values;
+        prefix::take(&mut rest);
         std::iter::from_fn(|| read_value(&mut rest)).collect()
     }
 }

@@ -8,6 +8,8 @@ use std::ptr;
 
 use super::arena::{Arena, Offset, Resident, UNIT};
 use super::cell::CellHead;
+use super::dense::Table;
+use super::expire::CLASSES;
 use super::ring::{Ends, Ring};
 use super::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, thread_local};
 
@@ -47,6 +49,10 @@ pub(super) struct Lane {
     pub(super) busy: AtomicU32,
     /// The first table, of one entry that stays empty.
     no_cell: AtomicU64,
+    /// Whether the reader has offered cells to be used again.
+    pub(super) offers: AtomicU32,
+    /// Cells to be used again, by class: the first, which knows the next.
+    pub(super) free: [AtomicU32; CLASSES],
     /// Events published so far.
     pub(super) seq: AtomicU64,
     ends: Ends,
@@ -55,6 +61,8 @@ pub(super) struct Lane {
     /// By site: the address of the cell of a site without dimensions, for this lane's thread alone. Whoever reads finds
     /// cells by their place in the arena.
     pub(super) cells_at: [AtomicPtr<CellHead>; SITES_MAX],
+    /// By site all of whose dimensions have known values: the address of its table of cells, for this lane's thread alone.
+    pub(super) tables_at: [AtomicPtr<Table>; SITES_MAX],
     /// By site with dimensions: how many series it has here.
     pub(super) series: [AtomicU32; SITES_MAX],
 }

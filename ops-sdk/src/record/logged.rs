@@ -114,12 +114,12 @@ pub fn logged<const N: usize>(
     fields: impl FnOnce() -> [Held; N],
 ) -> Logged<N> {
     const { assert!(N <= FIELDS_MAX) };
-    let is_on = [exit, error].into_iter().flatten().any(is_on);
+    let is_on = exit.is_some_and(is_on) || error.is_some_and(is_on);
     Logged { exit, error, fields: is_on.then(fields) }
 }
 
-fn is_on(site: &Site) -> bool {
-    matches!(site.kind, Kind::Event(level) if enabled(level))
+fn is_on(site: &'static Site) -> bool {
+    matches!(site.kind, Kind::Event(level) if enabled(site, level))
 }
 
 impl<const N: usize> Logged<N> {
@@ -137,8 +137,8 @@ impl<const N: usize> Logged<N> {
     }
 
     fn log(&self, fields: &[Held; N], failed: bool, outcome: &str) {
-        let site = self.error.filter(|_| failed).or(self.exit).filter(|site| is_on(site));
-        let Some(site) = site else { return };
+        let site = self.error.filter(|_| failed).or(self.exit);
+        let Some(site) = site.filter(|site| is_on(site)) else { return };
         let mut values = [Arg::Null; FIELDS_MAX + 1];
         values.iter_mut().zip(fields).for_each(|(value, held)| *value = held.arg());
         values[N] = Arg::Str(outcome);

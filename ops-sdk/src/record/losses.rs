@@ -22,6 +22,13 @@ pub(crate) struct Lost {
     pub(crate) count: u64,
 }
 
+impl Lost {
+    /// So many log events, of whatever level.
+    pub(crate) fn of_logs(loss: Loss, count: u64) -> Lost {
+        Lost { signal: Signal::Log, loss, level: None, count }
+    }
+}
+
 #[cold]
 pub(super) fn not_finite() {
     NOT_FINITE.fetch_add(1, Relaxed);

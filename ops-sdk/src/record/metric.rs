@@ -6,7 +6,7 @@ use super::cell::{CounterCell, GaugeCell, HistogramCell, Observed};
 use super::label::{self, Words};
 use super::lane::{self, Lane};
 use super::series::Key;
-use super::{Label, Site, losses, registry, series, stamp};
+use super::{Label, Site, expire, losses, registry, series, stamp};
 use crate::model::{Signal, is_valid_value};
 
 /// Dimensions that CloudWatch takes (PutMetricData, `MetricDatum.Dimensions`), and so the macros.
@@ -45,12 +45,19 @@ pub fn set_by<const N: usize>(site: &'static Site, value: f64, labels: &[Label<'
 }
 
 /// Observes a value.
-#[inline(never)]
+#[inline(always)]
 pub fn observe(site: &'static Site, value: f64) {
     match warm_cell(site) {
-        Some(cell) => observe_cell(cell, value),
+        Some(cell) => observe_there(cell, value),
         None => observe_cold(site, value),
     }
+}
+
+/// Not inlined, and behind the look at the thread's own memory: that is a call in the eyes of the compiler, and what is
+/// not in need of anything across it need not save registers.
+#[inline(never)]
+fn observe_there(cell: &'static HistogramCell, value: f64) {
+    observe_cell(cell, value);
 }
 
 #[cold]
@@ -67,15 +74,21 @@ pub fn observe_by<const N: usize>(site: &'static Site, value: f64, labels: &[Lab
 
 #[inline(always)]
 pub(super) fn observe_cell(cell: &'static HistogramCell, value: f64) {
-    if !cell.observe_again(Arena::of(cell), value) {
-        observe_any(cell, value, 1);
+    observe_weighted(cell, value, 1);
+}
+
+/// Observes a value, which stands for `weight` of its kind.
+#[inline(always)]
+pub(super) fn observe_weighted(cell: &'static HistogramCell, value: f64, weight: u32) {
+    if !cell.observe_again(Arena::of(cell), value, weight) {
+        observe_any(cell, value, weight);
     }
 }
 
 /// Observes any value, which stands for `weight` of its kind.
 #[cold]
 #[inline(never)]
-pub(super) fn observe_any(cell: &'static HistogramCell, value: f64, weight: u32) {
+fn observe_any(cell: &'static HistogramCell, value: f64, weight: u32) {
     match cell.observe(Arena::of(cell), value, weight) {
         Observed::Yes => {}
         Observed::Invalid => losses::not_finite(),
@@ -206,8 +219,9 @@ fn found_or_made<T: Resident>(
     if let Some(cell) = series::find(arena, lane, slot, key) {
         return Some(cell);
     }
+    expire::reap(arena, lane);
     // Without keys there can only be the label of an outcome, of which there are as many as the program has words for.
-    if site.keys.is_empty() || series::admit(lane, slot) {
+    if site.keys.is_empty() || series::admit(lane, site, slot) {
         return arena.at(series::make(arena, lane, site, slot, key)?);
     }
     let overflow = &[Label::Str(series::OVERFLOW); DIMENSIONS_MAX][..labels.len().min(DIMENSIONS_MAX)];

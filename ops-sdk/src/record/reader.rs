@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use super::arena::Arena;
 use super::call::Mishap;
-use super::cell::{CellHead, CounterCell, GaugeCell, GaugeDelta, HistogramCell};
+use super::cell::{CounterCell, GaugeCell, GaugeDelta, HistogramCell};
 use super::drain::Drain;
 use super::frame::Frame;
 use super::in_flight::Levels;
 use super::lane::{self, Lane};
 use super::sync::AtomicBool;
-use super::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use super::{InFlight, Kind, Site, overflow, registry, series};
+use super::sync::Ordering::{AcqRel, Relaxed, Release};
+use super::{InFlight, Kind, Site, expire, overflow, registry, series};
+use crate::clock::Now;
 use crate::model::{Distribution, Resolution};
 
 /// What one cell holds that was not taken before.
@@ -40,6 +41,19 @@ pub(crate) enum Taken {
     },
     /// Calls are, or were, in progress.
     InFlight(Levels),
+}
+
+impl Taken {
+    /// How much it is, in increments, values or calls.
+    pub(crate) fn count(&self) -> u64 {
+        match self {
+            Taken::Counter(sum) => *sum,
+            Taken::Gauge(gauge) => gauge.count,
+            Taken::Histogram(values) => values.count,
+            Taken::Calls { timed, untimed, .. } => timed.saturating_add(*untimed),
+            Taken::InFlight(_) => 0,
+        }
+    }
 }
 
 /// Takes out of the arena. There is one, because what is taken is gone.
@@ -74,19 +88,23 @@ impl Reader {
     }
 
     /// Closes the window of this resolution and hands what each cell gained in it to `each`, with the values of the
-    /// site's dimensions.
+    /// site's dimensions. Cells in which nothing was found for long enough are offered to their thread.
     pub(crate) fn take_metrics(
         &mut self,
         resolution: Resolution,
+        now: Now,
         mut each: impl FnMut(&'static Site, Vec<String>, Taken),
     ) {
+        let now_ms = now.mono_ns / 1_000_000;
         for lane in lane::all(self.arena) {
-            for head in cells(self.arena, lane) {
-                let Some(site) = registry::site(series::site(head.0)) else { continue };
-                if site.resolution == resolution
-                    && let Some(taken) = take_cell(self.arena, site.kind, head.1)
-                {
-                    each(site, series::labels(self.arena, head.0), taken);
+            for (head, offset) in expire::cells(self.arena, lane) {
+                let Some(site) = expire::to_read(self.arena, head, offset, resolution) else { continue };
+                match take_cell(self.arena, site.kind, offset) {
+                    Some(taken) => {
+                        expire::found_used(head);
+                        each(site, series::labels(self.arena, head), taken);
+                    }
+                    None => expire::found_idle(lane, head, now_ms),
                 }
             }
         }
@@ -103,7 +121,7 @@ impl Reader {
     /// nothing.
     pub(crate) fn calls(&self) -> BTreeMap<u32, Calls> {
         let mut all: BTreeMap<u32, Calls> = BTreeMap::new();
-        for (head, offset) in lane::all(self.arena).flat_map(|lane| cells(self.arena, lane)) {
+        for (head, offset) in lane::all(self.arena).flat_map(|lane| expire::cells(self.arena, lane)) {
             let number = series::site(head);
             let Some(site) = registry::site(number).filter(|site| site.kind == Kind::Call) else { continue };
             let Some(cell) = self.arena.at::<HistogramCell>(offset) else { continue };
@@ -125,10 +143,12 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    /// How many calls came since there were so many, timed and untimed.
+    /// How many calls came since there were so many, timed and untimed. None where there are fewer than before: a cell
+    /// has become that of another site.
     pub(crate) fn since(&self, (timed, untimed): (u64, u64)) -> (u64, u64) {
-        let round = (1 << 35) - 1; // where a cell's count of untimed calls goes round
-        (self.timed.wrapping_sub(timed), self.untimed.wrapping_sub(untimed) & round)
+        const ROUND: u64 = (1 << 35) - 1; // where a cell's count of untimed calls goes round
+        let untimed = self.untimed.wrapping_sub(untimed) & ROUND;
+        (self.timed.saturating_sub(timed), if untimed > ROUND / 2 { 0 } else { untimed })
     }
 }
 
@@ -137,13 +157,6 @@ pub(crate) fn pending_events() -> u64 {
     let Some(arena) = Arena::get() else { return 0 };
     let waiting = |lane: &Lane| lane.seq.load(Relaxed).saturating_sub(lane.seq_taken.load(Relaxed));
     lane::all(arena).map(waiting).sum::<u64>() + overflow::pending()
-}
-
-/// Every cell of a lane, with its place.
-fn cells(arena: Arena, lane: &Lane) -> impl Iterator<Item = (&'static CellHead, u32)> {
-    let at = move |offset: u32| arena.at::<CellHead>(offset).map(|head| (head, offset));
-    let first = at(lane.cells.load(Acquire));
-    std::iter::successors(first, move |(head, _)| at(head.next.load(Relaxed)))
 }
 
 fn take_cell(arena: Arena, kind: Kind, offset: u32) -> Option<Taken> {

@@ -30,9 +30,9 @@ fn gap(n: u32) -> u32 {
     if n <= 1 {
         return 0;
     }
-    let (chance, n) = ((f64::from(thrown()) + 1.0) / 4_294_967_296.0, f64::from(n));
-    // -1 / ln(1 - 1/n) to the third term of its series: for n = 2 a hundredth off, for more far less.
-    let mean = n - 0.5 - 1.0 / (12.0 * n);
+    let (chance, of) = ((f64::from(thrown()) + 1.0) / 4_294_967_296.0, f64::from(n));
+    // The mean is -1 / ln(1 - 1/n); of its series, three terms are a part in 20,000 off from n = 8 on.
+    let mean = if n < 8 { -1.0 / (-1.0 / of).ln_1p() } else { of - 0.5 - (1.0 + 0.5 / of) / (12.0 * of) };
     (-chance.ln() * mean).min(f64::from(u32::MAX)) as u32
 }
 

@@ -7,13 +7,13 @@ use super::cell::{CellHead, CounterCell, GaugeCell, HistogramCell};
 use super::label::{self, Words};
 use super::lane::Lane;
 use super::sync::{self, AtomicU32, AtomicU64, Ordering::Relaxed};
-use super::{Kind, Label, Site};
+use super::{Kind, Label, Site, expire};
 
 /// The value that every dimension of the overflow series has.
 pub(crate) const OVERFLOW: &str = "ops.overflow";
 
 const TABLE_LEN_FIRST: u32 = 128;
-static SERIES_MAX: AtomicU32 = AtomicU32::new(1000);
+static SERIES_MAX: AtomicU32 = AtomicU32::new(super::SERIES_MAX);
 
 /// Sets how many series one site may have on one thread; further ones share the overflow series.
 pub(crate) fn set_series_max(series: u32) {
@@ -85,27 +85,46 @@ pub(super) fn find<T: Resident>(arena: Arena, lane: &Lane, slot: u32, key: Key<'
     }
 }
 
-/// Makes a cell for this site and these values; `None` if the arena is full.
+/// Makes a cell for this site and these values, of one that is idle if there is one; `None` if the arena is full.
 #[cold]
 pub(super) fn make(arena: Arena, lane: &Lane, site: &Site, slot: u32, key: Key<'_>) -> Option<Offset> {
-    let key_at = if key.words.is_empty() { 0 } else { write_key(arena, key)? };
-    let offset = arena.reserve(cell_bytes(site.kind))?;
+    let class = expire::class(site.kind);
+    let used = expire::take(arena, lane, class, slot);
+    let offset = used.or_else(|| arena.reserve(cell_bytes(site.kind)))?;
     let head: &CellHead = arena.at(offset)?;
-    head.id.store(id(slot, key.words.len()), Relaxed);
-    head.key.store(key_at, Relaxed);
-    head.hash.store(key.hash, Relaxed);
-    enter(arena, lane, key.hash, offset)?;
-    arena.push(&lane.cells, offset, &head.next);
+    let entered = write_key(arena, head, key).and_then(|()| {
+        head.id.store(id(slot, key.words.len()), Relaxed);
+        head.hash.store(key.hash, Relaxed);
+        enter(arena, lane, key.hash, offset)
+    });
+    if entered.is_none() {
+        if used.is_some() {
+            expire::give(lane, head, offset, class);
+        }
+        return None;
+    }
+    let is_overflow = matches!(key.labels.first(), Some(Label::Str(OVERFLOW)));
+    expire::publish(head, site.keys.is_empty() || is_overflow);
+    if used.is_none() {
+        arena.push(&lane.cells, offset, &head.next);
+    }
     Some(offset)
 }
 
 /// Whether one more series of this site may be made on this lane; counts it if so.
 #[cold]
-pub(super) fn admit(lane: &Lane, slot: u32) -> bool {
+pub(super) fn admit(lane: &Lane, site: &Site, slot: u32) -> bool {
     let Some(count) = lane.series.get(slot as usize) else { return true };
     let series = count.load(Relaxed);
-    count.store(series.saturating_add(1), Relaxed);
-    series < SERIES_MAX.load(Relaxed)
+    let is_admitted = series < if site.series_max > 0 { site.series_max } else { SERIES_MAX.load(Relaxed) };
+    count.store(series + u32::from(is_admitted), Relaxed);
+    is_admitted
+}
+
+/// Whether this is the cell of the overflow series, and not one of these values.
+pub(super) fn is_overflow(arena: Arena, head: &CellHead, labels: &[Label<'_>]) -> bool {
+    let overflow = |label: Option<&Label<'_>>| matches!(label, Some(Label::Str(OVERFLOW)));
+    overflow(values(arena, head).next().as_ref()) && !overflow(labels.first())
 }
 
 /// The values of a cell's dimensions, as text.
@@ -131,14 +150,24 @@ pub(super) fn values(arena: Arena, head: &CellHead) -> impl Iterator<Item = Labe
     })
 }
 
-/// Writes values to a place of their own. Straight into the arena: an allocation could come back here.
-fn write_key(arena: Arena, key: Key<'_>) -> Option<Offset> {
+/// Writes values to the place of the cell's key, or to a new one if they do not fit there. Straight into the arena: an
+/// allocation could come back here.
+#[allow(clippy::cast_possible_truncation)] // the arena is smaller than 2^35 bytes, and a key than that
+fn write_key(arena: Arena, head: &CellHead, key: Key<'_>) -> Option<()> {
     let texts: usize = key.words.iter().map(|value| value.text_bytes()).sum();
-    let offset = arena.reserve(size_of_val(key.words) + texts)?;
-    let start = arena.address(offset);
-    sync::writes(start, size_of_val(key.words) + texts);
-    // SAFETY: the place was just reserved for these words and so many bytes behind them, aligned to 64; nobody else
-    // knows of it yet.
+    let bytes = size_of_val(key.words) + texts;
+    if bytes > head.key_room.load(Relaxed) as usize {
+        let bytes = bytes.next_multiple_of(KEY_BYTES);
+        head.key.store(arena.reserve(bytes)?, Relaxed);
+        head.key_room.store(u32::try_from(bytes).ok()?, Relaxed);
+    }
+    if bytes == 0 {
+        return Some(());
+    }
+    let start = arena.address(head.key.load(Relaxed));
+    sync::writes(start, bytes);
+    // SAFETY: the place was reserved for at least these words and so many bytes behind them, aligned to 64; nobody else
+    // knows of it yet, or any more: a cell is new, or free (see `expire`).
     let (words, mut rest) = unsafe {
         let words = std::slice::from_raw_parts_mut(start.cast::<Words>().as_ptr(), key.words.len());
         let behind = start.add(size_of_val(key.words));
@@ -151,8 +180,11 @@ fn write_key(arena: Arena, key: Key<'_>) -> Option<Offset> {
         place.copy_from_slice(text.as_bytes());
         rest = after;
     }
-    Some(offset)
+    Some(())
 }
+
+/// Keys are given places of so many bytes, or a multiple.
+const KEY_BYTES: usize = 64;
 
 /// Whether a cell is that of this site and these values.
 fn is(arena: Arena, head: &CellHead, slot: u32, key: Key<'_>) -> bool {
@@ -174,8 +206,8 @@ fn texts_are(arena: Arena, head: &CellHead, key: Key<'_>) -> bool {
 #[inline(always)]
 fn words(arena: Arena, head: &CellHead, len: usize) -> &'static [Words] {
     sync::reads(arena.address(head.key.load(Relaxed)), len * size_of::<Words>());
-    // SAFETY: the place was reserved for so many words, written before the cell was published, and never again. Of no
-    // words it is the start of the arena, where none are read.
+    // SAFETY: the place was reserved for so many words, written before the cell was published, and again only while
+    // nobody reads it (see `expire`). Of no words it may be the start of the arena, where none are read.
     unsafe { std::slice::from_raw_parts(arena.address(head.key.load(Relaxed)).cast::<Words>().as_ptr(), len) }
 }
 
@@ -211,7 +243,7 @@ fn cell_bytes(kind: Kind) -> usize {
 
 /// Enters a cell into the lane's table, which grows before it is a quarter full: then nearly every cell stands where it
 /// is looked for first.
-fn enter(arena: Arena, lane: &Lane, hash: u64, offset: Offset) -> Option<()> {
+pub(super) fn enter(arena: Arena, lane: &Lane, hash: u64, offset: Offset) -> Option<()> {
     let used = lane.table_used.load(Relaxed) + 1;
     if used > lane.table_mask.load(Relaxed) / 4 {
         grow(arena, lane)?;
@@ -234,6 +266,18 @@ fn grow(arena: Arena, lane: &Lane) -> Option<()> {
     lane.table.store(offset, Relaxed);
     lane.table_mask.store(len - 1, Relaxed);
     Some(())
+}
+
+/// Empties the lane's table and enters these cells.
+pub(super) fn enter_anew(
+    arena: Arena,
+    lane: &Lane,
+    cells: impl Iterator<Item = (&'static CellHead, Offset)>,
+) {
+    let table = table(arena, lane);
+    table.iter().for_each(|entry| entry.store(0, Relaxed));
+    let used = cells.map(|(head, offset)| insert(table, head.hash.load(Relaxed), offset)).count();
+    lane.table_used.store(u32::try_from(used).unwrap_or(u32::MAX), Relaxed);
 }
 
 fn insert(table: &[AtomicU64], hash: u64, offset: Offset) {

@@ -4,7 +4,7 @@
 
 use super::lane::SITES_MAX;
 use super::sync::{AtomicU32, AtomicU64, Ordering};
-use super::{InFlight, stamp};
+use super::{InFlight, Limiter, stamp};
 use crate::model::{Level, Resolution, Unit};
 
 /// What a site records.
@@ -58,8 +58,13 @@ pub struct Site {
     /// The keys of its dimensions, or of its fields, in the order of the values. An event may have more values than
     /// keys: those are pieces of the message that were formatted on the spot.
     pub keys: &'static [&'static str],
-    /// How many values each dimension can take, where the compiler knows; 0 where it does not.
+    /// How many values each dimension can take, where that can be read where the site stands: of a literal one, of
+    /// `..values as Type` those of the type. 0 for the others, whose types are known only where the site is used.
     pub cardinality: &'static [u32],
+    /// How many series it may have on one thread; 0 for what the program's settings say.
+    pub series_max: u32,
+    /// Its series are also told by these keys alone, each a part of `keys`.
+    pub rollups: &'static [&'static [&'static str]],
     /// The message of an event.
     pub pieces: &'static [Piece],
     /// The doc comment of the annotated function; empty where there is none.
@@ -68,6 +73,12 @@ pub struct Site {
     pub sample: u32,
     /// Where calls in progress are counted, if they are.
     pub(super) in_flight: Option<&'static InFlight>,
+    /// How often it may log, if that is limited.
+    pub(super) limiter: Option<&'static Limiter>,
+    /// For how long an event that is the same as the one before is held back, in milliseconds; 0 is not at all.
+    pub(super) repeat_ms: u32,
+    /// Up to which level it records events, and by which rules that was decided; see `switch`.
+    pub(super) decided: AtomicU32,
     /// A tick of the clock in the site's unit, the bits of a double; known from when the site has its number.
     per_tick: AtomicU64,
     /// Its number in the registry, from 1; 0 until it is first used.
@@ -95,10 +106,15 @@ impl Site {
             resolution: Resolution::Standard,
             keys: &[],
             cardinality: &[],
+            series_max: 0,
+            rollups: &[],
             pieces: &[],
             doc: "",
             sample: 1,
             in_flight: None,
+            limiter: None,
+            repeat_ms: 0,
+            decided: AtomicU32::new(0),
             per_tick: AtomicU64::new(0),
             slot: AtomicU32::new(0),
             place: AtomicU32::new(0),
@@ -134,6 +150,32 @@ impl Site {
         self
     }
 
+    /// With at most this many series on one thread.
+    #[must_use]
+    pub const fn series_max(mut self, series: u32) -> Site {
+        self.series_max = series;
+        self
+    }
+
+    /// Told also by these keys alone.
+    #[must_use]
+    pub const fn rollups(mut self, rollups: &'static [&'static [&'static str]]) -> Site {
+        self.rollups = rollups;
+        self
+    }
+
+    /// Where there is no place in the source.
+    pub(super) const NOWHERE: Source = Source { target: "", file: "", line: 0 };
+
+    /// Told apart, bounded and rolled up as another one.
+    pub(super) const fn told_as(mut self, other: &Site) -> Site {
+        self.keys = other.keys;
+        self.cardinality = other.cardinality;
+        self.series_max = other.series_max;
+        self.rollups = other.rollups;
+        self
+    }
+
     /// With this message.
     #[must_use]
     pub const fn pieces(mut self, pieces: &'static [Piece]) -> Site {
@@ -163,6 +205,30 @@ impl Site {
         self
     }
 
+    /// With its events limited by this.
+    #[must_use]
+    pub const fn limiter(mut self, limiter: &'static Limiter) -> Site {
+        self.limiter = Some(limiter);
+        self
+    }
+
+    /// With events that are the same as the one before held back for so many milliseconds.
+    #[must_use]
+    pub const fn repeat_ms(mut self, milliseconds: u32) -> Site {
+        self.repeat_ms = milliseconds;
+        self
+    }
+
+    /// For how long an event that is the same as the one before is held back, in milliseconds; 0 is not at all.
+    pub(crate) fn repeats_held_ms(&self) -> u32 {
+        self.repeat_ms
+    }
+
+    /// The period of its limit, in milliseconds.
+    pub(crate) fn period_ms(&self) -> u32 {
+        self.limiter.map_or(0, Limiter::period_ms)
+    }
+
     /// Of how many calls one is timed just now.
     #[inline(always)]
     pub(crate) fn timed_every(&self) -> u32 {
@@ -185,6 +251,12 @@ impl Site {
     #[inline(always)]
     pub(super) fn per_tick(&self) -> f64 {
         f64::from_bits(self.per_tick.load(Ordering::Relaxed))
+    }
+
+    /// So many ticks of the clock in the site's unit, also where it has no number yet.
+    #[allow(clippy::cast_precision_loss)] // exact up to 100 days
+    pub(super) fn time(&self, ticks: u64) -> f64 {
+        ticks as f64 * stamp::nanoseconds() * per_nanosecond(self.unit)
     }
 
     /// Gives it its number, unless it has one. Says which it has.

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::{Mutex, MutexGuard};
 
 use super::*;
+use crate::clock::Now;
 use crate::ledger::Loss;
 use crate::model::{Level, Resolution, Value};
 
@@ -18,10 +20,10 @@ fn turn() -> (MutexGuard<'static, ()>, Reader) {
     crate::record::stamp::warm();
     let arena = Arena::get_or_reserve(64 << 20).expect("64 MiB of address space");
     set_ring_bytes(1 << 16);
-    turn_on(Some(Level::Trace));
+    turn_on(&Rules::all(Some(Level::Trace))).expect("few rules");
     let mut reader = Reader::new(arena).expect("the reader of the turn before is gone");
     reader.take_events(|_, _| {});
-    reader.take_metrics(Resolution::Standard, |_, _, _| {});
+    reader.take_metrics(Resolution::Standard, Now::read(), |_, _, _| {});
     losses::take();
     (turn, reader)
 }
@@ -36,7 +38,7 @@ macro_rules! site {
 
 fn taken(reader: &mut Reader) -> BTreeMap<(String, Vec<String>), Vec<Taken>> {
     let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    reader.take_metrics(Resolution::Standard, |site, labels, taken| {
+    reader.take_metrics(Resolution::Standard, Now::read(), |site, labels, taken| {
         all.entry((site.name.to_owned(), labels)).or_default().push(taken);
     });
     all
@@ -191,10 +193,10 @@ fn while_recording_is_off_a_call_reads_no_clock_and_is_not_counted() {
     let (_turn, mut reader) = turn();
     let site = site!(Kind::Call, "off");
     turn_off();
-    assert!(!on() && !enabled(Level::Error));
+    assert!(!on() && !enabled(site, Level::Error));
     enter(site).done(Ending::ERROR);
-    turn_on(None);
-    assert!(on() && !enabled(Level::Error));
+    turn_on(&Rules::all(None)).expect("few rules");
+    assert!(on() && !enabled(site, Level::Error));
     assert!(taken(&mut reader).is_empty());
 }
 
@@ -326,7 +328,7 @@ fn a_reader_that_races_with_writers_takes_every_sample_once() {
     let mut ended = false;
     while !ended {
         ended = threads.iter().all(std::thread::JoinHandle::is_finished);
-        reader.take_metrics(Resolution::Standard, |_, _, taken| {
+        reader.take_metrics(Resolution::Standard, Now::read(), |_, _, taken| {
             let Taken::Histogram(d) = taken else { panic!("{taken:?}") };
             assert_eq!(d.buckets.iter().map(|(_, n)| n).sum::<u64>(), d.count);
             assert!((0.0..=999.0).contains(&d.min) && (0.0..=999.0).contains(&d.max) && d.min <= d.max);
@@ -358,4 +360,196 @@ fn a_thread_that_fills_its_ring_while_the_reader_reads_keeps_its_order() {
     }
     assert!(losses::take().is_empty());
     assert!(numbers.is_sorted() && numbers.len() == 4_000, "{} of 4,000, or in disorder", numbers.len());
+}
+
+/// Expires series at once while it lives.
+struct AtOnce;
+
+impl AtOnce {
+    fn begin() -> AtOnce {
+        set_series_idle_max(std::time::Duration::ZERO);
+        AtOnce
+    }
+}
+
+impl Drop for AtOnce {
+    fn drop(&mut self) {
+        set_series_idle_max(std::time::Duration::from_secs(3600));
+    }
+}
+
+#[test]
+fn idle_series_give_their_places_to_new_ones() {
+    let (_turn, mut reader) = turn();
+    let _at_once = AtOnce::begin();
+    let site = site!(Kind::Counter, "expiring", keys(&["Tenant"]), series_max(3));
+    let write = |tenants: &[u64]| tenants.iter().for_each(|n| count_by(site, 1, &[Label::U64(*n)]));
+    let told = |all: &BTreeMap<(String, Vec<String>), Vec<Taken>>| {
+        let mine = all.keys().filter(|(name, _)| name == "expiring");
+        mine.map(|(_, labels)| labels.join("")).collect::<Vec<_>>()
+    };
+    let mut used = 0;
+    for round in 0..50u64 {
+        let first = round * 4;
+        write(&[first, first + 1, first + 2, first + 3, first]);
+        let all = taken(&mut reader);
+        assert_eq!(told(&all).len(), 4, "three, and what overflowed: {:?}", told(&all));
+        assert_eq!(counted(&all, "expiring", &[&first.to_string()]), 2);
+        assert_eq!(
+            counted(&all, "expiring", &[OVERFLOW]),
+            1,
+            "of the one beyond the bound, in round {round}"
+        );
+        assert!(taken(&mut reader).is_empty(), "from here on they are idle");
+        let now = Arena::get().map_or(0, |arena| arena.used_bytes());
+        assert!(round == 0 || now == used, "a round takes no new memory");
+        used = now;
+    }
+    // What was offered and not needed is what it was.
+    write(&[196, 197]);
+    let all = taken(&mut reader);
+    assert_eq!((counted(&all, "expiring", &["196"]), counted(&all, "expiring", &["197"])), (1, 1));
+}
+
+#[test]
+fn a_call_in_progress_keeps_its_series() {
+    let (_turn, mut reader) = turn();
+    let _at_once = AtOnce::begin();
+    let site = site!(Kind::Call, "waiting", keys(&["Tenant"]), series_max(2));
+    let call = |tenant: &str| track(site, &[Label::Str(tenant)]);
+    let (here, elsewhere) = (call("a tenant with a long name"), call("elsewhere"));
+    for _ in 0..3 {
+        assert!(taken(&mut reader).is_empty());
+        call("another").done(Ending::OK); // asks for a place, and gets none
+        let all = taken(&mut reader);
+        assert_eq!(all.keys().map(|(_, labels)| labels.join("")).collect::<Vec<_>>(), [OVERFLOW]);
+    }
+    here.done(Ending::OK);
+    std::thread::spawn(move || elsewhere.done(Ending::ERROR)).join().expect("a thread that ends");
+    let all = taken(&mut reader);
+    let calls =
+        |tenant: &str| match all.get(&("waiting".to_owned(), vec![tenant.to_owned()])).map(Vec::as_slice) {
+            Some([Taken::Calls { durations, errors, .. }]) => (durations.count, *errors),
+            other => panic!("{tenant}: {other:?}"),
+        };
+    assert_eq!((calls("a tenant with a long name"), calls("elsewhere")), ((1, 0), (1, 1)));
+    // Now that they have ended, their places can be had.
+    assert!(taken(&mut reader).is_empty());
+    call("another").done(Ending::OK);
+    assert!(taken(&mut reader).contains_key(&("waiting".to_owned(), vec!["another".to_owned()])));
+}
+
+#[test]
+fn what_is_written_to_an_idle_series_stays_its_own() {
+    let (_turn, mut reader) = turn();
+    let _at_once = AtOnce::begin();
+    let counter = site!(Kind::Counter, "woken", keys(&["N"]));
+    let calls = site!(Kind::Call, "woken c", keys(&["N"]), sample(1_000_000));
+    let write = |n: u64| {
+        count_by(counter, 1, &[Label::U64(n)]);
+        track(calls, &[Label::U64(n)]).done(Ending::ERROR);
+    };
+    write(1);
+    taken(&mut reader);
+    assert!(taken(&mut reader).is_empty(), "now it is offered");
+    write(1);
+    write(2); // and here a place is asked for
+    let all = taken(&mut reader);
+    let labels = |n: u64| vec![n.to_string()];
+    for n in [1, 2] {
+        assert_eq!(counted(&all, "woken", &[&n.to_string()]), 1, "{n}");
+        let calls = all.get(&("woken c".to_owned(), labels(n)));
+        let errors = |taken: &Taken| if let Taken::Calls { errors, .. } = taken { *errors } else { 0 };
+        assert_eq!(calls.map(|all| all.iter().map(errors).sum::<u64>()), Some(1), "{n}");
+    }
+}
+
+const TAKES: u64 = 600;
+
+/// What one thread wrote, or the reader told: how much by the values of the dimensions.
+type Books = BTreeMap<(String, String), u64>;
+
+/// Writes series that come and go with the windows, until there were `TAKES` of these; says what it wrote.
+fn come_and_go(thread: u64, windows: &AtomicU64, rounds: &AtomicU64) -> Books {
+    let counter = site!(Kind::Counter, "churn", keys(&["Thread", "N"]));
+    let histogram = site!(Kind::Histogram, "churn h", keys(&["N"]));
+    let calls = site!(Kind::Call, "churn c", keys(&["N"]));
+    let mut books = Books::new();
+    for round in 0u64.. {
+        // Each for a window or three and then for long not again; some of them always.
+        let window = windows.load(Relaxed);
+        let n = if round % 4 == 0 { 40 + round % 3 } else { (window + round % 4) % 40 };
+        let text = "x".repeat((n % 40) as usize) + &n.to_string();
+        count_by(counter, n + 1, &[Label::U64(thread), Label::Str(&text)]);
+        observe_by(histogram, n as f64, &[Label::U64(n)]);
+        track(calls, &[Label::U64(n)]).done(Ending::OK);
+        *books.entry(("churn".to_owned(), format!("{thread}/{text}"))).or_default() += n + 1;
+        *books.entry(("churn h".to_owned(), n.to_string())).or_default() += 1;
+        *books.entry(("sums".to_owned(), n.to_string())).or_default() += n;
+        *books.entry(("churn c".to_owned(), n.to_string())).or_default() += 1;
+        rounds.fetch_add(1, Relaxed);
+        if window == TAKES {
+            return books;
+        }
+    }
+    books
+}
+
+/// Ends the writing when it is dropped, also by a failure.
+struct Stop<'a>(&'a AtomicU64);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(TAKES, Relaxed);
+    }
+}
+
+fn add(books: &mut Books, more: impl IntoIterator<Item = ((String, String), u64)>) {
+    more.into_iter().for_each(|(key, n)| *books.entry(key).or_default() += n);
+}
+
+#[test]
+fn nothing_is_lost_or_told_under_another_name_while_series_come_and_go() {
+    let (_turn, mut reader) = turn();
+    let _at_once = AtOnce::begin();
+    let (mut told, mut written) = (Books::new(), Books::new());
+    let mut take = |reader: &mut Reader| {
+        for ((name, labels), all) in taken(reader) {
+            let labels = labels.join("/");
+            for taken in all {
+                let n = match taken {
+                    Taken::Counter(n) => n,
+                    Taken::Histogram(d) => {
+                        // A window's sum may be ahead of its count; in the end they agree.
+                        add(&mut told, [(("sums".to_owned(), labels.clone()), d.sum as u64)]);
+                        d.count
+                    }
+                    Taken::Calls { timed, .. } => timed,
+                    other => panic!("{other:?}"),
+                };
+                add(&mut told, [((name.clone(), labels.clone()), n)]);
+            }
+        }
+    };
+    let (windows, rounds) = (&AtomicU64::new(0), &AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        let spawn = |thread| scope.spawn(move || come_and_go(thread, windows, rounds));
+        let threads: Vec<_> = (0..3).map(spawn).collect();
+        let stop = Stop(windows);
+        for window in 1..TAKES {
+            take(&mut reader);
+            windows.store(window, Relaxed);
+            while rounds.load(Relaxed) < window * 30 {
+                std::thread::yield_now(); // so that each window has something in it
+            }
+        }
+        drop(stop);
+        threads
+            .into_iter()
+            .for_each(|thread| add(&mut written, thread.join().expect("a thread that writes")));
+    });
+    take(&mut reader);
+    let differ: Vec<_> = written.iter().filter(|(key, n)| told.get(*key) != Some(*n)).take(5).collect();
+    assert!(differ.is_empty(), "{differ:?}");
+    assert_eq!(told.len(), written.len());
 }

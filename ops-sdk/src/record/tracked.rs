@@ -1,4 +1,5 @@
-//! A call that was asked for more than its number and duration: dimensions, a gauge of calls in progress. What it needs of the arguments is taken when it begins, for the body may move them.
+//! A call that was asked for more than its number and duration: dimensions, a gauge of calls in progress. What it needs
+//! of the arguments is taken when it begins, for the body may move them.
 //!
 //! The values of the dimensions are looked up once, at the beginning, and the call keeps the cell that they led to.
 //! Where it ends on another thread, that cell is not its own to write: the values, which stay in the arena, are looked
@@ -12,7 +13,7 @@ use super::cell::HistogramCell;
 use super::lane::{self, Lane};
 use super::metric::{self, DIMENSIONS_MAX};
 use super::outcome::Ending;
-use super::{InFlight, Label, Site, registry, series, stamp};
+use super::{Budget, InFlight, Label, Series, Site, Values, budget, registry, series, stamp};
 use crate::clock::Ticks;
 
 /// A call in progress. Dropped before it is [`Tracked::done`], it is one that panicked, or was cancelled.
@@ -38,6 +39,22 @@ enum Place {
 /// Begins a call while recording is on.
 #[inline]
 pub fn track(site: &'static Site, labels: &[Label<'_>]) -> Tracked {
+    begin(site, || if labels.is_empty() { Place::Site } else { place(site, labels) })
+}
+
+/// Begins a call of these dimensions while recording is on.
+#[inline]
+pub fn track_in<B: Budget, const N: usize, V: Values>(series: Series<B, N>, values: V) -> Tracked {
+    const { budget::within::<B, V>() };
+    begin(series.site(), || {
+        let mut place = Place::Nowhere;
+        series.with_cell(&values, |cell| place = Place::of(cell));
+        place
+    })
+}
+
+#[inline]
+fn begin(site: &'static Site, place: impl FnOnce() -> Place) -> Tracked {
     if let Some(in_flight) = site.in_flight {
         // A call that never ends must be known, too.
         if site.slot() == 0 {
@@ -45,9 +62,9 @@ pub fn track(site: &'static Site, labels: &[Label<'_>]) -> Tracked {
         }
         in_flight.begin();
     }
-    let cell = if labels.is_empty() { Place::Site } else { place(site, labels) };
+    let cell = place();
     // The clock comes last: what was done for the call is not part of it.
-    let start = begin(site, cell);
+    let start = start(site, cell);
     Tracked { site, start, cell }
 }
 
@@ -77,8 +94,14 @@ impl Tracked {
         match (self.cell, label) {
             (Place::Site, None) => metric::with_cell(site, count),
             (Place::Site, Some(label)) => metric::with_cell_by(site, &[Label::Str(label)], count),
-            (Place::Dimensions(lane, cell), None) if is_ours(lane) => count(cell),
-            (Place::Dimensions(_, cell), label) => look_up_again(site, cell, label, count),
+            (Place::Dimensions(lane, cell), None) if is_ours(lane) => {
+                count(cell);
+                cell.close_call();
+            }
+            (Place::Dimensions(lane, cell), label) => {
+                look_up_again(site, cell, label, count);
+                if is_ours(lane) { cell.close_call() } else { cell.close_call_elsewhere() }
+            }
             (Place::Nowhere, _) => {}
         }
         if let Some(in_flight) = site.in_flight {
@@ -102,17 +125,23 @@ impl Drop for Tracked {
 #[inline]
 fn place(site: &'static Site, labels: &[Label<'_>]) -> Place {
     let mut place = Place::Nowhere;
-    metric::with_cell_by_some(site, labels, |cell| {
-        if let Some(lane) = lane::current() {
-            place = Place::Dimensions(lane, cell);
-        }
-    });
+    metric::with_cell_by_some(site, labels, |cell| place = Place::of(cell));
     place
+}
+
+impl Place {
+    /// This cell, which is one of this thread, and which the call remembers until it ends.
+    #[inline]
+    fn of(cell: &'static HistogramCell) -> Place {
+        let Some(lane) = lane::current() else { return Place::Nowhere };
+        cell.open_call();
+        Place::Dimensions(lane, cell)
+    }
 }
 
 /// Begins the call itself: reads the clock, or counts it if it is not to be timed.
 #[inline]
-fn begin(site: &'static Site, place: Place) -> Ticks {
+fn start(site: &'static Site, place: Place) -> Ticks {
     if site.timed_every() <= 1 {
         return stamp::ticks();
     }

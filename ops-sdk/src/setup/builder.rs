@@ -9,6 +9,7 @@ use crate::backend::Configure;
 use crate::error::Error;
 use crate::limits::PushLimit;
 use crate::model::Level;
+use crate::record::Rules;
 
 /// Begins the settings. Nothing is recorded before [`Builder::start`].
 ///
@@ -21,7 +22,7 @@ pub fn init() -> Builder {
         namespace: None,
         dimensions: Vec::new(),
         backends: Vec::new(),
-        level: None,
+        levels: None,
         state_dir: None,
         push_limit: None,
         shutdown_deadline: None,
@@ -29,10 +30,12 @@ pub fn init() -> Builder {
         arena_bytes_max: 256 << 20,
         ring_bytes_max: 1 << 20,
         overflow_bytes_max: 8 << 20,
+        held_bytes_max: 8 << 20,
         journal_bytes_max: None,
         journal_age_max: Duration::from_secs(14 * 24 * 3600),
         series_max: 1000,
         overhead_budget: None,
+        series_idle_max: Duration::from_secs(3600),
         var: env::process(),
     }
 }
@@ -43,7 +46,7 @@ pub struct Builder {
     pub(super) namespace: Option<String>,
     pub(super) dimensions: Vec<(String, String)>,
     pub(super) backends: Vec<Box<dyn Configure>>,
-    pub(super) level: Option<Option<Level>>,
+    pub(super) levels: Option<Result<Rules, Error>>,
     pub(super) state_dir: Option<PathBuf>,
     pub(super) push_limit: Option<PushLimit>,
     pub(super) shutdown_deadline: Option<Duration>,
@@ -51,10 +54,12 @@ pub struct Builder {
     pub(super) arena_bytes_max: usize,
     pub(super) ring_bytes_max: usize,
     pub(super) overflow_bytes_max: usize,
+    pub(super) held_bytes_max: usize,
     pub(super) journal_bytes_max: Option<u64>,
     pub(super) journal_age_max: Duration,
     pub(super) series_max: u32,
     pub(super) overhead_budget: Option<f64>,
+    pub(super) series_idle_max: Duration,
     pub(super) var: Var,
 }
 
@@ -82,10 +87,19 @@ impl Builder {
         self
     }
 
-    /// The least level of events that are recorded, `None` for no events. Info unless set here or by `OPS_LEVEL`
-    /// (`off`, `error`, `warn`, `info`, `debug`, `trace`).
+    /// The least level of events that are recorded, `None` for no events, whatever module they come from. Info unless
+    /// set here, by [`Builder::levels`] or by `OPS_LEVEL`.
     pub fn level(mut self, level: impl Into<Option<Level>>) -> Builder {
-        self.level = Some(level.into());
+        self.levels = Some(Ok(Rules::all(level.into())));
+        self
+    }
+
+    /// The least level of events that are recorded, by the module that they come from: `"info,shop::db=debug,noisy=off"`.
+    /// A level by itself is for everything, `module=level` for a module and what lies within it; the longest path wins.
+    /// Levels are `off`, `error`, `warn`, `info`, `debug` and `trace`; what nothing is said of has `info`. `OPS_LEVEL`
+    /// is written the same way. [`Ops::set_levels`] changes it at run time.
+    pub fn levels(mut self, levels: &str) -> Builder {
+        self.levels = Some(env::rules("OPS_LEVEL / .levels(..)", levels));
         self
     }
 
@@ -137,6 +151,13 @@ impl Builder {
         self
     }
 
+    /// Bytes of events that units of work hold back until it is known how they end ([`hold`](crate::hold), and the
+    /// argument `hold` of `#[instrumented]`), over all threads: 8 MiB unless set. At the bound the oldest go, counted.
+    pub fn held_bytes_max(mut self, bytes: usize) -> Builder {
+        self.held_bytes_max = bytes;
+        self
+    }
+
     /// Bytes of records that wait for delivery: 64 MiB in memory and 1 GiB in a state directory unless set. At the
     /// bound the oldest go, counted.
     pub fn journal_bytes_max(mut self, bytes: u64) -> Builder {
@@ -164,6 +185,15 @@ impl Builder {
     /// `OPS_OVERHEAD_BUDGET`.
     pub fn overhead_budget(mut self, share: f64) -> Builder {
         self.overhead_budget = Some(share);
+        self
+    }
+
+    /// How long a series may stay without a value before its place is given to a new one: an hour unless set. It counts
+    /// no more against `series_max` then, and its memory is used again. Nothing is lost by it: a series that comes back is
+    /// made again, and all it costs is that. An hour is long enough for what runs every few minutes to keep its place, and
+    /// short enough for a thousand places to serve many thousand customers a day.
+    pub fn series_idle_max(mut self, idle: Duration) -> Builder {
+        self.series_idle_max = idle;
         self
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::backend::{self, Configure};
 use crate::error::Error;
 use crate::limits::PushLimit;
-use crate::model::Level;
+use crate::record::Rules;
 
 /// Reads a variable of the environment, or what a test puts in its place.
 pub(super) type Var = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -16,16 +16,16 @@ pub(super) fn process() -> Var {
     Arc::new(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
-/// `OPS_LEVEL`: the least level of events that are recorded; `off` for none.
-pub(super) fn level(var: &Var) -> Result<Option<Option<Level>>, Error> {
-    let Some(text) = var("OPS_LEVEL") else { return Ok(None) };
-    if text.eq_ignore_ascii_case("off") {
-        return Ok(Some(None));
-    }
-    let remedy = "use off, error, warn, info, debug or trace";
-    text.parse()
-        .map(|level| Some(Some(level)))
-        .map_err(|problem: String| Error::setting("OPS_LEVEL", problem, remedy))
+/// `OPS_LEVEL`: the least level of events that are recorded, by the module that they come from.
+pub(super) fn levels(var: &Var) -> Result<Option<Rules>, Error> {
+    var("OPS_LEVEL").map(|text| rules("OPS_LEVEL", &text)).transpose()
+}
+
+/// Levels, by whoever sets them.
+pub(super) fn rules(setting: &str, text: &str) -> Result<Rules, Error> {
+    let remedy = "write a level or module=level, with commas between them, as in \"info,shop::db=debug\"; levels are off, \
+                  error, warn, info, debug and trace";
+    text.parse().map_err(|problem: String| Error::setting(setting, problem, remedy))
 }
 
 /// `OPS_DIMENSIONS`: `Service=checkout,Stage=prod`.
@@ -118,6 +118,7 @@ pub(super) fn overhead_budget(var: &Var, set: Option<f64>) -> Result<Option<f64>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Level;
 
     fn var(name: &'static str, value: &'static str) -> Var {
         Arc::new(move |asked| (asked == name).then(|| value.to_owned()))
@@ -130,7 +131,8 @@ mod tests {
     #[test]
     fn bad_values_name_the_setting_and_the_remedy() {
         let errors = [
-            (said(level(&var("OPS_LEVEL", "loud"))), "OPS_LEVEL: unknown level \"loud\"; use off, error"),
+            (said(levels(&var("OPS_LEVEL", "loud"))), "OPS_LEVEL: unknown level \"loud\"; write a level or"),
+            (said(levels(&var("OPS_LEVEL", "a=b"))), "OPS_LEVEL: unknown level \"b\" in \"a=b\"; write"),
             (said(dimensions(&var("OPS_DIMENSIONS", "A=b,C"))), "OPS_DIMENSIONS: \"C\" has no =; write"),
             (
                 said(push_limit(&var("OPS_PUSH_LIMIT", "big"))),
@@ -167,9 +169,9 @@ mod tests {
 
     #[test]
     fn good_values_are_read() -> Result<(), Error> {
-        assert_eq!(level(&var("OPS_LEVEL", "Debug"))?, Some(Some(Level::Debug)));
-        assert_eq!(level(&var("OPS_LEVEL", "off"))?, Some(None));
-        assert_eq!(level(&var("OTHER", "off"))?, None);
+        assert_eq!(levels(&var("OPS_LEVEL", "Debug"))?, Some(Rules::all(Some(Level::Debug))));
+        assert_eq!(levels(&var("OPS_LEVEL", "off"))?, Some(Rules::all(None)));
+        assert_eq!(levels(&var("OTHER", "off"))?, None);
         let wanted = [("A".to_owned(), "b".to_owned()), ("C".to_owned(), "d=e".to_owned())];
         assert_eq!(dimensions(&var("OPS_DIMENSIONS", "A=b, C=d=e,"))?, wanted);
         assert_eq!(push_limit(&var("OPS_PUSH_LIMIT", "1000"))?, Some(PushLimit::Bytes(1000)));

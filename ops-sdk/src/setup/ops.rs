@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::env;
 use super::report::{FlushReport, Stats};
 use super::start::Running;
 use crate::diag;
+use crate::error::Error;
 use crate::hub::Hub;
 use crate::journal::StateLock;
 use crate::ledger::{Book, Loss};
@@ -45,6 +47,18 @@ impl Ops {
         Stats { books: self.hub.books(), arena_used_bytes }
     }
 
+    /// Changes which events are recorded, from now on and on every thread, as [`Builder::levels`](super::Builder::levels)
+    /// sets it at the start: `"info,shop::db=debug"`.
+    ///
+    /// # Errors
+    ///
+    /// If the levels mean nothing, or were set in 1,024 different ways since the process started. The error names the
+    /// item and what is allowed; nothing has changed then.
+    pub fn set_levels(&self, levels: &str) -> Result<(), Error> {
+        let rules = env::rules(".set_levels(..)", levels)?;
+        record::turn_on(&rules).map_err(too_many_levels)
+    }
+
     /// Stops recording and delivers what it can within `deadline`: what dropping does, with a report.
     pub fn shutdown(mut self, deadline: Duration) -> FlushReport {
         self.stop(deadline).0
@@ -70,6 +84,10 @@ impl Ops {
         self.hub.close();
         (report, after)
     }
+}
+
+pub(super) fn too_many_levels(problem: String) -> Error {
+    Error::setting("OPS_LEVEL / .levels(..)", problem, "go back to levels that were set before")
 }
 
 impl Drop for Ops {

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::builder::Builder;
-use super::{Ops, check, env};
+use super::{Ops, check, env, ops};
 use crate::backend::{Backend, Configure, Context};
 use crate::error::Error;
 use crate::flush::Flusher;
@@ -16,7 +16,7 @@ use crate::hub::Hub;
 use crate::journal::{self, Journal, Settings};
 use crate::ledger::Account;
 use crate::model::Level;
-use crate::record::{self, Arena, Reader};
+use crate::record::{self, Arena, Reader, Rules};
 use crate::ship::Shipper;
 
 /// Whether recording is on in this process.
@@ -39,7 +39,10 @@ impl Drop for Running {
 
 pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let running = Running::claim()?;
-    let level = builder.level.or(env::level(&builder.var)?).unwrap_or(Some(Level::Info));
+    let levels = match builder.levels.take() {
+        Some(levels) => levels?,
+        None => env::levels(&builder.var)?.unwrap_or(Rules::all(Some(Level::Info))),
+    };
     let deadline = builder.shutdown_deadline.or(env::shutdown_deadline(&builder.var)?);
     let budget = env::overhead_budget(&builder.var, builder.overhead_budget)?;
     let configured = backends(&mut builder)?;
@@ -53,11 +56,17 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let shippers = attach(&hub, opened, &context, builder.linger)?;
     // The flush thread of a start before may not have found its end yet.
     let reader = Reader::new(arena(&builder)?).ok_or(Error::AlreadyStarted)?;
-    let flusher = Flusher::new(Arc::clone(&hub), reader, context.process, context.dimensions.clone());
+    let flusher = Flusher::new(
+        Arc::clone(&hub),
+        reader,
+        context.process,
+        context.dimensions.clone(),
+        builder.held_bytes_max,
+    );
     let flusher = flusher.governed(budget);
 
     let threads = threads(flusher, shippers).inspect_err(|_| hub.stop(Duration::ZERO))?;
-    record::turn_on(level);
+    record::turn_on(&levels).map_err(ops::too_many_levels).inspect_err(|_| hub.stop(Duration::ZERO))?;
     let deadline = deadline.unwrap_or(Duration::from_secs(5));
     Ok(Ops { hub, threads, deadline, on_disk: lock.is_some(), _lock: lock, _running: running })
 }
@@ -135,6 +144,7 @@ fn arena(builder: &Builder) -> Result<Arena, Error> {
     record::set_ring_bytes(builder.ring_bytes_max);
     record::set_overflow_bytes_max(builder.overflow_bytes_max);
     record::set_series_max(builder.series_max);
+    record::set_series_idle_max(builder.series_idle_max);
     Arena::get_or_reserve(builder.arena_bytes_max).ok_or_else(|| Error::System {
         what: "the arena".to_owned(),
         remedy: "set a smaller .arena_bytes_max(..), or allow the process more address space".to_owned(),

@@ -29,8 +29,8 @@ use crate::model::Record;
 use crate::net::Net;
 use crate::record;
 
-/// Pushes that are cut from records encoded together.
-const PUSHES_AT_ONCE: usize = 8;
+/// Pushes that are cut from records encoded together; the last of them is seldom full.
+const PUSHES_AT_ONCE: usize = 16;
 /// Bytes that are encoded together, and of one reading of the journal, whatever the limits.
 const BYTES_AT_ONCE: std::ops::Range<usize> = 256 << 10..4 << 20;
 /// Records of one reading.

@@ -35,6 +35,7 @@ pub use self::logs::{LogQuery, LogRow};
 pub use self::series::{FunctionStats, SeriesKind, SeriesStats};
 use crate::backend::local::{check_version, locate};
 use crate::error::Error;
+use crate::ledger::Loss;
 use crate::signal::Signal;
 
 /// How long a read waits for a writer that recovers the file. Reads do not wait for writes.
@@ -73,11 +74,22 @@ pub struct LedgerRow {
 }
 
 impl LedgerRow {
-    /// Everything that is gone, whatever the reason.
+    /// Everything that is gone and that nobody asked to be, whatever the reason.
     #[must_use]
     pub fn dropped_total(&self) -> u64 {
-        self.dropped.iter().map(|(_, n)| n).sum()
+        self.dropped.iter().filter(|(reason, _)| !is_asked_for(reason)).map(|(_, n)| n).sum()
     }
+
+    /// Everything that was not told because somebody asked for that; it stands in `dropped`, too.
+    #[must_use]
+    pub fn withheld_total(&self) -> u64 {
+        self.dropped.iter().filter(|(reason, _)| is_asked_for(reason)).map(|(_, n)| n).sum()
+    }
+}
+
+/// Whether the reason of this name is one that somebody asks for.
+fn is_asked_for(reason: &str) -> bool {
+    Loss::ALL.iter().any(|loss| loss.name() == reason && loss.is_asked_for())
 }
 
 /// Where the store is unless a program says otherwise: `OPS_LOCAL_PATH`, else `store.db` in `OPS_STATE_DIR`, else

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, Row};
 
 use super::integer;
-use crate::backend::local::decode_buckets;
+use crate::backend::local::{decode_buckets, version};
 use crate::model::Distribution;
 
 /// What an `#[instrumented]` function did.
@@ -21,8 +21,12 @@ pub struct FunctionStats {
     pub p50_ms: f64,
     /// 99 of 100 calls took no longer than this, in milliseconds.
     pub p99_ms: f64,
+    /// The slowest call, in milliseconds.
+    pub max_ms: f64,
     /// All calls together, in milliseconds.
     pub total_ms: f64,
+    /// The correlation of the slowest call, as its log events have it, if it was within one.
+    pub exemplar: Option<u128>,
 }
 
 /// What kind of metric a series is.
@@ -81,6 +85,8 @@ pub struct SeriesStats {
     pub p50: Option<f64>,
     /// Of a histogram: 99 of 100 samples are at most this.
     pub p99: Option<f64>,
+    /// Of a histogram: the correlation of the largest sample, if it was observed within one.
+    pub exemplar: Option<u128>,
     /// When the last window began, in milliseconds since the Unix epoch.
     pub last_window_ms: u64,
 }
@@ -99,7 +105,7 @@ struct Fold {
 }
 
 const WINDOWS: &str = "SELECT s.id, s.name, s.unit, s.kind, s.dimensions, \
-     p.count, p.sum, p.min, p.max, p.last, p.buckets, p.time_ms \
+     p.count, p.sum, p.min, p.max, p.last, p.buckets, p.time_ms, p.exemplar \
      FROM series s JOIN points p ON p.series_id = s.id WHERE p.time_ms >= ?1 AND (?3 IS NULL OR p.process_id = ?3) AND (?2 IS FALSE OR \
      (s.name IN ('calls', 'errors', 'duration') AND json_extract(s.dimensions, '$.Function') IS NOT NULL)) \
      ORDER BY s.name, s.dimensions, s.id, p.time_ms, p.id";
@@ -134,7 +140,9 @@ pub(super) fn functions(
         function,
         p50_ms: durations.percentile(0.5),
         p99_ms: durations.percentile(0.99),
+        max_ms: durations.max,
         total_ms: durations.sum,
+        exemplar: durations.exemplar,
         ..stats
     });
     Ok(finished.collect())
@@ -146,7 +154,10 @@ fn folds(
     process: Option<i64>,
     functions: bool,
 ) -> rusqlite::Result<Vec<Fold>> {
-    let mut statement = connection.prepare_cached(WINDOWS)?;
+    // A store that was not written to since the first version has no exemplars.
+    let is_first = version(connection)? < 2;
+    let windows = if is_first { &WINDOWS.replace("p.exemplar", "NULL") } else { WINDOWS };
+    let mut statement = connection.prepare_cached(windows)?;
     let mut rows = statement.query((integer(since_ms), functions, process))?;
     let mut folds: Vec<Fold> = Vec::new();
     let mut id = None;
@@ -181,12 +192,14 @@ impl Fold {
     fn add(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
         let sum: f64 = row.get(6)?;
         let buckets: Option<Vec<u8>> = row.get(10)?;
+        let exemplar: Option<String> = row.get(12)?;
         self.values.merge(&Distribution {
             count: super::number(row.get(5)?),
             sum,
             min: row.get(7)?,
             max: row.get(8)?,
             buckets: buckets.and_then(|blob| decode_buckets(&blob)).unwrap_or_default(),
+            exemplar: exemplar.and_then(|id| u128::from_str_radix(&id, 16).ok()),
         });
         self.counted = self.counted.saturating_add(counted(row, sum)?);
         self.last = row.get(9)?;
@@ -209,6 +222,7 @@ impl Fold {
             last: self.last,
             p50,
             p99,
+            exemplar: self.values.exemplar,
             last_window_ms: self.last_window_ms,
         }
     }

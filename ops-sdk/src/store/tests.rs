@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::seed::{Seed, T0_MS, observed};
 use super::*;
 use crate::ledger::{Book, Loss, Row};
-use crate::model::{Level, Points, Value};
+use crate::model::{Distribution, Level, Points, Value};
 
 #[test]
 fn a_function_is_its_three_metrics_over_all_windows() {
@@ -48,9 +48,26 @@ fn a_series_is_folded_over_its_windows() {
         last: Some(3.0),
         p50: None,
         p99: None,
+        exemplar: None,
         last_window_ms: T0_MS + 60_000,
     };
     assert_eq!(metrics, [expected]);
+}
+
+#[test]
+fn the_exemplar_is_that_of_the_largest_of_all_windows() {
+    let mut seed = Seed::new();
+    for (window, value, exemplar) in [(0, 2.0, Some(7)), (1, 9.0, Some(8)), (2, 3.0, None)] {
+        let of = |name| (name, Points::Histogram(Distribution { exemplar, ..observed(&[1.0, value]) }));
+        for (name, points) in [of("size"), of("duration")] {
+            seed.metric(window, name, ("Function", "f"), points);
+        }
+    }
+    let (functions, metrics) = (seed.open().functions().unwrap(), seed.open().metrics().unwrap());
+    assert_eq!((functions[0].exemplar, functions[0].max_ms), (Some(8), 9.0));
+    assert_eq!(metrics.iter().map(|series| series.exemplar).collect::<Vec<_>>(), [Some(8), Some(8)]);
+    let late = seed.open().functions_since(T0_MS + 120_000).unwrap();
+    assert_eq!(late[0].exemplar, None);
 }
 
 #[test]
@@ -112,13 +129,14 @@ fn the_ledger_is_read_back() {
         delivered: 6,
         pending: 1,
         dead_lettered: 1,
-        dropped: vec![(Loss::RingFull, 2)],
+        dropped: vec![(Loss::RingFull, 2), (Loss::RateLimited, 5)],
     };
     seed.backend.books(&[Book { backend: "emf".into(), rows: vec![row] }]);
     let rows = seed.open().ledger().unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].backend.as_str(), rows[0].signal, rows[0].recorded), ("emf", Signal::Log, 10));
-    assert_eq!(rows[0].dropped, [("ring_full".to_owned(), 2)]);
+    assert_eq!(rows[0].dropped, [("rate_limited".to_owned(), 5), ("ring_full".to_owned(), 2)]);
+    assert_eq!((rows[0].dropped_total(), rows[0].withheld_total()), (2, 5));
     assert!(rows[0].updated_ms > 1_700_000_000_000);
 }
 

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use crate::clock::Now;
 use crate::model::{Level, Resolution, Value};
 use crate::record::{
-    Arena, Arg, Kind, Label, Reader, Site, Source, Taken, count, count_by, event, event_of, losses, observe,
-    read_value, set, set_overflow_bytes_max, set_ring_bytes, stamp, turn_on,
+    Arena, Arg, Kind, Label, Reader, Rules, Site, Source, Taken, count, count_by, event, event_of, losses,
+    observe, read_value, set, set_overflow_bytes_max, set_ring_bytes, stamp, turn_on,
 };
 use crate::world::{aside, end_thread, pauses, spawn};
 
@@ -87,10 +88,12 @@ pub fn prepare() {
     Arena::get_or_reserve(4 << 20).expect("4 MiB of address space");
     set_ring_bytes(RING_BYTES);
     set_overflow_bytes_max(1 << 20);
-    turn_on(Some(Level::Trace));
+    turn_on(&Rules::all(Some(Level::Trace))).expect("few rules");
 }
 
 const RING_BYTES: usize = 4096;
+/// Time stands still in a model: nothing expires.
+const NOW: Now = Now { unix_ns: 0, mono_ns: 0 };
 /// Bytes of an event with one number: a head, a tag and eight bytes, rounded up.
 const EVENT_BYTES: usize = 40;
 
@@ -153,7 +156,7 @@ impl Flush {
 
     fn metrics(&mut self) {
         let taken = &mut self.taken;
-        self.reader.take_metrics(Resolution::Standard, |_, labels, new| taken.push((labels, new)));
+        self.reader.take_metrics(Resolution::Standard, NOW, |_, labels, new| taken.push((labels, new)));
         self.gave_up = pauses() > 0;
     }
 

@@ -135,6 +135,20 @@ impl<W: Word> Atomic<W> {
     }
 }
 
+impl Atomic<u64> {
+    #[track_caller]
+    pub fn fetch_add(&self, n: u64, order: Ordering) -> u64 {
+        match self.place(true) {
+            Place::Model(atomic) => atomic.fetch_add(n, world::ordering(order, "addition")),
+            Place::Plain => {
+                let before = self.plain();
+                self.set_plain(before.wrapping_add(n));
+                before
+            }
+        }
+    }
+}
+
 impl Atomic<i64> {
     #[track_caller]
     pub fn fetch_add(&self, n: i64, order: Ordering) -> i64 {

@@ -51,13 +51,4 @@ fn diverges() -> ! {
     loop {}
 }
 
-struct Shop;
-
-#[instrumented(none = error)]
-impl Shop {
-    fn one(&self) -> Option<u8> {
-        None
-    }
-}
-
 fn main() {}

@@ -51,7 +51,7 @@ fn fine(order: u8) -> u8 {
 ))]
 fn too_many() {}
 
-#[instrumented(in_flight = true)]
+#[instrumented(in_flight = yes)]
 fn no_switch() {}
 
 #[instrumented(in_flight, in_flight)]

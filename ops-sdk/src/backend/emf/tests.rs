@@ -106,6 +106,27 @@ fn a_wide_histogram_takes_several_lines_that_add_up() {
 }
 
 #[test]
+fn the_exemplar_is_on_the_line_of_the_largest_value_unless_its_name_is_taken() {
+    let of = |name, dimensions: &[(&'static str, &'static str)], values| {
+        let Points::Histogram(distribution) = observed((1..=values).map(|n| (f64::from(n) * 1.5, 1))) else {
+            unreachable!()
+        };
+        let exemplar = Some(0xbeef);
+        metric(name, dimensions, Points::Histogram(Distribution { exemplar, ..distribution }))
+    };
+    let exemplars = |record| -> Vec<bool> {
+        let read =
+            |line: &String| serde_json::from_str::<serde_json::Value>(line).unwrap()["exemplar"].clone();
+        let is = |line| read(line) == "0000000000000000000000000000beef";
+        lines(&[record]).iter().map(is).collect()
+    };
+    assert_eq!(exemplars(of("latency", &[], 2)), [true]);
+    assert_eq!(exemplars(of("latency", &[("Op", "a")], 150)), [false, true]);
+    assert_eq!(exemplars(of("latency", &[("exemplar", "a")], 2)), [false]);
+    assert_eq!(exemplars(of("exemplar", &[], 2)), [false]);
+}
+
+#[test]
 fn a_name_that_would_be_there_twice_is_refused() {
     let long = "k".repeat(251);
     let table = [

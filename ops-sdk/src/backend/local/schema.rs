@@ -12,7 +12,7 @@ use super::judge::remedy;
 use crate::error::Error;
 
 /// The schema's version, as `PRAGMA user_version` tells it. Raise it with every change of `schema.sql`.
-pub(crate) const SCHEMA_VERSION: i64 = 1;
+pub(crate) const SCHEMA_VERSION: i64 = 2;
 /// "opsS" in the file's header, so that `file` and `PRAGMA application_id` tell whose it is.
 const APPLICATION_ID: i64 = 0x6f70_7353;
 const SCHEMA: &str = include_str!("schema.sql");
@@ -82,8 +82,7 @@ impl From<rusqlite::Error> for Unusable {
 /// Whether this file is a store that this version can read.
 pub(crate) fn check_version(connection: &Connection) -> rusqlite::Result<Result<(), VersionError>> {
     let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    Ok(match version {
+    Ok(match version(connection)? {
         _ if application != APPLICATION_ID => Err(VersionError::NotAStore),
         version if version > SCHEMA_VERSION => Err(VersionError::Newer(version)),
         _ => Ok(()),
@@ -98,6 +97,7 @@ fn prepare(connection: &mut Connection) -> Result<(), Unusable> {
         create(connection)?;
     }
     check_version(connection)?.map_err(Unusable::Version)?;
+    upgrade(connection)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
@@ -119,6 +119,32 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
         transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
     transaction.commit()
+}
+
+/// What makes of each version the next one, the first from 1.
+const STEPS: [&str; 1] = ["ALTER TABLE points ADD COLUMN exemplar TEXT; DROP VIEW v_points; \
+     CREATE VIEW v_points AS \
+     SELECT p.id, strftime('%Y-%m-%dT%H:%M:%fZ', p.time_ms / 1000.0, 'unixepoch') AS time, s.name, s.kind, s.unit, \
+     s.dimensions, p.window_ms, p.count, p.sum, p.min, p.max, p.last, p.p50, p.p90, p.p95, p.p99, p.p999, p.exemplar \
+     FROM points p JOIN series s ON s.id = p.series_id;"];
+
+/// Brings a store of an older version up to this one, unless another process did meanwhile.
+fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
+    if version(connection)? == SCHEMA_VERSION {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let from = usize::try_from(version(&transaction)? - 1).unwrap_or(0);
+    STEPS.iter().skip(from).try_for_each(|step| transaction.execute_batch(step))?;
+    let number = SCHEMA_VERSION.to_string();
+    transaction.execute("UPDATE meta SET value = ?1 WHERE key = 'schema_version'", (number,))?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()
+}
+
+/// The version of a store's schema.
+pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {

@@ -1,4 +1,4 @@
--- The schema of the local store, version 1 (PRAGMA user_version). Any SQLite tool can open it.
+-- The schema of the local store, version 2 (PRAGMA user_version). Any SQLite tool can open it.
 --
 -- Times are counted from the Unix epoch, in UTC: `_ms` in milliseconds, `_ns` in nanoseconds. A record is told apart
 -- from every other by `process_id` and `seq`, so writing it twice changes nothing. Columns are only ever added.
@@ -29,6 +29,7 @@ CREATE TABLE series (
 -- and `last` are the same number. `last` is the value that a gauge was set to last. Percentiles and `buckets` are
 -- those of histograms. `buckets` holds what percentiles over several windows are made of: for each bucket that holds
 -- values, in rising order, its number less that of the bucket before it (zigzag) and its count, both as LEB128.
+-- `exemplar` is the correlation_id of the log events of the largest value, if that was observed within a correlation.
 -- Bucket 0 is zero; bucket n > 0 begins at 2^(e - 32) * (1 + m / 128), where n - 1 = 128 e + m; bucket -n mirrors it.
 CREATE TABLE points (
   id INTEGER PRIMARY KEY,
@@ -48,6 +49,7 @@ CREATE TABLE points (
   buckets BLOB,
   process_id INTEGER NOT NULL REFERENCES processes (id),
   seq INTEGER NOT NULL,
+  exemplar TEXT,
   UNIQUE (process_id, seq)
 );
 CREATE INDEX points_by_series ON points (series_id, time_ms);
@@ -114,7 +116,7 @@ CREATE TABLE ledger (
 -- Points with the names of their series and their times as text.
 CREATE VIEW v_points AS
 SELECT p.id, strftime('%Y-%m-%dT%H:%M:%fZ', p.time_ms / 1000.0, 'unixepoch') AS time, s.name, s.kind, s.unit,
-  s.dimensions, p.window_ms, p.count, p.sum, p.min, p.max, p.last, p.p50, p.p90, p.p95, p.p99, p.p999
+  s.dimensions, p.window_ms, p.count, p.sum, p.min, p.max, p.last, p.p50, p.p90, p.p95, p.p99, p.p999, p.exemplar
 FROM points p JOIN series s ON s.id = p.series_id;
 
 -- Log events with their times as text and their ids as other backends write them.

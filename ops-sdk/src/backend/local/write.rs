@@ -10,8 +10,8 @@ use crate::ledger::Book;
 use crate::model::{Body, Distribution, Log, Metric, Points, Record, RecordId};
 
 const INSERT_POINT: &str = "INSERT INTO points (series_id, time_ms, window_ms, count, sum, min, max, last, \
-     p50, p90, p95, p99, p999, buckets, process_id, seq) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+     p50, p90, p95, p99, p999, buckets, process_id, seq, exemplar) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) \
      ON CONFLICT (process_id, seq) DO NOTHING";
 const INSERT_LOG: &str = "INSERT INTO logs (time_ns, level, target, message, fields, file, line, process_id, seq) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (process_id, seq) DO NOTHING";
@@ -47,6 +47,7 @@ struct Sample {
     last: Option<f64>,
     percentiles: [Option<f64>; 5],
     buckets: Option<Vec<u8>>,
+    exemplar: Option<String>,
 }
 
 impl<'t> Writer<'t> {
@@ -112,6 +113,7 @@ impl<'t> Writer<'t> {
                 sample.buckets,
                 process,
                 integer(record.id.seq),
+                sample.exemplar,
             ],
         )
     }
@@ -178,6 +180,7 @@ fn sample(points: &Points) -> Sample {
         last: Some(points.sum()),
         percentiles: [None; 5],
         buckets: None,
+        exemplar: None,
     };
     match points {
         Points::Counter { sum } => match i64::try_from(*sum) {
@@ -200,6 +203,7 @@ fn histogram(distribution: &Distribution, none: Sample) -> Sample {
         last: None,
         percentiles: [0.5, 0.9, 0.95, 0.99, 0.999].map(|p| Some(distribution.percentile(p))),
         buckets: Some(buckets::encode(&distribution.buckets)),
+        exemplar: distribution.exemplar.map(|id| format!("{id:032x}")),
         ..none
     }
 }

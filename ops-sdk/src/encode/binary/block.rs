@@ -9,13 +9,13 @@
 //! ```text
 //! block  = version:u8=2 process:8 seq:varint time_ns:8 event*
 //! event  = site:varint [level:u8 target:str file:str line:varint keys:varint key:str* pieces:varint piece*]
-//!          later_ns:zigzag bytes:varint value*
+//!          later_ns:zigzag bytes:varint [8 correlation:16 span:8] value*
 //! piece  = 0 text:str | 1 value:varint
 //! value  = as in a ring: 0 null | 1 false | 2 true | 3 i64:8 | 4 u64:8 | 5 f64:8 | 6 bytes:u32 UTF-8
 //! ```
 //!
 //! Sites are numbered from 0 in the order in which they come; the first event with a number brings what stands in
-//! brackets. `later_ns` is counted from the event before, or from the block's time. Everything else is written as in
+//! brackets. What an event was recorded for stands before its values, if it was for something. `later_ns` is counted from the event before, or from the block's time. Everything else is written as in
 //! a [record](super).
 
 use std::borrow::Cow;
@@ -28,10 +28,11 @@ use super::write::{string, strings, varint, zigzag};
 use super::{BLOCK_VERSION, decode};
 use crate::encode::json::Alike;
 use crate::model::{Body, Level, Log, Record, RecordId, Value};
-use crate::record::{Kind, Piece, Site, read_into, read_value};
+use crate::record::{Kind, Piece, Site, correlated, read_into, read_value};
 
-/// A block ends before an event that would make it longer than this, so that a bad byte costs little more than the page
-/// of the medium that it stands in. Larger ones were no faster: at 4 KiB what is written once a block is 2 ns an event.
+/// A block ends before an event that would make it longer than this: a bad byte costs the events of its block, and so
+/// little more than the page of the medium that it stands in. Larger ones were no faster; docs/architecture.md has the
+/// figures.
 pub(crate) const BLOCK_BYTES: usize = 4096;
 /// Places in the table of the sites that a block has had. Two sites that share one are written more often.
 const PLACES: usize = 256;
@@ -133,6 +134,8 @@ struct Known<'a> {
     record: Record<'a>,
     /// Its number, for [`Alike`]; 0 if it is not of a block.
     site: u64,
+    /// How many fields it has of its own; what it was recorded for comes behind them.
+    own: usize,
     /// None where the message is always the same.
     pieces: Vec<Part<'a>>,
 }
@@ -180,8 +183,10 @@ impl<'a> Records<'a> {
     /// The record that was gone to last, and what it has in common with others.
     #[inline]
     pub(crate) fn record(&self) -> Option<(&Record<'a>, Option<Alike>)> {
-        let Known { record, site, pieces } = self.sites.get(self.current)?;
-        let alike = Alike { site: *site, same_message: pieces.is_empty() };
+        let Known { record, site, own, pieces } = self.sites.get(self.current)?;
+        // With other keys it is another site.
+        let is_correlated = matches!(&record.body, Body::Log(log) if log.fields.len() > *own);
+        let alike = Alike { site: 2 * site + u64::from(is_correlated), same_message: pieces.is_empty() };
         Some((record, (*site > 0).then_some(alike)))
     }
 
@@ -190,7 +195,7 @@ impl<'a> Records<'a> {
         let record = decode(self.reader.bytes)?;
         self.reader.at = self.reader.bytes.len();
         self.current = self.sites.len();
-        self.sites.push(Known { record, site: 0, pieces: Vec::new() });
+        self.sites.push(Known { record, site: 0, own: usize::MAX, pieces: Vec::new() });
         Ok(())
     }
 
@@ -208,19 +213,23 @@ impl<'a> Records<'a> {
         (self.time_ns, self.seq) = (time_ns, seq);
         let length = usize::try_from(self.reader.varint()?).unwrap_or(usize::MAX);
         let mut values = self.reader.take(length).ok_or(wrong(Problem::Truncated))?;
-        let Some(Known { record, pieces, .. }) = self.sites.get_mut(number) else {
+        let Some(Known { record, own, pieces, .. }) = self.sites.get_mut(number) else {
             return Err(wrong(Problem::Number));
         };
         record.id.seq = seq;
         record.time_ns = time_ns;
         if let Body::Log(log) = &mut record.body {
-            for (_, value) in &mut log.fields {
+            match correlated(&mut values) {
+                None => log.fields.truncate(*own),
+                Some((correlation, span)) => log.correlate(*own, correlation, span),
+            }
+            for (_, value) in log.fields.iter_mut().take(*own) {
                 read_into(value, &mut values).ok_or(wrong(Problem::Truncated))?;
             }
             if !pieces.is_empty() {
                 self.more.clear();
                 self.more.extend(std::iter::from_fn(|| read_value(&mut values)));
-                render(log, pieces, &self.more);
+                render(log, *own, pieces, &self.more);
             }
         }
         self.current = number;
@@ -243,9 +252,10 @@ impl<'a> Records<'a> {
             }
             _ => Cow::Owned(String::new()),
         };
+        let own = fields.len();
         let body = Body::Log(Log { level, target, message, file, line, fields });
         let site = SITES.fetch_add(1, Relaxed);
-        Ok(Known { record: Record { id, time_ns: 0, body }, site, pieces })
+        Ok(Known { record: Record { id, time_ns: 0, body }, site, own, pieces })
     }
 }
 
@@ -260,14 +270,14 @@ impl<'a> Reader<'a> {
 }
 
 /// Puts a message together, in the memory of the one before.
-fn render(log: &mut Log<'_>, pieces: &[Part<'_>], more: &[Value<'_>]) {
+fn render(log: &mut Log<'_>, own: usize, pieces: &[Part<'_>], more: &[Value<'_>]) {
     let mut message = std::mem::take(&mut log.message).into_owned();
     message.clear();
     for piece in pieces {
         match piece {
             Part::Text(text) => message.push_str(text),
             Part::Value(index) => {
-                let value = match index.checked_sub(log.fields.len()) {
+                let value = match index.checked_sub(own) {
                     None => log.fields.get(*index).map(|(_, value)| value),
                     Some(index) => more.get(index),
                 };

@@ -1,5 +1,5 @@
 //! The neutral binary form of a [`Record`](crate::model::Record): the payload of a journal frame. Log events share
-//! one in a [block](self::block).
+//! one in a block.
 //!
 //! Promises: a record decodes to exactly what was encoded, NaN payloads included; a record has one encoding, and any
 //! other bytes are an error that says what is wrong and where; no bytes make [`decode`] panic, or reserve more than
@@ -11,7 +11,8 @@
 //! metric   = name:str unit:u8 resolution:u8 window_ms:varint n:varint (name:str value:str)*n points
 //! points   = 0 sum:varint
 //!          | 1 last:f64 min:f64 max:f64 sum:f64 count:varint
-//!          | 2 count:varint sum:f64 min:f64 max:f64 n:varint (bucket's distance from the one before:zigzag count:varint)*n
+//!          | 3 exemplar:16 histogram | 2 histogram
+//! histogram = count:varint sum:f64 min:f64 max:f64 n:varint (bucket's distance from the one before:zigzag count:varint)*n
 //! log      = level:u8 target:str message:str file:str line:varint fields
 //! audit    = actor:str action:str resource:str outcome:str fields
 //! config   = resource_type:str resource_id:str fields
@@ -46,6 +47,7 @@ mod tag {
     pub(super) const COUNTER: u8 = 0;
     pub(super) const GAUGE: u8 = 1;
     pub(super) const HISTOGRAM: u8 = 2;
+    pub(super) const HISTOGRAM_WITH_EXEMPLAR: u8 = 3;
 
     pub(super) const NULL: u8 = 0;
     pub(super) const FALSE: u8 = 1;

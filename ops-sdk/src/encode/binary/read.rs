@@ -99,12 +99,20 @@ impl<'a> Reader<'a> {
                 let (last, min, max, sum) = (self.f64()?, self.f64()?, self.f64()?, self.f64()?);
                 Ok(Points::Gauge { last, min, max, sum, count: self.varint()? })
             }
-            tag::HISTOGRAM => Ok(Points::Histogram(self.histogram()?)),
+            tag::HISTOGRAM => Ok(Points::Histogram(self.histogram(None)?)),
+            tag::HISTOGRAM_WITH_EXEMPLAR => {
+                let start = self.at;
+                let (lower, upper) = (self.fixed()?, self.fixed()?);
+                match u128::from(upper) << 64 | u128::from(lower) {
+                    0 => Err(DecodeError { offset: start, problem: Problem::Number }),
+                    exemplar => Ok(Points::Histogram(self.histogram(Some(exemplar))?)),
+                }
+            }
             number => Err(self.unknown("kind of points", number)),
         }
     }
 
-    fn histogram(&mut self) -> Read<Distribution> {
+    fn histogram(&mut self, exemplar: Option<u128>) -> Read<Distribution> {
         let count = self.varint()?;
         let (sum, min, max) = (self.f64()?, self.f64()?, self.f64()?);
         let mut before = 0_i16;
@@ -117,7 +125,7 @@ impl<'a> Reader<'a> {
             before = bucket;
             Ok((bucket, reader.varint()?))
         })?;
-        Ok(Distribution { count, sum, min, max, buckets })
+        Ok(Distribution { count, sum, min, max, buckets, exemplar })
     }
 
     fn log(&mut self) -> Read<Log<'a>> {

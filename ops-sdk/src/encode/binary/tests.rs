@@ -48,7 +48,10 @@ fn metric(name: &'static str, points: Points) -> Body<'static> {
 /// One record of each kind, and of each kind of points; the name is that of its golden file.
 fn samples() -> Vec<(&'static str, Record<'static>)> {
     let buckets = vec![(-5, 1), (0, 2), (4096, 300)];
-    let distribution = Distribution { count: 303, sum: 1.5e4, min: -1e-9, max: 99.5, buckets };
+    let distribution =
+        Distribution { count: 303, sum: 1.5e4, min: -1e-9, max: 99.5, buckets, exemplar: None };
+    let exemplar = Some(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
+    let exemplary = Distribution { exemplar, ..distribution.clone() };
     let log = Log {
         level: Level::Info,
         target: "shop".into(),
@@ -79,6 +82,7 @@ fn samples() -> Vec<(&'static str, Record<'static>)> {
         ("audit", Body::Audit(audit)),
         ("config", Body::Config(config)),
         ("check", Body::Check(check)),
+        ("exemplar", metric("payload", Points::Histogram(exemplary))),
     ];
     let id = RecordId { process: 0x00c0_ffee_00c0_ffee, seq: 42 };
     let record = |body| Record { id, time_ns: 1_795_332_268_123_456_789, body };
@@ -90,6 +94,7 @@ fn golden(name: &str) -> &'static str {
         "counter" => include_str!("../golden/counter.hex"),
         "gauge" => include_str!("../golden/gauge.hex"),
         "histogram" => include_str!("../golden/histogram.hex"),
+        "exemplar" => include_str!("../golden/exemplar.hex"),
         "log" => include_str!("../golden/log.hex"),
         "audit" => include_str!("../golden/audit.hex"),
         "config" => include_str!("../golden/config.hex"),

@@ -52,7 +52,13 @@ fn points(out: &mut Vec<u8>, points: &Points) {
             varint(out, *count);
         }
         Points::Histogram(distribution) => {
-            out.push(tag::HISTOGRAM);
+            match distribution.exemplar {
+                None => out.push(tag::HISTOGRAM),
+                Some(exemplar) => {
+                    out.push(tag::HISTOGRAM_WITH_EXEMPLAR);
+                    out.extend_from_slice(&exemplar.to_le_bytes());
+                }
+            }
             histogram(out, distribution);
         }
     }

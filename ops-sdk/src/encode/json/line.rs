@@ -174,6 +174,9 @@ fn histogram(object: &mut Object<'_>, distribution: &Distribution) {
     for (name, share) in PERCENTILES {
         number_f64(object.own(name), distribution.percentile(share));
     }
+    if let Some(exemplar) = distribution.exemplar {
+        string(object.own("exemplar"), &format!("{exemplar:032x}"));
+    }
 }
 
 fn samples(object: &mut Object<'_>, count: u64, [sum, min, max]: [f64; 3]) {

@@ -2,6 +2,7 @@
 //! series which only ever takes a few milliseconds takes little memory.
 
 use super::super::arena::{Arena, Resident};
+use super::super::context;
 use super::super::sync::{AtomicU32, AtomicU64, Ordering};
 use super::tally::{Tally, Told};
 use super::{CellHead, add};
@@ -20,6 +21,8 @@ pub(in super::super) const MISHAPS: usize = 4;
 pub(in super::super) struct HistogramCell {
     pub(in super::super) head: CellHead,
     tally: Tally,
+    /// The correlation of the window's largest value, its upper half first; 0 if it had none.
+    exemplar: [AtomicU64; 2],
     /// Calls that did not end well, each way of it counted by itself.
     endings: [AtomicU64; MISHAPS],
     /// Calls without a duration that were counted when they ended.
@@ -33,6 +36,10 @@ pub(in super::super) struct HistogramCell {
     taken_untimed: AtomicU64,
     taken_countdown: AtomicU64,
     taken_endings: [AtomicU64; MISHAPS],
+    /// Calls that remember the cell: those that began, without those that ended on a thread of this lane; and those that
+    /// ended elsewhere.
+    open: AtomicU64,
+    closed_elsewhere: AtomicU64,
 }
 
 /// The buckets of one power of two, and how much of each was taken.
@@ -58,18 +65,19 @@ pub(in super::super) enum Observed {
 }
 
 impl HistogramCell {
-    /// Observes a value such as nearly all are: positive, of a common size, where others fell before, in a window that
-    /// has a value already. Says false, and does nothing, if it is not one of these; that such a value is valid follows
+    /// Observes a value, which stands for `weight` of its kind, such as nearly all are: positive, of a common size, where
+    /// others fell before, in a window that has a value already. Says false, and does nothing, if it is not one of these; that such a value is valid follows
     /// from its bucket.
     #[inline(always)]
-    pub(in super::super) fn observe_again(&self, arena: Arena, value: f64) -> bool {
+    pub(in super::super) fn observe_again(&self, arena: Arena, value: f64, weight: u32) -> bool {
         let Some(index) = index_of_positive(value) else { return false };
         let Some(chunk) = arena.at::<Chunk>(self.chunks[index / CHUNK].load(Ordering::Relaxed)) else {
             return false;
         };
         let open = self.tally.is_open();
         if open {
-            self.tally.write_again(value, || up(&chunk.counts[index % CHUNK], 1));
+            let (top, n) = (|| self.exemplify(), || up(&chunk.counts[index % CHUNK], weight));
+            self.tally.write_again(value, f64::from(weight), top, n);
         }
         open
     }
@@ -80,8 +88,21 @@ impl HistogramCell {
             return Observed::Invalid;
         }
         let Some(bucket) = self.bucket(arena, value) else { return Observed::NoRoom };
-        self.tally.write(value, f64::from(weight), || up(bucket, weight));
+        self.tally.write(value, f64::from(weight), || self.exemplify(), || up(bucket, weight));
         Observed::Yes
+    }
+
+    /// Keeps the correlation of the value that is the largest so far.
+    #[inline(always)]
+    fn exemplify(&self) {
+        let halves = context::correlation();
+        self.exemplar.iter().zip(halves).for_each(|(word, half)| word.store(half, Ordering::Relaxed));
+    }
+
+    fn exemplar(&self) -> Option<u128> {
+        let [upper, lower] =
+            [0, 1].map(|half: usize| u128::from(self.exemplar[half].load(Ordering::Relaxed)));
+        Some(upper << 64 | lower).filter(|id| *id != 0)
     }
 
     /// Counts a call that did not end well.
@@ -132,6 +153,38 @@ impl HistogramCell {
         self.countdown.store(0, Ordering::Relaxed);
     }
 
+    /// A call begins that remembers the cell. For the lane's thread alone, as is [`HistogramCell::close_call`].
+    #[inline(always)]
+    pub(in super::super) fn open_call(&self) {
+        add(&self.open, 1);
+    }
+
+    /// It has ended, on a thread of the cell's lane.
+    #[inline(always)]
+    pub(in super::super) fn close_call(&self) {
+        add(&self.open, u64::MAX); // one less
+    }
+
+    /// It has ended on another thread, which looks at the cell no more.
+    pub(in super::super) fn close_call_elsewhere(&self) {
+        self.closed_elsewhere.fetch_add(1, Ordering::Release);
+    }
+
+    /// Whether a call remembers the cell.
+    pub(in super::super) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed) != self.closed_elsewhere.load(Ordering::Acquire)
+    }
+
+    /// Whether nothing was observed or counted since that was asked last.
+    pub(in super::super) fn is_taken(&self) -> bool {
+        let same =
+            |now: &AtomicU64, taken: &AtomicU64| now.load(Ordering::Relaxed) == taken.load(Ordering::Relaxed);
+        let counted =
+            same(&self.untimed, &self.taken_untimed) && same(&self.countdown, &self.taken_countdown);
+        let endings = self.endings.iter().zip(&self.taken_endings).all(|(now, taken)| same(now, taken));
+        !self.tally.has_more() && counted && endings
+    }
+
     /// Counts a call without its duration.
     #[inline(always)]
     pub(in super::super) fn untimed(&self) {
@@ -173,14 +226,15 @@ impl HistogramCell {
         if !self.tally.has_more() {
             return None;
         }
-        let (told, mark, buckets) = self.tally.read(16, || self.buckets_since(arena));
+        let (told, mark, (buckets, exemplar)) =
+            self.tally.read(16, || (self.buckets_since(arena), self.exemplar()));
         let count = buckets.iter().map(|(_, n)| n).sum();
         if count == 0 {
             return None;
         }
         self.tally.close(mark);
         self.mark_taken(arena, &buckets);
-        Some((bounded(told, count, buckets), told.count))
+        Some((bounded(told, count, buckets, exemplar), told.count))
     }
 
     fn buckets_since(&self, arena: Arena) -> Vec<(i16, u64)> {
@@ -229,13 +283,15 @@ fn up(bucket: &AtomicU32, n: u32) {
 
 /// The distribution, with its extremes held within the buckets at both ends: a value may have been written just when
 /// the window before was closed.
-fn bounded(told: Told, count: u64, buckets: Vec<(i16, u64)>) -> Distribution {
+fn bounded(told: Told, count: u64, buckets: Vec<(i16, u64)>, exemplar: Option<u128>) -> Distribution {
     let within = |value: f64, bucket: Option<&(i16, u64)>| match bucket {
         Some((bucket, _)) if bucket_of(value) != *bucket => lower_bound(*bucket),
         _ => value,
     };
     let (min, max) = (within(told.min, buckets.first()), within(told.max, buckets.last()));
-    Distribution { count, sum: told.sum, min, max, buckets }
+    // It was that of another window's value where the largest is not the one that was read.
+    let exemplar = exemplar.filter(|_| max == told.max);
+    Distribution { count, sum: told.sum, min, max, buckets, exemplar }
 }
 
 /// How many calls pass from one that is timed to the next, and a number below 31 to be kept with that.

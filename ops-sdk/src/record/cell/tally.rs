@@ -62,29 +62,36 @@ impl Tally {
         self.open.load(Ordering::Relaxed) != 0
     }
 
-    /// Takes in a value of an open window, and runs `more` with it.
+    /// Takes in a value of an open window, which stands for `weight` of its kind, and runs `more` with it; `top` before
+    /// that if it is the largest so far.
     #[inline(always)]
-    pub(super) fn write_again(&self, value: f64, more: impl FnOnce()) {
+    pub(super) fn write_again(&self, value: f64, weight: f64, top: impl FnOnce(), more: impl FnOnce()) {
         self.written(|| {
-            put(&self.recent, get(&self.recent) + value);
+            put(&self.recent, get(&self.recent) + value * weight);
             if value < get(&self.min) {
                 put(&self.min, value);
             } else if value > get(&self.max) {
                 put(&self.max, value);
+                top();
             }
             more();
         });
     }
 
-    /// Takes in any value, which stands for `weight` of its kind, and runs `more` with it.
-    pub(super) fn write(&self, value: f64, weight: f64, more: impl FnOnce()) {
+    /// Takes in any value, which stands for `weight` of its kind, and runs `more` with it; `top` before that if it is the
+    /// largest so far.
+    pub(super) fn write(&self, value: f64, weight: f64, top: impl FnOnce(), more: impl FnOnce()) {
         self.written(|| {
-            if !self.is_open() {
+            let is_first = !self.is_open();
+            if is_first {
                 self.begin(value);
             }
             put(&self.recent, get(&self.recent) + value * weight);
             put(&self.min, value.min(get(&self.min)));
-            put(&self.max, value.max(get(&self.max)));
+            if is_first || value > get(&self.max) {
+                put(&self.max, value);
+                top();
+            }
             more();
         });
     }

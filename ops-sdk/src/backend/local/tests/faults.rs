@@ -81,7 +81,7 @@ fn a_newer_store_is_refused_and_left_alone() {
     send(&mut store(&path), &[log(1, "one")]);
     Connection::open(&path).unwrap().pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
     let text = refused(&path);
-    assert!(text.starts_with("Local::path: ") && text.contains("schema version 2"), "{text}");
+    assert!(text.starts_with("Local::path: ") && text.contains("schema version 3"), "{text}");
     assert!(text.contains("newer version of ops-sdk"), "{text}");
     assert_eq!(read::<i64>(&path, "SELECT count(*) FROM logs"), 1);
 }

@@ -170,13 +170,39 @@ fn functions_have_a_view() {
 }
 
 #[test]
+fn a_store_of_the_first_version_gains_what_it_lacks_and_keeps_what_it_has() {
+    let (_dir, path) = directory();
+    let exemplar = Some(0xbeef);
+    let of = |seq, value| {
+        let mut distribution = Distribution { exemplar, ..Distribution::default() };
+        distribution.observe(value, 1);
+        metric(seq, "duration", Points::Histogram(Distribution { exemplar, ..distribution }))
+    };
+    send(&mut store(&path), &[of(1, 1.0)]);
+    // As the first version had laid it.
+    let first = "DROP VIEW v_points; ALTER TABLE points DROP COLUMN exemplar; PRAGMA user_version = 1; \
+                 UPDATE meta SET value = '1' WHERE key = 'schema_version'; \
+                 CREATE VIEW v_points AS SELECT p.id FROM points p;";
+    Connection::open(&path).unwrap().execute_batch(first).unwrap();
+    let old = crate::store::Store::open(&path).unwrap();
+    assert_eq!(old.metrics().unwrap()[0].exemplar, None);
+    assert_eq!(send(&mut store(&path), &[of(2, 2.0)]), Verdict::Delivered);
+    let rows = "SELECT group_concat(max || ' ' || coalesce(exemplar, 'none'), ', ') FROM v_points";
+    assert_eq!(read::<String>(&path, rows), "1 none, 2 0000000000000000000000000000beef");
+    assert_eq!(read::<i64>(&path, "PRAGMA user_version"), SCHEMA_VERSION);
+    assert_eq!(read::<String>(&path, "SELECT value FROM meta WHERE key = 'schema_version'"), "2");
+    let new = crate::store::Store::open(&path).unwrap();
+    assert_eq!(new.metrics().unwrap()[0].exemplar, Some(0xbeef));
+}
+
+#[test]
 fn the_schema_is_the_one_of_its_version() {
     let text =
         fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/backend/local/schema.sql")).unwrap();
     let pinned = (SCHEMA_VERSION, crc32fast::hash(text.as_bytes()));
     assert_eq!(
         pinned,
-        (1, 2_090_959_096),
+        (2, 4_042_862_752),
         "schema.sql changed: raise SCHEMA_VERSION and write the step from the version before"
     );
 }
@@ -203,6 +229,6 @@ fn the_file_holds_the_schema_and_tells_whose_it_is() {
     );
     assert_eq!(read::<String>(&path, "PRAGMA journal_mode"), "wal");
     assert_eq!(read::<i64>(&path, "PRAGMA user_version"), SCHEMA_VERSION);
-    assert_eq!(read::<String>(&path, "SELECT value FROM meta WHERE key = 'schema_version'"), "1");
+    assert_eq!(read::<String>(&path, "SELECT value FROM meta WHERE key = 'schema_version'"), "2");
     assert_eq!(read::<String>(&path, "PRAGMA integrity_check"), "ok");
 }

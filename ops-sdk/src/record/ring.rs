@@ -14,6 +14,9 @@ use super::sync::{self, AtomicU64, Ordering};
 /// Frames begin at multiples of this many bytes.
 pub(super) const ALIGN: usize = 8;
 
+/// So far into the ring, as a part of it, is far enough to go back to its start when it is empty: 64 KiB of 1 MiB.
+const FAR: u64 = 16;
+
 /// The two ends of a ring, those that the writer looks at and that of the reader on cache lines of their own.
 #[repr(C, align(64))]
 pub(super) struct Ends {
@@ -23,7 +26,12 @@ pub(super) struct Ends {
     next: AtomicU64,
     /// The first position that was not free when the thread looked last.
     limit: AtomicU64,
-    pad: [u64; 5],
+    /// One more than the position from which the thread went to the start of the ring because nothing was in it.
+    went_from: AtomicU64,
+    /// One more than a position where the flush thread found that nothing is left in the ring, far enough from its
+    /// start that it is worth going back there. Written by the flush thread, once a round at most.
+    empty_at: AtomicU64,
+    pad: [u64; 3],
     /// What is free again. Written by the flush thread.
     tail: AtomicU64,
     pad2: [u64; 7],
@@ -82,6 +90,29 @@ impl<'a> Ring<'a> {
         Some(self.at(start))
     }
 
+    /// Where the next frame starts: at the start of the ring if the reader has left nothing in it. A thread that records
+    /// little so stays in a few pages, which are in the processor's cache, and occupies no more than these.
+    #[inline(always)]
+    fn head(self) -> u64 {
+        let head = self.ends.head.load(Ordering::Relaxed);
+        if self.ends.empty_at.load(Ordering::Acquire) == head + 1 { self.go_to_start(head) } else { head }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn go_to_start(self, head: u64) -> u64 {
+        let start = self.lap_after(head);
+        self.ends.went_from.store(head + 1, Ordering::Relaxed);
+        self.ends.limit.store(start + self.len, Ordering::Relaxed); // nothing is in the ring
+        self.ends.head.store(start, Ordering::Release);
+        start
+    }
+
+    /// Where the reader goes on: behind the gap, if the thread has gone to the start from here.
+    fn behind_gap(self, tail: u64) -> u64 {
+        if self.ends.went_from.load(Ordering::Relaxed) == tail + 1 { self.lap_after(tail) } else { tail }
+    }
+
     /// Where a frame of so many bytes may start: here, or where the ring starts again.
     #[inline(always)]
     fn start_of(self, head: u64, bytes: u64) -> u64 {
@@ -98,7 +129,7 @@ impl<'a> Ring<'a> {
     #[cold]
     #[inline(never)]
     fn look(self) -> u64 {
-        let limit = self.ends.tail.load(Ordering::Acquire) + self.len;
+        let limit = self.behind_gap(self.ends.tail.load(Ordering::Acquire)) + self.len;
         self.ends.limit.store(limit, Ordering::Relaxed);
         limit
     }
@@ -111,13 +142,14 @@ impl<'a> Ring<'a> {
 
     /// Begins a frame. Only the lane's thread may.
     pub(super) fn fill(self) -> Filling<'a> {
-        let start = self.ends.head.load(Ordering::Relaxed);
+        let start = self.head();
         Filling { ring: self, start, end: start, limit: self.look() }
     }
 
     /// Moves every published frame to the end of `out`; says how many bytes that were. Only the flush thread may.
     pub(super) fn drain(self, out: &mut Vec<u8>) -> usize {
         let (tail, head) = (self.ends.tail.load(Ordering::Relaxed), self.ends.head.load(Ordering::Acquire));
+        let tail = if head == tail { tail } else { self.behind_gap(tail) };
         let before = out.len();
         let lap = self.lap_after(tail);
         if head <= lap {
@@ -128,6 +160,9 @@ impl<'a> Ring<'a> {
             self.copy_out(lap, head - lap, out);
         }
         self.ends.tail.store(head, Ordering::Release);
+        if head & (self.len - 1) >= self.len / FAR {
+            self.ends.empty_at.store(head + 1, Ordering::Release);
+        }
         out.len() - before
     }
 
@@ -256,7 +291,9 @@ mod tests {
             head: AtomicU64::new(0),
             next: AtomicU64::new(0),
             limit: AtomicU64::new(0),
-            pad: [0; 5],
+            went_from: AtomicU64::new(0),
+            empty_at: AtomicU64::new(0),
+            pad: [0; 3],
             tail: AtomicU64::new(0),
             pad2: [0; 7],
         };

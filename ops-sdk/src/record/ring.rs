@@ -95,12 +95,15 @@ impl<'a> Ring<'a> {
     #[inline(always)]
     fn head(self) -> u64 {
         let head = self.ends.head.load(Ordering::Relaxed);
-        if self.ends.empty_at.load(Ordering::Acquire) == head + 1 { self.go_to_start(head) } else { head }
+        if self.ends.empty_at.load(Ordering::Relaxed) == head + 1 { self.go_to_start(head) } else { head }
     }
 
     #[cold]
     #[inline(never)]
     fn go_to_start(self, head: u64) -> u64 {
+        if self.look() != head + self.len {
+            return head; // the tail is not seen here yet
+        }
         let start = self.lap_after(head);
         self.ends.went_from.store(head + 1, Ordering::Relaxed);
         self.ends.limit.store(start + self.len, Ordering::Relaxed); // nothing is in the ring
@@ -161,7 +164,7 @@ impl<'a> Ring<'a> {
         }
         self.ends.tail.store(head, Ordering::Release);
         if head & (self.len - 1) >= self.len / FAR {
-            self.ends.empty_at.store(head + 1, Ordering::Release);
+            self.ends.empty_at.store(head + 1, Ordering::Relaxed); // a hint: the tail says it
         }
         out.len() - before
     }

@@ -200,6 +200,9 @@ fn a_warm_call_allocates_nothing() {
         ),
         ("debug! off", allocations(|n| debug!("off {n}", n = %format!("{n}")))),
     ];
+    for form in ops_forms::ALL {
+        assert_eq!(allocations(form.call), 0, "{}", form.name);
+    }
     for (what, allocated) in of {
         assert_eq!(allocated, 0, "{what}");
     }

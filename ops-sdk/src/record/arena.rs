@@ -6,9 +6,10 @@
 
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+
+use super::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 /// A place in the arena, in units of 8 bytes from its start. 0 is nowhere: the head lies there.
 pub(super) type Offset = u32;

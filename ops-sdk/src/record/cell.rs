@@ -2,9 +2,8 @@
 //! a store; the flush thread alone reads, and remembers in the cell what it has taken, so that what is not taken yet
 //! is known from the arena alone. Sums only ever rise; a window is the difference between two readings.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
 use super::arena::Resident;
+use super::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::clock::Ticks;
 
 mod histogram;

@@ -7,14 +7,14 @@
 
 use std::marker::PhantomData;
 use std::ptr;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicPtr, AtomicUsize};
 
 use super::arena::{Arena, Resident};
 use super::budget::{self, Budget};
 use super::cell::{CellHead, CounterCell, GaugeCell};
 use super::dimensions::{Ids, Values};
 use super::lane::{self, Lane, SITES_MAX};
+use super::sync::Ordering::Relaxed;
+use super::sync::{AtomicPtr, AtomicUsize};
 use super::{Label, Site, losses, metric, series, stamp};
 use crate::model::is_valid_value;
 

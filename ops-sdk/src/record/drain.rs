@@ -2,11 +2,10 @@
 //! is worked on; then it is handed out in order of time. Memory is used again, and a burst's is given back when the
 //! burst is over.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::arena::Arena;
 use super::frame::Frame;
 use super::lane::{self, Lane};
+use super::sync::Ordering::Relaxed;
 use super::{Site, overflow, registry};
 use crate::clock::{self, Ticks};
 

@@ -1,8 +1,6 @@
 //! What `trace!` … `error!` run: the values go into the thread's ring as they are, behind one reading of the clock.
 
 use std::ptr::NonNull;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::compiler_fence;
 
 use super::arena::Arena;
 use super::fields::Fields;
@@ -10,6 +8,9 @@ use super::frame::{HEAD_BYTES, Sink, Writer, head};
 use super::lane::{self, IDLE, Lane, MUTE, SPILLING, STAMPING, WRITING};
 use super::prefix::Prefix;
 use super::ring::ALIGN;
+use super::room::Room;
+use super::sync::Ordering::{Relaxed, SeqCst};
+use super::sync::compiler_fence;
 use super::{Arg, Kind, Site, losses, overflow, registry, stamp};
 use crate::clock::Ticks;
 use crate::model::{Level, Signal};
@@ -109,8 +110,14 @@ fn write(arena: Arena, lane: &Lane, site: &Site, slot: u32, values: &[Arg<'_>]) 
     }
     let _busy = Busy::begin(lane, WRITING);
     let seq = lane.seq.load(Relaxed) + 1;
-    let ring = Sink::Ring(lane.ring(arena).fill());
-    let sink = Writer::new(ring, lane.ring_share_bytes()).frame(slot, ticks, seq, Prefix::of(site), values);
+    let (ring, mut room) = (lane.ring(arena).fill(), Room::new());
+    let sink = Writer::new(ring, lane.ring_share_bytes(), &mut room).frame(
+        slot,
+        ticks,
+        seq,
+        Prefix::of(site),
+        values,
+    );
     keep(lane, site, sink, seq);
 }
 
@@ -119,12 +126,14 @@ fn write(arena: Arena, lane: &Lane, site: &Site, slot: u32, values: &[Arg<'_>]) 
 fn write_within(lane: &Lane, before: u32, site: &Site, slot: u32, ticks: Ticks, values: &[Arg<'_>]) {
     match before {
         MUTE => {}
-        // The heap and the queue's lock are in use, by the very code that this comes from; or this is a signal handler,
-        // which must not use them.
+        // The queue's lock is in use, by the very code that this comes from; or this is a signal handler in the middle of
+        // a write that runs no code of anyone else.
         SPILLING | STAMPING => losses::event_dropped(level(site)),
         _ => {
+            // From a `Display`, or from a signal handler that interrupted one, perhaps in the allocator: without the heap.
             let _busy = Busy::begin(lane, SPILLING);
-            let sink = Writer::new(Sink::Heap(Vec::new()), 0).frame(slot, ticks, 0, Prefix::of(site), values);
+            let mut room = Room::new();
+            let sink = Writer::aside(&mut room).frame(slot, ticks, 0, Prefix::of(site), values);
             keep(lane, site, sink, 0);
         }
     }
@@ -137,13 +146,23 @@ fn keep(lane: &Lane, site: &Site, sink: Sink<'_>, seq: u64) {
             lane.seq.store(seq, Relaxed);
             filling.publish();
         }
+        Sink::Short(mut frame) => {
+            let _busy = Busy::begin(lane, SPILLING);
+            frame.written_mut()[16..24].fill(0); // it has no place in the lane's order
+            if frame.pad(ALIGN) {
+                overflow::push_without_heap(level(site), frame.written());
+            } else {
+                losses::event_dropped(level(site));
+            }
+        }
         Sink::Heap(mut frame) => {
             let _busy = Busy::begin(lane, SPILLING);
-            frame[16..24].fill(0); // it has no place in the lane's order
+            frame[16..24].fill(0);
             frame.resize(frame.len().next_multiple_of(ALIGN), 0);
             overflow::push(level(site), &frame);
             drop(frame); // which the allocator may log, too
         }
+        Sink::Nowhere => losses::event_dropped(level(site)),
     }
 }
 

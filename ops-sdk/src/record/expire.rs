@@ -23,13 +23,13 @@
 //! A signal handler that makes a new series just when it has interrupted an increment of one that had been idle is the
 //! one case that this does not see.
 
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU64, compiler_fence};
 use std::time::Duration;
 
 use super::arena::{Arena, Offset};
 use super::cell::{CellHead, CounterCell, GaugeCell, HistogramCell};
 use super::lane::Lane;
+use super::sync::Ordering::{self, AcqRel, Acquire, Relaxed, Release};
+use super::sync::{AtomicU64, compiler_fence};
 use super::{Kind, Site, dense, registry, series};
 use crate::model::Resolution;
 
@@ -130,7 +130,7 @@ pub(super) fn reap(arena: Arena, lane: &Lane) {
     // Nobody finds them any more, and only then is it certain that nothing more is written to them.
     dense::forget(lane, |head| head.state.load(Relaxed) == CLAIMED);
     series::enter_anew(arena, lane, cells(arena, lane).filter(|(head, _)| is_found(head)));
-    compiler_fence(std::sync::atomic::Ordering::SeqCst);
+    compiler_fence(Ordering::SeqCst);
     for (head, offset) in cells(arena, lane).filter(|(head, _)| head.state.load(Relaxed) == CLAIMED) {
         let slot = series::site(head);
         let Some(class) = registry::site(slot).map(|site| class(site.kind)) else { continue };

@@ -10,6 +10,7 @@ use super::Arg;
 use super::prefix;
 use super::prefix::Prefix;
 use super::ring::{ALIGN, Filling};
+use super::room::{Room, Short};
 use crate::clock::Ticks;
 use crate::model::Value;
 
@@ -25,23 +26,36 @@ pub(super) const U64: u8 = 4;
 pub(super) const F64: u8 = 5;
 pub(super) const TEXT: u8 = 6;
 
-/// Where a frame is written: the ring, or the heap when the ring cannot hold it.
+/// Where a frame is written: the ring; when the ring cannot hold it, the caller's stack; when that cannot either, the
+/// heap. Most frames never see the heap, because an allocator may be what was interrupted by who logs.
 pub(super) enum Sink<'a> {
     Ring(Filling<'a>),
+    Short(Short<'a>),
     Heap(Vec<u8>),
+    /// It is too long for where it may be kept.
+    Nowhere,
 }
 
 /// A frame being written.
 pub(super) struct Writer<'a> {
     sink: Sink<'a>,
-    /// A frame larger than this goes to the heap, so that it does not crowd out others.
+    /// A frame larger than this does not stay in the ring, so that it does not crowd out others.
     ring_share_bytes: usize,
+    /// Where it goes then; none once it is in use.
+    room: Option<&'a mut Room>,
+    may_allocate: bool,
 }
 
 impl<'a> Writer<'a> {
+    /// A frame that goes to the ring if it can.
     #[inline]
-    pub(super) fn new(sink: Sink<'a>, ring_share_bytes: usize) -> Writer<'a> {
-        Writer { sink, ring_share_bytes }
+    pub(super) fn new(ring: Filling<'a>, ring_share_bytes: usize, room: &'a mut Room) -> Writer<'a> {
+        Writer { sink: Sink::Ring(ring), ring_share_bytes, room: Some(room), may_allocate: true }
+    }
+
+    /// A frame that neither goes to the ring nor to the heap.
+    pub(super) fn aside(room: &'a mut Room) -> Writer<'a> {
+        Writer { sink: Sink::Short(Short::new(room)), ring_share_bytes: 0, room: None, may_allocate: false }
     }
 
     /// Writes the whole frame and hands back where it is, finished but not published.
@@ -97,25 +111,33 @@ impl<'a> Writer<'a> {
         self.put(&[TEXT, 0, 0, 0, 0]);
         let start = self.len();
         let _ = self.write_fmt(text);
-        self.patch_len(start - 4, start);
+        self.patch_len(start.saturating_sub(4), start);
     }
 
-    /// Appends bytes, on the heap from here on if the ring has no room.
+    /// Appends bytes, elsewhere from here on if the ring has no room.
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
         let done = match &mut self.sink {
             Sink::Ring(ring) => ring.len() + bytes.len() <= self.ring_share_bytes && ring.push(bytes),
-            Sink::Heap(_) => false,
+            _ => false,
         };
         if !done {
-            self.put_on_heap(bytes);
+            self.put_elsewhere(bytes);
         }
     }
 
     #[cold]
-    fn put_on_heap(&mut self, bytes: &[u8]) {
-        if let Sink::Ring(ring) = &self.sink {
-            self.sink = Sink::Heap(ring.to_vec());
+    fn put_elsewhere(&mut self, bytes: &[u8]) {
+        if let (Sink::Ring(ring), Some(room)) = (&self.sink, self.room.take()) {
+            let mut short = Short::new(room);
+            self.sink =
+                if short.push(ring.written()) { Sink::Short(short) } else { Sink::Heap(ring.to_vec()) };
+        }
+        if let Sink::Short(short) = &mut self.sink {
+            if short.push(bytes) {
+                return;
+            }
+            self.sink = if self.may_allocate { Sink::Heap(short.written().to_vec()) } else { Sink::Nowhere };
         }
         if let Sink::Heap(heap) = &mut self.sink {
             heap.extend_from_slice(bytes);
@@ -126,17 +148,21 @@ impl<'a> Writer<'a> {
     fn len(&self) -> usize {
         match &self.sink {
             Sink::Ring(ring) => ring.len(),
+            Sink::Short(short) => short.written().len(),
             Sink::Heap(heap) => heap.len(),
+            Sink::Nowhere => 0,
         }
     }
 
     /// Writes the number of bytes since `start` at `at`.
     #[inline]
     fn patch_len(&mut self, at: usize, start: usize) {
-        let bytes = len_u32(self.len() - start).to_le_bytes();
+        let bytes = len_u32(self.len().saturating_sub(start)).to_le_bytes();
         match &mut self.sink {
             Sink::Ring(ring) => ring.patch(at, &bytes),
+            Sink::Short(short) => short.written_mut()[at..at + 4].copy_from_slice(&bytes),
             Sink::Heap(heap) => heap[at..at + 4].copy_from_slice(&bytes),
+            Sink::Nowhere => {}
         }
     }
 }

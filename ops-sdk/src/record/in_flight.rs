@@ -2,7 +2,7 @@
 //! on another, with its extremes since the last window. Unlike everything else that a macro writes, threads share it:
 //! a call pays two atomic additions, and eight threads in the same function wait for its cache line.
 
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use super::sync::{AtomicI64, Ordering::Relaxed};
 
 /// Calls in progress of one function.
 #[derive(Debug)]

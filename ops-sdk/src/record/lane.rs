@@ -5,13 +5,13 @@
 use std::cell::Cell;
 use std::mem::offset_of;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence};
 
 use super::arena::{Arena, Offset, Resident, UNIT};
 use super::cell::CellHead;
 use super::dense::Table;
 use super::expire::CLASSES;
 use super::ring::{Ends, Ring};
+use super::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, thread_local};
 
 /// Sites with a place of their own in a lane. Those numbered higher are found through the lane's table.
 pub(super) const SITES_MAX: usize = 4096;

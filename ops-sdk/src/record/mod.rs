@@ -2,6 +2,10 @@
 //! thread. Never a lock, an allocation or a system call once warm; never a wait; never a failure. What cannot be
 //! recorded is counted. The flush thread reads what is there through [`Reader`].
 //!
+//! A signal handler may use the macros on a thread that has recorded before: nothing hangs, and an event of less than
+//! 1 KiB arrives or is counted as dropped. A metric that it records while the interrupted thread is in the middle of the
+//! same series may be lost, since a cell has one writer; and a longer event takes the heap where the ring is full.
+//!
 //! This is the only floor with `unsafe`: the arena's memory is reached by offsets, so that it can be a mapped file.
 #![allow(unsafe_code)]
 
@@ -34,6 +38,7 @@ mod prefix;
 mod reader;
 mod registry;
 mod ring;
+mod room;
 mod rules;
 mod sample;
 mod secret;
@@ -41,6 +46,8 @@ mod series;
 mod site;
 pub(crate) mod stamp;
 mod switch;
+#[cfg_attr(ops_model, path = "../../../tests/models/src/sync.rs")]
+mod sync;
 #[cfg(test)]
 mod tests;
 mod tracked;

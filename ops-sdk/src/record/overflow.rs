@@ -2,12 +2,12 @@
 //! written (a `Display` that logs), or recorded while the ring was full. One bounded queue for all threads, behind a
 //! lock that is held for a push or a swap. As it fills, the lesser levels are turned away first.
 
+use std::ops::DerefMut;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-use parking_lot::Mutex;
 
 use super::frame::Frame;
 use super::losses;
+use super::sync::{self, Mutex};
 use crate::clock::Ticks;
 use crate::model::Level;
 
@@ -36,11 +36,30 @@ fn quarters(level: Level) -> usize {
     }
 }
 
+/// Has room for all that the queue may ever hold: address space, which the system fills as it is used.
+pub(super) fn prepare() {
+    let bytes_max = BYTES_MAX.load(Relaxed);
+    let mut queue = QUEUE.lock();
+    let more = bytes_max.saturating_sub(queue.frames.len());
+    queue.frames.reserve(more);
+}
+
 /// Takes a finished frame in, or counts it as dropped.
 #[cold]
 pub(super) fn push(level: Level, frame: &[u8]) {
-    let bytes_max = BYTES_MAX.load(Relaxed) / 4 * quarters(level);
-    let mut queue = QUEUE.lock();
+    push_to(QUEUE.lock(), level, frame, usize::MAX);
+}
+
+/// The same for who must not touch the heap: there is room that was made ahead.
+#[cold]
+pub(super) fn push_without_heap(level: Level, frame: &[u8]) {
+    let queue = sync::lock_without_heap(&QUEUE);
+    let room = queue.frames.capacity();
+    push_to(queue, level, frame, room);
+}
+
+fn push_to(mut queue: impl DerefMut<Target = Queue>, level: Level, frame: &[u8], room: usize) {
+    let bytes_max = (BYTES_MAX.load(Relaxed) / 4 * quarters(level)).min(room);
     if queue.frames.len() + frame.len() > bytes_max {
         drop(queue);
         return losses::event_dropped(level);
@@ -53,6 +72,7 @@ pub(super) fn push(level: Level, frame: &[u8]) {
 /// two take turns, so that a queue that fills round after round is not made anew each time.
 pub(super) fn swap(out: &mut Vec<u8>) -> u64 {
     out.clear();
+    out.reserve(BYTES_MAX.load(Relaxed));
     let mut queue = QUEUE.lock();
     std::mem::swap(&mut queue.frames, out);
     std::mem::take(&mut queue.count)
@@ -64,7 +84,8 @@ pub(super) fn take_older(by: Ticks, out: &mut Vec<u8>) -> u64 {
     if queue.count == 0 {
         return 0;
     }
-    let frames = std::mem::take(&mut queue.frames);
+    let room = Vec::with_capacity(BYTES_MAX.load(Relaxed));
+    let frames = std::mem::replace(&mut queue.frames, room);
     let (mut rest, mut taken) = (&frames[..], 0);
     while let Some((frame, after)) = Frame::split(rest) {
         let bytes = &rest[..rest.len() - after.len()];

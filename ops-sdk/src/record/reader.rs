@@ -1,8 +1,6 @@
 //! The flush thread's side of the arena: takes events out of the rings, and what was counted out of the cells.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
 
 use super::arena::Arena;
 use super::call::Mishap;
@@ -11,6 +9,8 @@ use super::drain::Drain;
 use super::frame::Frame;
 use super::in_flight::Levels;
 use super::lane::{self, Lane};
+use super::sync::AtomicBool;
+use super::sync::Ordering::{AcqRel, Relaxed, Release};
 use super::{InFlight, Kind, Site, expire, overflow, registry, series};
 use crate::clock::Now;
 use crate::model::{Distribution, Resolution};
@@ -75,7 +75,10 @@ impl Reader {
     /// The reader; `None` while there is one.
     pub(crate) fn new(arena: Arena) -> Option<Reader> {
         let is_first = !READING.swap(true, AcqRel);
-        is_first.then(|| Reader { arena, drain: Drain::default() })
+        is_first.then(|| {
+            overflow::prepare();
+            Reader { arena, drain: Drain::default() }
+        })
     }
 
     /// Takes every event that was published, and hands each to `each` in order of time. Says how many events the

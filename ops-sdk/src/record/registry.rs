@@ -5,9 +5,9 @@
 //! back to it from within.
 
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use super::Site;
+use super::sync::{AtomicPtr, AtomicU32, Ordering};
 
 /// Places for sites: 512 KiB of address space, occupied as it is used. A program of a million lines has some thousand.
 const SITES_MAX: u32 = 1 << 16;

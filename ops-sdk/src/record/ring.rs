@@ -7,12 +7,15 @@
 //! there is always room for that.
 
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::arena::{Arena, Offset};
+use super::sync::{self, AtomicU64, Ordering};
 
 /// Frames begin at multiples of this many bytes.
 pub(super) const ALIGN: usize = 8;
+
+/// So far into the ring, as a part of it, is far enough to go back to its start when it is empty: 64 KiB of 1 MiB.
+const FAR: u64 = 16;
 
 /// The two ends of a ring, those that the writer looks at and that of the reader on cache lines of their own.
 #[repr(C, align(64))]
@@ -23,7 +26,12 @@ pub(super) struct Ends {
     next: AtomicU64,
     /// The first position that was not free when the thread looked last.
     limit: AtomicU64,
-    pad: [u64; 5],
+    /// One more than the position from which the thread went to the start of the ring because nothing was in it.
+    went_from: AtomicU64,
+    /// One more than a position where the flush thread found that nothing is left in the ring, far enough from its
+    /// start that it is worth going back there. Written by the flush thread, once a round at most.
+    empty_at: AtomicU64,
+    pad: [u64; 3],
     /// What is free again. Written by the flush thread.
     tail: AtomicU64,
     pad2: [u64; 7],
@@ -67,10 +75,10 @@ impl<'a> Ring<'a> {
     /// there is no room for it. Only the lane's thread may.
     #[inline(always)]
     pub(super) fn reserve(self, bytes: usize) -> Option<NonNull<u8>> {
-        let bytes = (bytes as u64).next_multiple_of(ALIGN as u64);
+        let room = (bytes as u64).next_multiple_of(ALIGN as u64);
         let head = self.ends.head.load(Ordering::Relaxed);
-        let start = self.start_of(head, bytes);
-        let end = start + bytes;
+        let start = self.start_of(head, room);
+        let end = start + room;
         if end > self.ends.limit.load(Ordering::Relaxed) && end > self.look() {
             return None;
         }
@@ -78,7 +86,34 @@ impl<'a> Ring<'a> {
             self.leave(head);
         }
         self.ends.next.store(end, Ordering::Relaxed);
+        sync::writes(self.at(start), bytes);
         Some(self.at(start))
+    }
+
+    /// Where the next frame starts: at the start of the ring if the reader has left nothing in it. A thread that records
+    /// little so stays in a few pages, which are in the processor's cache, and occupies no more than these.
+    #[inline(always)]
+    fn head(self) -> u64 {
+        let head = self.ends.head.load(Ordering::Relaxed);
+        if self.ends.empty_at.load(Ordering::Relaxed) == head + 1 { self.go_to_start(head) } else { head }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn go_to_start(self, head: u64) -> u64 {
+        if self.look() != head + self.len {
+            return head; // the tail is not seen here yet
+        }
+        let start = self.lap_after(head);
+        self.ends.went_from.store(head + 1, Ordering::Relaxed);
+        self.ends.limit.store(start + self.len, Ordering::Relaxed); // nothing is in the ring
+        self.ends.head.store(start, Ordering::Release);
+        start
+    }
+
+    /// Where the reader goes on: behind the gap, if the thread has gone to the start from here.
+    fn behind_gap(self, tail: u64) -> u64 {
+        if self.ends.went_from.load(Ordering::Relaxed) == tail + 1 { self.lap_after(tail) } else { tail }
     }
 
     /// Where a frame of so many bytes may start: here, or where the ring starts again.
@@ -97,7 +132,7 @@ impl<'a> Ring<'a> {
     #[cold]
     #[inline(never)]
     fn look(self) -> u64 {
-        let limit = self.ends.tail.load(Ordering::Acquire) + self.len;
+        let limit = self.behind_gap(self.ends.tail.load(Ordering::Acquire)) + self.len;
         self.ends.limit.store(limit, Ordering::Relaxed);
         limit
     }
@@ -110,13 +145,14 @@ impl<'a> Ring<'a> {
 
     /// Begins a frame. Only the lane's thread may.
     pub(super) fn fill(self) -> Filling<'a> {
-        let start = self.ends.head.load(Ordering::Relaxed);
+        let start = self.head();
         Filling { ring: self, start, end: start, limit: self.look() }
     }
 
     /// Moves every published frame to the end of `out`; says how many bytes that were. Only the flush thread may.
     pub(super) fn drain(self, out: &mut Vec<u8>) -> usize {
         let (tail, head) = (self.ends.tail.load(Ordering::Relaxed), self.ends.head.load(Ordering::Acquire));
+        let tail = if head == tail { tail } else { self.behind_gap(tail) };
         let before = out.len();
         let lap = self.lap_after(tail);
         if head <= lap {
@@ -127,6 +163,9 @@ impl<'a> Ring<'a> {
             self.copy_out(lap, head - lap, out);
         }
         self.ends.tail.store(head, Ordering::Release);
+        if head & (self.len - 1) >= self.len / FAR {
+            self.ends.empty_at.store(head + 1, Ordering::Relaxed); // a hint: the tail says it
+        }
         out.len() - before
     }
 
@@ -134,6 +173,7 @@ impl<'a> Ring<'a> {
         debug_assert!((from & (self.len - 1)) + count <= self.len);
         #[allow(clippy::cast_possible_truncation)] // at most the ring's length
         let count = count as usize;
+        sync::reads(self.at(from), count);
         // SAFETY: the piece lies within the ring's bytes; it is published, so the writer leaves it alone until the tail
         // passes it, which only this thread moves; or it is the writer's own.
         out.extend_from_slice(unsafe { std::slice::from_raw_parts(self.at(from).as_ptr(), count) });
@@ -150,6 +190,7 @@ impl<'a> Ring<'a> {
 
     fn write(self, position: u64, bytes: &[u8]) {
         debug_assert!((position & (self.len - 1)) + bytes.len() as u64 <= self.len);
+        sync::writes(self.at(position), bytes.len());
         // SAFETY: the piece lies within the ring's bytes, and in its free part, as the caller has checked; only this
         // thread writes there and the reader does not look there before it is published.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(position).as_ptr(), bytes.len()) }
@@ -161,6 +202,7 @@ impl Ring<'_> {
     fn copy_within(self, from: u64, to: u64, count: u64) {
         #[allow(clippy::cast_possible_truncation)] // at most the ring's length
         let count = count as usize;
+        sync::writes(self.at(to), count);
         // SAFETY: both pieces lie within the ring's bytes and in its free part, as the caller has checked; only this
         // thread touches them before they are published.
         unsafe { ptr::copy(self.at(from).as_ptr(), self.at(to).as_ptr(), count) }
@@ -220,10 +262,17 @@ impl Filling<'_> {
         self.ring.write(self.start + at as u64, bytes);
     }
 
-    /// Copies out what was appended, to go on elsewhere. Nothing of it is published.
+    /// What was appended. Nothing of it is published.
+    pub(super) fn written(&self) -> &[u8] {
+        // SAFETY: the piece lies within the ring's bytes, in one since no frame wraps around; this thread wrote it, and
+        // nobody else touches it before it is published.
+        unsafe { std::slice::from_raw_parts(self.ring.at(self.start).as_ptr(), self.len()) }
+    }
+
+    /// Copies out what was appended, to go on elsewhere.
     pub(super) fn to_vec(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(2 * self.len());
-        self.ring.copy_out(self.start, self.end - self.start, &mut out);
+        out.extend_from_slice(self.written());
         out
     }
 
@@ -245,7 +294,9 @@ mod tests {
             head: AtomicU64::new(0),
             next: AtomicU64::new(0),
             limit: AtomicU64::new(0),
-            pad: [0; 5],
+            went_from: AtomicU64::new(0),
+            empty_at: AtomicU64::new(0),
+            pad: [0; 3],
             tail: AtomicU64::new(0),
             pad2: [0; 7],
         };

@@ -2,12 +2,11 @@
 //! ever touched by the thread that has the lane; the values are compared where they are, and copied only when a
 //! series is new.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-
 use super::arena::{Arena, Offset, Resident};
 use super::cell::{CellHead, CounterCell, GaugeCell, HistogramCell};
 use super::label::{self, Words};
 use super::lane::Lane;
+use super::sync::{self, AtomicU32, AtomicU64, Ordering::Relaxed};
 use super::{Kind, Label, Site, expire};
 
 /// The value that every dimension of the overflow series has.
@@ -166,6 +165,7 @@ fn write_key(arena: Arena, head: &CellHead, key: Key<'_>) -> Option<()> {
         return Some(());
     }
     let start = arena.address(head.key.load(Relaxed));
+    sync::writes(start, bytes);
     // SAFETY: the place was reserved for at least these words and so many bytes behind them, aligned to 64; nobody else
     // knows of it yet, or any more: a cell is new, or free (see `expire`).
     let (words, mut rest) = unsafe {
@@ -205,6 +205,7 @@ fn texts_are(arena: Arena, head: &CellHead, key: Key<'_>) -> bool {
 /// The words of a key that has so many values.
 #[inline(always)]
 fn words(arena: Arena, head: &CellHead, len: usize) -> &'static [Words] {
+    sync::reads(arena.address(head.key.load(Relaxed)), len * size_of::<Words>());
     // SAFETY: the place was reserved for so many words, written before the cell was published, and again only while
     // nobody reads it (see `expire`). Of no words it may be the start of the arena, where none are read.
     unsafe { std::slice::from_raw_parts(arena.address(head.key.load(Relaxed)).cast::<Words>().as_ptr(), len) }

@@ -2,9 +2,8 @@
 //! hot path passes its address. Sites carry source, doc comment, unit, keys and cardinality, so that a catalogue of
 //! all of them can be made without running the program.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
 use super::lane::SITES_MAX;
+use super::sync::{AtomicU32, AtomicU64, Ordering};
 use super::{InFlight, Limiter, stamp};
 use crate::model::{Level, Resolution, Unit};
 

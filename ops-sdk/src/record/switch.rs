@@ -25,20 +25,20 @@ static HOLD: AtomicU8 = AtomicU8::new(0);
 static RULES: [OnceLock<Rules>; RULES_MAX] = [const { OnceLock::new() }; RULES_MAX];
 
 /// Whether anything is recorded at all.
-#[inline]
+#[inline(always)]
 pub fn on() -> bool {
     SWITCH.load(Ordering::Relaxed) != 0
 }
 
 /// Whether events of this level are recorded at this site.
-#[inline]
+#[inline(always)]
 pub fn enabled(site: &'static Site, level: Level) -> bool {
     let switch = SWITCH.load(Ordering::Relaxed);
     (switch & 0xff) > level as u32 && (((switch >> 8) & 0xff) > level as u32 || asked(site, level, switch))
 }
 
 /// The answer of the site itself, or of the unit of work that holds events back.
-#[inline]
+#[inline(never)]
 fn asked(site: &'static Site, level: Level, switch: u32) -> bool {
     own_level(site, switch) >= level as u8 || (switch & HOLDS != 0 && context::holds(level))
 }

@@ -1,10 +1,9 @@
 //! The cell of a histogram, and of the calls of a function. Buckets are reserved a power of two at a time, so that a
 //! series which only ever takes a few milliseconds takes little memory.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
 use super::super::arena::{Arena, Resident};
 use super::super::context;
+use super::super::sync::{AtomicU32, AtomicU64, Ordering};
 use super::tally::{Tally, Told};
 use super::{CellHead, add};
 use crate::model::{Distribution, bucket_of, index_of_positive, is_valid_value, lower_bound};

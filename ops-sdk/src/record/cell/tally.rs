@@ -4,7 +4,7 @@
 //! without a pause, or was stopped half way, it takes what is there: the sum is then ahead of the count by the values
 //! that came meanwhile, which the next window makes up for. Nothing is lost by that, or told twice.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use super::super::sync::{self, AtomicU32, AtomicU64, Ordering, fence};
 
 /// Count, sum and extremes. Those of a window begin when the reader closes the one before.
 #[repr(C)]
@@ -128,7 +128,7 @@ impl Tally {
 
     /// Reads this and what belongs to it, without a write in between if that can be had within so many tries.
     pub(super) fn read<R>(&self, tries: u32, more: impl Fn() -> R) -> (Told, Mark, R) {
-        for _ in 1..tries {
+        for _ in 1..sync::tries(tries) {
             let before = self.seq.load(Ordering::Acquire);
             if before & 1 == 0 {
                 let result = self.read_once(before, &more);
@@ -137,7 +137,7 @@ impl Tally {
                     return result;
                 }
             }
-            std::hint::spin_loop();
+            sync::spin_loop();
         }
         self.read_once(self.seq.load(Ordering::Acquire) & !1, &more)
     }

@@ -1,8 +1,10 @@
 //! What gauges and histograms keep of their values besides the buckets: how many, their sum, and the extremes of the
-//! window. Of the calls of a function of which not all are timed, each value stands for several. Written by the owning thread under a sequence number that is odd while a write is going on and counts the
-//! writes: half of it is the number of values. A reader that meets a write half way tries again. Where a thread writes
-//! without a pause, or was stopped half way, it takes what is there: the sum is then ahead of the count by the values
-//! that came meanwhile, which the next window makes up for. Nothing is lost by that, or told twice.
+//! window. Of the calls of a function of which not all are timed, each value stands for several.
+//!
+//! Written by the owning thread under a sequence number that is odd while a write is going on and counts the writes:
+//! half of it is the number of values. A reader that meets a write half way tries again. Where a thread writes without
+//! a pause, or was stopped half way, it takes what is there: the sum is then ahead of the count by the values that came
+//! meanwhile, which the next window makes up for. Nothing is lost by that, or told twice.
 
 use super::super::sync::{self, AtomicU32, AtomicU64, Ordering, fence};
 

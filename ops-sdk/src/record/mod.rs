@@ -48,6 +48,7 @@ pub(crate) mod stamp;
 mod switch;
 #[cfg_attr(ops_model, path = "../../../tests/models/src/sync.rs")]
 mod sync;
+pub(crate) mod system;
 #[cfg(test)]
 mod tests;
 mod tracked;

@@ -1,0 +1,15 @@
+//! What is asked of the operating system by its own calls, because the standard library has none: memory that is a
+//! file, and room on the disk for it. Every call here is one that the system answers at once; none is on the way of a
+//! macro. Where there is no unix, memory comes from the heap and there are no files.
+
+#[cfg(all(unix, not(miri)))]
+mod map;
+#[cfg(not(all(unix, not(miri))))]
+#[path = "map_heap.rs"]
+mod map;
+
+#[allow(unused_imports)] // the arena is moved onto it next
+pub(crate) use self::map::{Map, allocate};
+
+#[cfg(test)]
+mod tests;

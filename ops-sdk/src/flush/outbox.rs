@@ -3,9 +3,9 @@
 
 use crate::encode::binary::{self, BLOCK_BYTES, BlockWriter};
 use crate::hub::Hub;
-use crate::journal::FrameHead;
+use crate::journal::{FrameHead, Journal};
 use crate::model::{Body, Record, RecordId, Signal};
-use crate::record::Site;
+use crate::record::{Site, Taking};
 
 /// Bytes of records that are appended at one go: what a core's own cache holds beside the rest.
 const APPEND_BYTES: usize = 256 << 10;
@@ -25,9 +25,10 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(process: u64) -> Outbox {
+    /// Of this process, whose records are numbered from `first`.
+    pub(super) fn new(process: u64, first: u64) -> Outbox {
         let (payloads, frames) = (Vec::new(), Vec::new());
-        Outbox { process, seq: 0, payloads, frames, blocks: BlockWriter::new(), open: None }
+        Outbox { process, seq: first - 1, payloads, frames, blocks: BlockWriter::new(), open: None }
     }
 
     /// Numbers a record and encodes it.
@@ -63,18 +64,25 @@ impl Outbox {
         self.payloads.len() >= APPEND_BYTES
     }
 
-    /// Appends what there is.
-    pub(super) fn send(&mut self, hub: &Hub) {
+    /// Appends what there is, and with that brings to its end what was taken for it.
+    pub(super) fn send(&mut self, hub: &Hub, taking: Taking) {
         self.close();
+        taking.closes(self.seq + 1);
         if self.frames.is_empty() {
-            return;
+            return taking.done();
         }
-        let mut start = 0;
-        hub.append(self.frames.iter().map(|(head, end)| {
-            let payload = &self.payloads[start..*end];
-            start = *end;
-            (*head, payload)
-        }));
+        hub.append(frames(&self.frames, &self.payloads), || taking.done());
+        self.clear();
+    }
+
+    /// The same where nobody reads the journal yet.
+    pub(super) fn send_to(&mut self, journal: &mut Journal) {
+        self.close();
+        frames(&self.frames, &self.payloads).for_each(|(head, payload)| journal.append(head, payload));
+        self.clear();
+    }
+
+    fn clear(&mut self) {
         self.frames.clear();
         self.payloads.clear();
         self.payloads.shrink_to(4 * APPEND_BYTES);
@@ -90,6 +98,16 @@ impl Outbox {
             self.frames.push((head, self.payloads.len()));
         }
     }
+}
+
+/// Each frame's head and its payload.
+fn frames<'a>(ends: &'a [(FrameHead, usize)], payloads: &'a [u8]) -> impl Iterator<Item = (FrameHead, &'a [u8])> {
+    let mut start = 0;
+    ends.iter().map(move |(head, end)| {
+        let payload = &payloads[start..*end];
+        start = *end;
+        (*head, payload)
+    })
 }
 
 #[cfg(test)]
@@ -149,7 +167,7 @@ mod tests {
 
     #[test]
     fn records_are_numbered_in_the_order_they_come_and_events_share_frames() {
-        let (hub, mut outbox) = (hub(), Outbox::new(7));
+        let (hub, mut outbox) = (hub(), Outbox::new(7, 1));
         for time_ns in [5_000_000, 9_000_000, 7_000_000] {
             outbox.event(&SITE, time_ns, &[]);
         }
@@ -169,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_block_is_no_longer_than_its_bounds_unless_one_event_is() {
-        let (hub, mut outbox) = (hub(), Outbox::new(7));
+        let (hub, mut outbox) = (hub(), Outbox::new(7, 1));
         let sizes = [0, 10, 300, 4000, 5000, 1, 100_000, 3];
         for size in sizes.iter().cycle().take(400).chain([&0; 1000]) {
             outbox.event(&SITE, 1, &vec![0; *size]);

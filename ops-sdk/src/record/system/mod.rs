@@ -8,7 +8,6 @@ mod map;
 #[path = "map_heap.rs"]
 mod map;
 
-#[allow(unused_imports)] // the arena is moved onto it next
 pub(crate) use self::map::{Map, allocate};
 
 #[cfg(test)]

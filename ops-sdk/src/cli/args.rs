@@ -47,6 +47,8 @@ pub(super) enum Command {
     Tail(Tail),
     /// Puts over-long events together again from their parts
     Join(Join),
+    /// Brings what a killed process recorded last to its journal
+    Recover(Recover),
 }
 
 /// Functions, metrics, log lines by level, and the books.
@@ -136,4 +138,18 @@ pub(super) struct Join {
     /// The file to read; standard input when none is given
     #[arg(value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
+}
+
+/// Brings what a killed process recorded last to its journal.
+///
+/// A process with a state directory keeps what it records in DIR/arena until
+/// its journal has it. One that was killed leaves the file, and the next
+/// process that is started with DIR reads it by itself; this does the same
+/// where none will be. What it finds is shipped by the next process with DIR.
+#[derive(Debug, Default, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Recover {
+    /// The state directory, as OPS_STATE_DIR names it
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
 }

@@ -8,6 +8,7 @@ mod args;
 mod human;
 mod join;
 mod logs;
+mod recover;
 mod stats;
 mod table;
 #[cfg(test)]
@@ -75,6 +76,7 @@ fn run(args: Args, now: Now, colour: bool, out: &mut dyn Write) -> Result<(), Fa
             logs::tail(&open(given)?, &args, colour, out, wait)
         }
         Command::Join(args) => join::run(&args, out),
+        Command::Recover(args) => recover::run(&args, out),
     }
 }
 

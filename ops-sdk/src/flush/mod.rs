@@ -5,6 +5,7 @@ mod governor;
 mod held;
 mod losses;
 mod outbox;
+pub(crate) mod recovery;
 mod schedule;
 mod sieve;
 mod withheld;

@@ -118,7 +118,7 @@ mod tests {
     use crate::journal::{Journal, Run, Settings};
     use crate::ledger::Account;
     use crate::model::{Level, Metric, Points, Resolution, Unit};
-    use crate::record::{Kind, Source};
+    use crate::record::{Arena, Kind, Source};
 
     static SITE: Site = Site::new(Kind::Event(Level::Info), "", Source { target: "t", file: "f", line: 1 });
 
@@ -126,6 +126,10 @@ mod tests {
         let hub = Hub::new(Journal::open(Settings::new(None)).expect("a journal in memory").0);
         hub.attach(Arc::new(Account::new("one", |_| true))).expect("a desk");
         hub
+    }
+
+    fn taking() -> Taking {
+        Taking::of(Arena::get_or_reserve(256 << 20).expect("256 MiB of address space"))
     }
 
     fn counter() -> Body<'static> {
@@ -174,9 +178,9 @@ mod tests {
         outbox.put(1, counter());
         outbox.put(2, counter());
         outbox.event(&SITE, 3, &[]);
-        outbox.send(&hub);
+        outbox.send(&hub, taking());
         outbox.event(&SITE, 4, &[]);
-        outbox.send(&hub);
+        outbox.send(&hub, taking());
         let found: Vec<_> =
             frames(&hub).into_iter().map(|(signal, seq, records, _)| (signal, seq, records)).collect();
         let (log, metric) = (Signal::Log, Signal::Metric);
@@ -192,10 +196,10 @@ mod tests {
         for size in sizes.iter().cycle().take(400).chain([&0; 1000]) {
             outbox.event(&SITE, 1, &vec![0; *size]);
             if outbox.is_full() {
-                outbox.send(&hub);
+                outbox.send(&hub, taking());
             }
         }
-        outbox.send(&hub);
+        outbox.send(&hub, taking());
         let found = frames(&hub);
         assert_eq!(found.iter().map(|frame| frame.2).sum::<u32>(), 1400);
         assert!(found.iter().all(|(_, _, records, bytes)| *records == 1 || *bytes <= BLOCK_BYTES + 64));

@@ -112,8 +112,10 @@ impl Put<'_> {
             Kind::Call => (3, 0),
             Kind::Event(level) => (4, level as u32),
         };
-        [kind, level, site.unit as u32, site.resolution as u32, site.source.line].map(|n| self.number(n));
-        [site.name, site.source.target, site.source.file].map(|text| self.text(text));
+        for number in [kind, level, site.unit as u32, site.resolution as u32, site.source.line] {
+            self.number(number);
+        }
+        [site.name, site.source.target, site.source.file].into_iter().for_each(|text| self.text(text));
         self.list(site.keys, |put, key| put.text(key));
         self.list(site.rollups, |put, keys| put.list(keys, |put, key| put.text(key)));
         self.list(site.pieces, |put, piece| match piece {

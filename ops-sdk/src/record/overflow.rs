@@ -40,7 +40,7 @@ pub(super) struct Queue {
 static LOCK: Mutex<()> = Mutex::new(());
 static BYTES_MAX: AtomicUsize = AtomicUsize::new(8 << 20);
 
-/// Sets the bound of the queue, in bytes. The first frame decides how much of the arena it may ever take.
+/// Sets the bound of the queue, in bytes. Beyond a quarter of the arena it has no effect.
 pub(crate) fn set_bytes_max(bytes: usize) {
     BYTES_MAX.store(bytes, Relaxed);
 }
@@ -154,12 +154,13 @@ impl Queue {
         true
     }
 
-    /// The place that frames go to, made with the other one if there is none.
+    /// The place that frames go to, made with the other one if there is none, or they should be larger.
     #[allow(clippy::cast_possible_truncation)] // it fits the arena
     fn place(&self, arena: Arena) -> Option<NonNull<u8>> {
-        if self.places[0].load(Relaxed) == 0 {
-            let share = (arena.bytes() / 8) as usize & !(UNIT - 1);
-            let room = BYTES_MAX.load(Relaxed).next_multiple_of(UNIT).min(share);
+        let share = (arena.bytes() / 4) as usize & !(UNIT - 1);
+        let room = BYTES_MAX.load(Relaxed).next_multiple_of(UNIT).min(share);
+        let is_empty = self.len.iter().all(|len| len.load(Relaxed) == 0);
+        if self.room.load(Relaxed) < room as u64 && is_empty {
             let places = arena.reserve(2 * room)?;
             self.room.store(room as u64, Relaxed);
             self.places[1].store(places + (room / UNIT) as Offset, Relaxed);

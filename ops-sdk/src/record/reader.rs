@@ -1,6 +1,8 @@
 //! The flush thread's side of the arena: takes events out of the rings, and what was counted out of the cells.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 
 use super::arena::Arena;
 use super::call::Mishap;
@@ -107,6 +109,20 @@ impl Reader {
     /// The same of when the window that is open began.
     pub(crate) fn tell_window(&self, resolution: Resolution, start_ms: u64) {
         told::window_began(self.arena, resolution, start_ms);
+    }
+
+    /// Keeps the arena in this file from here on.
+    ///
+    /// # Errors
+    ///
+    /// What the system says. The arena is what it was.
+    pub(crate) fn keep_in(&self, path: &Path) -> io::Result<()> {
+        keep::keep_in(self.arena, path)
+    }
+
+    /// Keeps it nowhere: it ends with the process.
+    pub(crate) fn keep_nowhere(&self) {
+        keep::keep_nowhere(self.arena);
     }
 
     /// Makes room on the disk for threads that record for the first time, where the arena is kept.

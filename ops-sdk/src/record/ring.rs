@@ -327,7 +327,7 @@ mod tests {
 
     /// A ring of its own, and frames of it as the reader gets them.
     fn ring(len: usize) -> Ring<'static> {
-        let arena = Arena::get_or_reserve(64 << 20).expect("64 MiB of address space");
+        let arena = Arena::get_or_reserve(256 << 20).expect("256 MiB of address space");
         let ends = Ends {
             head: AtomicU64::new(0),
             next: AtomicU64::new(0),

@@ -67,7 +67,8 @@ pub(crate) struct Taking {
 }
 
 impl Taking {
-    pub(super) fn of(arena: Arena) -> Taking {
+    /// That of this arena.
+    pub(crate) fn of(arena: Arena) -> Taking {
         Taking { arena }
     }
 

@@ -1,7 +1,7 @@
 //! The start: settings checked, backends opened, arena, journal and threads made, and only then the switch turned on.
 
 use std::hash::{BuildHasher, RandomState};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -10,8 +10,9 @@ use std::time::Duration;
 use super::builder::Builder;
 use super::{Ops, check, env, ops};
 use crate::backend::{Backend, Configure, Context};
+use crate::diag;
 use crate::error::Error;
-use crate::flush::Flusher;
+use crate::flush::{Flusher, recovery};
 use crate::hub::Hub;
 use crate::journal::{self, Journal, Settings};
 use crate::ledger::Account;
@@ -51,11 +52,12 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let opened: Vec<_> =
         configured.into_iter().map(|backend| backend.open(&context)).collect::<Result<_, _>>()?;
 
-    let (journal, _) = Journal::open(settings(&builder, context.state_dir.clone()))?;
-    let hub = Arc::new(Hub::new(journal));
-    let shippers = attach(&hub, opened, &context, builder.linger)?;
     // The flush thread of a start before may not have found its end yet.
     let reader = Reader::new(arena(&builder)?).ok_or(Error::AlreadyStarted)?;
+    let (mut journal, _) = Journal::open(settings(&builder, context.state_dir.clone()))?;
+    let kept_in = keep(&reader, context.state_dir.as_deref(), &mut journal, builder.held_bytes_max)?;
+    let hub = Arc::new(Hub::new(journal));
+    let shippers = attach(&hub, opened, &context, builder.linger)?;
     let flusher = Flusher::new(
         Arc::clone(&hub),
         reader,
@@ -68,7 +70,37 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let threads = threads(flusher, shippers).inspect_err(|_| hub.stop(Duration::ZERO))?;
     record::turn_on(&levels).map_err(ops::too_many_levels).inspect_err(|_| hub.stop(Duration::ZERO))?;
     let deadline = deadline.unwrap_or(Duration::from_secs(5));
-    Ok(Ops { hub, threads, deadline, on_disk: lock.is_some(), _lock: lock, _running: running })
+    Ok(Ops { hub, threads, deadline, on_disk: lock.is_some(), kept_in, _lock: lock, _running: running })
+}
+
+/// Brings what an earlier process left in its arena to the journal, and keeps this one's in the state directory. Says
+/// where; nowhere without a state directory, or where the system will not have it: that is said, and recording goes on.
+fn keep(
+    reader: &Reader,
+    state_dir: Option<&Path>,
+    journal: &mut Journal,
+    held_bytes_max: usize,
+) -> Result<Option<PathBuf>, Error> {
+    let Some(dir) = state_dir else {
+        reader.keep_nowhere();
+        return Ok(None);
+    };
+    if let Some(recovered) = recovery::recover(dir, journal, held_bytes_max)? {
+        diag::say(&format!("{}: {recovered}; recovered", dir.display()));
+    }
+    let path = recovery::arena_in(dir);
+    match reader.keep_in(&path) {
+        Ok(()) => Ok(Some(path)),
+        Err(error) => {
+            reader.keep_nowhere();
+            diag::say(&format!(
+                "OPS_STATE_DIR / .state_dir(..): cannot keep what is being recorded in {}: {error}; a process that is \
+                 killed loses what it recorded last. Make room on the disk, or give a directory on a local one",
+                path.display()
+            ));
+            Ok(None)
+        }
+    }
 }
 
 /// The backends to ship to: the builder's, else the environment's, else the local store.

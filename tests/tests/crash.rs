@@ -75,14 +75,15 @@ fn child() {
 }
 
 fn spawn(dir: &Path, ending: &str) -> Child {
-    Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "child", "--nocapture"])
-        .env(STATE_DIR, dir)
-        .env(ENDING, ending)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the child starts")
+    this_test(dir, "child").env(ENDING, ending).spawn().expect("the child starts")
+}
+
+/// This program, to run one of the tests that are none by themselves.
+fn this_test(dir: &Path, name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this test"));
+    command.args(["--exact", name, "--nocapture"]).env(STATE_DIR, dir);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
 }
 
 /// How many steps have returned.
@@ -145,7 +146,7 @@ fn what_a_macro_has_returned_from_outlives_kill_9() {
         child.wait().expect("it is gone");
         // The one that recovers is killed over it, sooner and later.
         for again in 0..round % 3 {
-            let mut child = recoverer(dir.path());
+            let mut child = this_test(dir.path(), "idle").spawn().expect("the child starts");
             std::thread::sleep(Duration::from_millis(2 + (again * 7 + round * 3) % 25));
             child.kill().expect("SIGKILL");
             child.wait().expect("it is gone");
@@ -154,24 +155,49 @@ fn what_a_macro_has_returned_from_outlives_kill_9() {
     }
 }
 
-/// A process that starts in this directory, and so recovers what is there, and goes on without recording.
-fn recoverer(dir: &Path) -> Child {
-    Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "idle", "--nocapture"])
-        .env(STATE_DIR, dir)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the child starts")
-}
-
-/// Not a test by itself: the process that recovers, and is killed.
+/// Not a test by itself: a process that recovers what is there, goes on without recording, and is killed.
 #[test]
 fn idle() {
     let Some(dir) = std::env::var_os(STATE_DIR) else { return };
     let stuck = Capture::new("crash").answering([Answer::Hang]);
     let _ops = begin(dir.as_ref(), &stuck);
     std::thread::sleep(Duration::from_secs(60));
+}
+
+/// Not a test by itself: a unit of work that has failed, one that goes on, and one that ended well; then an abort.
+#[test]
+fn holding() {
+    let Some(dir) = std::env::var_os(STATE_DIR) else { return };
+    let stuck = Capture::new("crash").answering([Answer::Hang]);
+    let ops = begin(dir.as_ref(), &stuck);
+    for unit in 0..3u64 {
+        let mut held = ops_sdk::hold(ops_sdk::Level::Debug);
+        for n in 0..100u64 {
+            debug!("held {n} of {unit}", n = n, unit = unit);
+        }
+        match unit {
+            0 => held.failed(),
+            1 => drop(held),
+            _ => std::mem::forget(held),
+        }
+        // Each is taken out of the rings before the next begins, and those of the last wait for its end.
+        let _ = ops.flush(Duration::from_millis(30));
+    }
+    std::process::abort();
+}
+
+#[test]
+fn what_a_unit_of_work_held_back_that_had_not_ended_is_delivered() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut child = this_test(dir.path(), "holding").spawn().expect("the child starts");
+    assert!(!child.wait().expect("it aborts").success());
+    let capture = Capture::new("crash");
+    let ops = begin(dir.path(), &capture);
+    assert!(ops.flush(Duration::from_secs(30)).complete);
+    assert_balanced(&ops.stats());
+    let of = |unit: u64| capture.messages("held ").iter().filter(|line| line["unit"] == unit).count();
+    assert_eq!([of(0), of(1), of(2)], [100, 0, 100], "its process failed, and so did the last unit");
 }
 
 #[test]

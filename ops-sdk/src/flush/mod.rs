@@ -55,10 +55,14 @@ impl Flusher {
     ) -> Flusher {
         let now = Now::read();
         reader.begin(process, &dimensions);
-        let open = [Resolution::Standard, Resolution::High].map(|resolution| OpenWindow::at(resolution, now));
-        [Resolution::Standard, Resolution::High].into_iter().zip(open).for_each(|(resolution, open)| reader.tell_window(resolution, open.start_ms));
+        let open = [Resolution::Standard, Resolution::High].map(|resolution| {
+            let open = OpenWindow::at(resolution, now);
+            reader.tell_window(resolution, open.start_ms);
+            open
+        });
         Flusher {
             hub,
+            sieve: Sieve::new(held_bytes_max, reader.shelf()),
             reader,
             window: Window::default(),
             open,
@@ -66,7 +70,6 @@ impl Flusher {
             governor: None,
             outbox: Outbox::new(process, 1),
             room_at: now,
-            sieve: Sieve::new(held_bytes_max),
             dimensions,
         }
     }

@@ -17,7 +17,7 @@ use crate::journal::Journal;
 use crate::ledger::Loss;
 use crate::model::{Body, Resolution};
 use crate::record::losses::Lost;
-use crate::record::{Found, Remains, keep};
+use crate::record::{Found, Remains, Shelf, keep};
 
 /// The file of a state directory that the arena is kept in.
 pub(crate) fn arena_in(state_dir: &Path) -> PathBuf {
@@ -127,9 +127,9 @@ fn bring_events(
     held_bytes_max: usize,
 ) -> (u64, u64) {
     let (events, damaged) = remains.events();
-    let (mut sieve, mut brought) = (Sieve::new(held_bytes_max), 0);
+    let (mut sieve, mut brought) = (Sieve::new(held_bytes_max, Shelf::NONE), 0);
     sieve.begin(remains.told().died_ns());
-    for event in &events {
+    for event in remains.held().iter().chain(&events) {
         if let Some(values) = sieve.pass(event.site, event.ticks, event.values) {
             outbox.event(event.site, remains.told().unix_ns(event.ticks), values);
             brought += 1;

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use super::losses::Counts;
 use super::overflow::Queue;
+use super::shelf::Places;
 use super::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use super::system::Map;
 use super::taking::State;
@@ -51,6 +52,8 @@ pub(super) struct Head {
     pub(super) told: Told,
     /// Events that no ring could hold.
     pub(super) queue: Queue,
+    /// Events that the flush thread holds back.
+    pub(super) shelf: Places,
     /// What could not be recorded.
     pub(super) losses: Counts,
 }
@@ -65,6 +68,7 @@ impl Head {
     pub(super) const TAKING_AT: usize = offset_of!(Head, taking);
     pub(super) const TOLD_AT: usize = offset_of!(Head, told);
     pub(super) const QUEUE_AT: usize = offset_of!(Head, queue);
+    pub(super) const SHELF_AT: usize = offset_of!(Head, shelf);
     pub(super) const LOSSES_AT: usize = offset_of!(Head, losses);
 }
 
@@ -84,7 +88,7 @@ unsafe impl Resident for AtomicU32 {}
 unsafe impl Resident for AtomicU64 {}
 
 /// The region. There is one in a process, made when recording starts for the first time, and it is never freed.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Arena {
     base: NonNull<u8>,
 }

@@ -13,6 +13,7 @@ use super::in_flight::Levels;
 use super::lane::{self, Lane};
 use super::sync::AtomicBool;
 use super::sync::Ordering::{AcqRel, Relaxed, Release};
+use super::shelf::Shelf;
 use super::taking::Taking;
 use super::{Kind, Site, expire, keep, overflow, registry, series, told};
 use crate::clock::{Anchor, Now};
@@ -98,6 +99,7 @@ impl Reader {
     /// What is recorded from here on is this process's, with these dimensions on every metric.
     pub(crate) fn begin(&self, process: u64, dimensions: &[(String, String)]) {
         told::begin(self.arena, process, dimensions);
+        self.arena.head().shelf.clear(); // whoever held events back before has let go of them
         self.taking().begin(1);
     }
 
@@ -128,6 +130,11 @@ impl Reader {
     /// Makes room on the disk for threads that record for the first time, where the arena is kept.
     pub(crate) fn make_room_ahead(&self) {
         keep::make_room_ahead(self.arena);
+    }
+
+    /// Where events that are held back are kept.
+    pub(crate) fn shelf(&self) -> Shelf {
+        Shelf::of(self.arena)
     }
 
     /// What goes on with the taking. A copy is the same one.

@@ -15,7 +15,7 @@ use super::losses::Lost;
 use super::reader::Taken;
 use super::taking::Left;
 use super::told::Dead;
-use super::{Kind, Site, catalog, keep, lane, losses, overflow, series};
+use super::{Kind, Site, catalog, keep, lane, losses, overflow, series, shelf};
 use crate::clock::Ticks;
 use crate::model::Resolution;
 
@@ -158,6 +158,14 @@ impl Remains {
         }
         self.sites = catalog::dead(&self.bytes, self.bytes.short(Head::SITES_AT)).into_iter().collect();
         Ok(if self.is_final { self.left.next } else { self.left.first })
+    }
+
+    /// The events that were held back because their unit of work had not ended, in the order they came.
+    pub(crate) fn held(&self) -> Vec<Event<'_>> {
+        let mut held = Vec::new();
+        let is_final = |taking| taking < self.left.number || self.is_final;
+        shelf::dead(&self.bytes, Head::SHELF_AT, is_final, |frame| held.extend(self.event(frame)));
+        held
     }
 
     /// The events that nobody took, in order of time, and how many there were besides that cannot be read.

@@ -139,6 +139,7 @@ impl Arena {
         head.used.store(used, Ordering::Relaxed);
         head.bytes.store(bytes, Ordering::Relaxed);
         head.ready.store(bytes, Ordering::Relaxed);
+        head.taking.first();
     }
 
     /// The memory that it is, of which nothing is ever given back.

@@ -121,7 +121,10 @@ fn judge(dir: &Path, what: &str) {
     assert!((steps.div_ceil(50)..=(steps + 1).div_ceil(50)).contains(&long), "{what}: {long} long ones");
     let within = |name: &str, at_least: u64, at_most: u64| {
         let sum = capture.sum(name);
-        assert!((at_least as f64..=at_most as f64).contains(&sum), "{what}: {name} {sum} of {at_least}..={at_most}");
+        assert!(
+            (at_least as f64..=at_most as f64).contains(&sum),
+            "{what}: {name} {sum} of {at_least}..={at_most}"
+        );
     };
     for name in ["steps", "fine", "kinds"] {
         within(name, steps, steps + 1);

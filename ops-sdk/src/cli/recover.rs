@@ -30,4 +30,3 @@ pub(super) fn run(args: &Recover, out: &mut dyn Write) -> Result<(), Failure> {
     writeln!(out, "the journal had {before} records; the next process with this directory ships them")?;
     Ok(())
 }
-

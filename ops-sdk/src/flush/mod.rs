@@ -113,7 +113,8 @@ impl Flusher {
         let anchor = Anchor::read();
         self.reader.tell_time(anchor);
         self.sieve.begin(anchor.now_ns());
-        let (hub, outbox, sieve, taking) = (&self.hub, &mut self.outbox, &mut self.sieve, self.reader.taking());
+        let (hub, outbox, sieve, taking) =
+            (&self.hub, &mut self.outbox, &mut self.sieve, self.reader.taking());
         let taken = self.reader.take_events(|site, frame| {
             let Some(values) = sieve.pass(site, frame.ticks, frame.value_bytes()) else { return };
             outbox.event(site, anchor.unix_ns(frame.ticks), values);

@@ -101,7 +101,10 @@ impl Outbox {
 }
 
 /// Each frame's head and its payload.
-fn frames<'a>(ends: &'a [(FrameHead, usize)], payloads: &'a [u8]) -> impl Iterator<Item = (FrameHead, &'a [u8])> {
+fn frames<'a>(
+    ends: &'a [(FrameHead, usize)],
+    payloads: &'a [u8],
+) -> impl Iterator<Item = (FrameHead, &'a [u8])> {
     let mut start = 0;
     ends.iter().map(move |(head, end)| {
         let payload = &payloads[start..*end];

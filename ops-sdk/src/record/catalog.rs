@@ -172,7 +172,8 @@ impl<'a> Reading<'a> {
             4 => Kind::Event(Level::ALL.into_iter().find(|known| Some(*known as u32) == level)?),
             _ => return None,
         };
-        let resolution = [Resolution::Standard, Resolution::High].into_iter().find(|r| Some(*r as u32) == resolution)?;
+        let resolution =
+            [Resolution::Standard, Resolution::High].into_iter().find(|r| Some(*r as u32) == resolution)?;
         let name = own(self.text()?);
         let (target, file) = (own(self.text()?), own(self.text()?));
         let keys = self.list(|reading| reading.text().map(own))?;

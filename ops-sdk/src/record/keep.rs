@@ -161,9 +161,7 @@ pub(super) fn make_ready(arena: Arena, end: u64) -> Option<()> {
     let from = ready.load(Relaxed);
     let to = (end + STEP_BYTES).min(all);
     let made = from >= end
-        || file().is_some_and(|file| {
-            allocate(file, from, to).map(|()| ready.store(to, Release)).is_ok()
-        });
+        || file().is_some_and(|file| allocate(file, from, to).map(|()| ready.store(to, Release)).is_ok());
     MAKING_ROOM.store(false, Release);
     made.then_some(())
 }

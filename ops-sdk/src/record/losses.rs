@@ -50,7 +50,9 @@ impl Lost {
     fn of(kind: usize, count: u64) -> Lost {
         match kind {
             NOT_FINITE => Lost { signal: Signal::Metric, loss: Loss::NotFinite, level: None, count },
-            METRICS_WITHOUT_ROOM => Lost { signal: Signal::Metric, loss: Loss::ArenaFull, level: None, count },
+            METRICS_WITHOUT_ROOM => {
+                Lost { signal: Signal::Metric, loss: Loss::ArenaFull, level: None, count }
+            }
             EVENTS_WITHOUT_ROOM => Lost::of_logs(Loss::ArenaFull, count),
             _ => Lost { level: level(kind), ..Lost::of_logs(Loss::RingFull, count) },
         }
@@ -109,6 +111,7 @@ pub(crate) fn said(taking: Taking) {
 /// What a dead process had lost and not said.
 pub(super) fn dead(bytes: &Bytes, at: usize) -> Vec<Lost> {
     let word = |list: usize, kind: usize| bytes.long(at + list + 8 * kind);
-    let unsaid = |kind| word(offset_of!(Counts, all), kind).wrapping_sub(word(offset_of!(Counts, said), kind));
+    let unsaid =
+        |kind| word(offset_of!(Counts, all), kind).wrapping_sub(word(offset_of!(Counts, said), kind));
     (0..KINDS).map(|kind| Lost::of(kind, unsaid(kind))).filter(|lost| lost.count > 0).collect()
 }

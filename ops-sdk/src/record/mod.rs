@@ -53,9 +53,9 @@ mod switch;
 #[cfg_attr(ops_model, path = "../../../tests/models/src/sync.rs")]
 mod sync;
 pub(crate) mod system;
+mod taking;
 #[cfg(test)]
 mod tests;
-mod taking;
 mod told;
 mod tracked;
 mod unit;

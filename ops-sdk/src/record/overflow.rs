@@ -196,7 +196,12 @@ const _: () = assert!(ALIGN == UNIT);
 
 /// The frames in the queue of a dead process that are not taken: `is_final` knows of the number of a taking whether it
 /// is. Each to `each`, and how many bytes there are of what is no frame.
-pub(super) fn dead<'a>(bytes: &'a Bytes, at: usize, is_final: impl Fn(u64) -> bool, mut each: impl FnMut(Frame<'a>)) {
+pub(super) fn dead<'a>(
+    bytes: &'a Bytes,
+    at: usize,
+    is_final: impl Fn(u64) -> bool,
+    mut each: impl FnMut(Frame<'a>),
+) {
     for place in 0..2 {
         let start = Bytes::place(bytes.short(at + offset_of!(Queue, places) + 4 * place));
         let len = bytes.long(at + offset_of!(Queue, len) + 8 * place);

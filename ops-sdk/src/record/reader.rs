@@ -11,9 +11,9 @@ use super::drain::{self, Drain};
 use super::frame::Frame;
 use super::in_flight::Levels;
 use super::lane::{self, Lane};
+use super::shelf::Shelf;
 use super::sync::AtomicBool;
 use super::sync::Ordering::{AcqRel, Relaxed, Release};
-use super::shelf::Shelf;
 use super::taking::Taking;
 use super::{Kind, Site, expire, keep, overflow, registry, series, told};
 use crate::clock::{Anchor, Now};
@@ -162,7 +162,8 @@ impl Reader {
         now: Now,
     ) -> impl Iterator<Item = (&'static Site, Vec<String>, Taken)> + use<> {
         let (arena, now_ms) = (self.arena, now.mono_ns / 1_000_000);
-        let cells = lane::all(arena).flat_map(move |lane| expire::cells(arena, lane).map(move |cell| (lane, cell)));
+        let cells =
+            lane::all(arena).flat_map(move |lane| expire::cells(arena, lane).map(move |cell| (lane, cell)));
         let taken = cells.filter_map(move |(lane, (head, offset))| {
             let site = expire::to_read(arena, head, offset, resolution)?;
             let taken = take_cell(arena, site.kind, offset);
@@ -173,7 +174,8 @@ impl Reader {
             taken.map(|taken| (site, series::labels(arena, head), taken))
         });
         let sites = registry::all().filter(move |site| site.resolution == resolution);
-        let levels = sites.filter_map(|site| Some((site, Vec::new(), Taken::InFlight(site.in_flight?.take()?))));
+        let levels =
+            sites.filter_map(|site| Some((site, Vec::new(), Taken::InFlight(site.in_flight?.take()?))));
         taken.chain(levels)
     }
 

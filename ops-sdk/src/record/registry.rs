@@ -7,8 +7,8 @@
 use std::ptr::{self, NonNull};
 
 use super::arena::Arena;
-use super::{Site, catalog};
 use super::sync::{AtomicPtr, AtomicU32, Ordering};
+use super::{Site, catalog};
 
 /// Places for sites: 512 KiB of address space, occupied as it is used. A program of a million lines has some thousand.
 const SITES_MAX: u32 = 1 << 16;

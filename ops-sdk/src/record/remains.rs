@@ -149,15 +149,20 @@ impl Remains {
     ///
     /// What the system says. Nothing is decided, then.
     pub(crate) fn settle(&mut self, file: &mut File, last: Option<u64>) -> io::Result<u64> {
-        self.is_final = self.left.is_final(last);
-        let (at, word) = self.left.decided(self.is_final, Head::TAKING_AT);
+        let (at, word) = self.left.decided(self.left.is_final(last), Head::TAKING_AT);
         file.seek(SeekFrom::Start(at as u64))?;
         file.write_all(&word.to_le_bytes())?;
+        Ok(self.decide(last))
+    }
+
+    /// The same, and nothing is written.
+    fn decide(&mut self, last: Option<u64>) -> u64 {
+        self.is_final = self.left.is_final(last);
         if !self.is_final {
             Left::undo(&mut self.bytes, Head::TAKING_AT);
         }
         self.sites = catalog::dead(&self.bytes, self.bytes.short(Head::SITES_AT)).into_iter().collect();
-        Ok(if self.is_final { self.left.next } else { self.left.first })
+        if self.is_final { self.left.next } else { self.left.first }
     }
 
     /// The events that were held back because their unit of work had not ended, in the order they came.
@@ -196,7 +201,10 @@ impl Remains {
     }
 
     /// What cells held that was not taken, of sites with this resolution.
-    pub(crate) fn metrics(&self, resolution: Resolution) -> impl Iterator<Item = (&'static Site, Vec<String>, Taken)> {
+    pub(crate) fn metrics(
+        &self,
+        resolution: Resolution,
+    ) -> impl Iterator<Item = (&'static Site, Vec<String>, Taken)> {
         let lanes = lane::dead(&self.bytes, self.bytes.short(Head::LANES_AT));
         let cells = lanes.into_iter().flat_map(|lane| self.bytes.list(lane.cells, CellHead::NEXT_AT));
         cells.filter_map(move |at| {
@@ -225,3 +233,6 @@ impl Remains {
         losses::dead(&self.bytes, Head::LOSSES_AT)
     }
 }
+
+#[cfg(test)]
+mod tests;

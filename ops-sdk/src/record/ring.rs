@@ -237,7 +237,10 @@ impl Ends {
         let tail = if is_gap { lap(tail) } else { tail };
         let piece = |from: u64, to: u64| {
             let at = usize::try_from(from & (len - 1)).unwrap_or(usize::MAX);
-            bytes.slice(ring.saturating_add(at), usize::try_from(to.saturating_sub(from).min(len)).unwrap_or(0))
+            bytes.slice(
+                ring.saturating_add(at),
+                usize::try_from(to.saturating_sub(from).min(len)).unwrap_or(0),
+            )
         };
         if head <= lap(tail) {
             return [piece(tail, head), &[]];

@@ -13,6 +13,7 @@
 use std::mem::offset_of;
 use std::ptr;
 
+use super::Site;
 use super::arena::{Arena, Offset, UNIT};
 use super::frame::{self, Frame, HEAD_BYTES, SEQ_AT};
 use super::prefix;
@@ -21,7 +22,6 @@ use super::ring::ALIGN;
 use super::sync::Ordering::{Relaxed, Release};
 use super::sync::{AtomicU32, AtomicU64};
 use super::taking::Taking;
-use super::Site;
 use crate::clock::Ticks;
 
 /// Lies in the arena's head.
@@ -119,7 +119,14 @@ fn entry_bytes(arena: Arena, entry: Offset) -> usize {
 }
 
 #[allow(clippy::cast_possible_truncation)] // it fits the arena
-fn add(arena: Arena, unit: u64, site: &Site, ticks: Ticks, values: &[u8], bytes_max: usize) -> Option<Offset> {
+fn add(
+    arena: Arena,
+    unit: u64,
+    site: &Site,
+    ticks: Ticks,
+    values: &[u8],
+    bytes_max: usize,
+) -> Option<Offset> {
     let shelf = &arena.head().shelf;
     if shelf.places[0].load(Relaxed) == 0 {
         let room = bytes_max.next_multiple_of(UNIT).min(arena.bytes() as usize / 8 & !(UNIT - 1));
@@ -152,7 +159,12 @@ fn add(arena: Arena, unit: u64, site: &Site, ticks: Ticks, values: &[u8], bytes_
 }
 
 /// The events that a dead process held back. `is_final` knows of the number of a taking whether it is.
-pub(super) fn dead<'a>(bytes: &'a Bytes, at: usize, is_final: impl Fn(u64) -> bool, mut each: impl FnMut(Frame<'a>)) {
+pub(super) fn dead<'a>(
+    bytes: &'a Bytes,
+    at: usize,
+    is_final: impl Fn(u64) -> bool,
+    mut each: impl FnMut(Frame<'a>),
+) {
     let active = bytes.short(at + offset_of!(Places, active)) as usize & 1;
     let start = Bytes::place(bytes.short(at + offset_of!(Places, places) + 4 * active));
     let len = bytes.long(at + offset_of!(Places, len) + 8 * active);

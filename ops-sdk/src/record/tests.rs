@@ -15,7 +15,7 @@ use crate::model::{Level, Resolution, Value};
 static TURN: Mutex<()> = Mutex::new(());
 
 /// A turn with an empty arena.
-fn turn() -> (MutexGuard<'static, ()>, Reader) {
+pub(super) fn turn() -> (MutexGuard<'static, ()>, Reader) {
     let turn = TURN.lock();
     crate::record::stamp::warm();
     let arena = Arena::get_or_reserve(256 << 20).expect("256 MiB of address space");

@@ -76,7 +76,8 @@ pub(crate) struct Dead {
 impl Dead {
     pub(super) fn read(bytes: &Bytes, at: usize) -> Dead {
         let long = |offset| bytes.long(at + offset);
-        let reading = offset_of!(Told, readings) + 16 * (bytes.short(at + offset_of!(Told, reading)) as usize & 1);
+        let reading =
+            offset_of!(Told, readings) + 16 * (bytes.short(at + offset_of!(Told, reading)) as usize & 1);
         let mut blob = Reading::of(bytes, bytes.short(at + offset_of!(Told, dimensions)));
         let count = blob.number().unwrap_or(0).min(64);
         let dimensions = (0..count).map_while(|_| Some((blob.text()?.to_owned(), blob.text()?.to_owned())));

@@ -53,7 +53,8 @@ impl Map {
     ///
     /// If the file cannot be mapped; what was here is here still, then.
     pub(crate) fn replace_by(&self, file: &File) -> io::Result<()> {
-        map(self.start.as_ptr().cast(), self.bytes, libc::MAP_SHARED | libc::MAP_FIXED, file.as_raw_fd()).map(drop)
+        map(self.start.as_ptr().cast(), self.bytes, libc::MAP_SHARED | libc::MAP_FIXED, file.as_raw_fd())
+            .map(drop)
     }
 
     /// Where it starts.

@@ -15,8 +15,8 @@ use super::frame::{Frame, HEAD_BYTES, SEQ_AT};
 use super::losses;
 use super::remains::Bytes;
 use super::ring::ALIGN;
-use super::sync::Ordering::{Relaxed, Release};
-use super::sync::{self, AtomicU32, AtomicU64, Mutex};
+use super::sync::Ordering::{Relaxed, SeqCst};
+use super::sync::{self, AtomicU32, AtomicU64, Mutex, compiler_fence};
 use crate::clock::Ticks;
 use crate::model::Level;
 
@@ -130,7 +130,7 @@ impl Queue {
     pub(super) fn release(&self) {
         let _held = LOCK.lock();
         let place = 1 - (self.active.load(Relaxed) as usize & 1);
-        self.len[place].store(0, Release);
+        self.len[place].store(0, Relaxed);
     }
 
     fn push(&self, arena: Arena, level: Level, frame: &[u8]) -> bool {
@@ -148,7 +148,8 @@ impl Queue {
             sync::writes(place, frame.len());
             ptr::copy_nonoverlapping(frame.as_ptr(), place.as_ptr(), frame.len());
         }
-        len.store(filled + bytes, Release);
+        compiler_fence(SeqCst); // the frame first, for whoever finds the arena; the flush thread comes with the lock
+        len.store(filled + bytes, Relaxed);
         self.pushed.store(self.pushed.load(Relaxed) + 1, Relaxed);
         true
     }

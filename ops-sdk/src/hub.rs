@@ -124,6 +124,11 @@ impl Hub {
         self.state.lock().held = events;
     }
 
+    /// The newest stamp of all that the journal holds, in milliseconds since the Unix epoch.
+    pub(crate) fn newest_ms(&self) -> Option<u64> {
+        self.state.lock().journal.newest_ms()
+    }
+
     /// Lets go of what is too old to be kept.
     pub(crate) fn expire(&self, now_ms: u64) {
         let mut state = self.state.lock();

@@ -326,6 +326,12 @@ impl Journal {
         }
     }
 
+    /// The newest stamp of all that is held, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn newest_ms(&self) -> Option<u64> {
+        self.line.segments.iter().filter_map(|segment| segment.times).map(|(_, newest)| newest).max()
+    }
+
     /// The bytes that all segments take, wherever they are.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -302,7 +302,8 @@ impl Hub {
                     break true;
                 }
             }
-            if self.changed.wait_until(&mut state, until).timed_out() {
+            // Whoever closes it has flushed it.
+            if state.closed || self.changed.wait_until(&mut state, until).timed_out() {
                 break false;
             }
         };
@@ -327,6 +328,7 @@ impl Hub {
         if let Ok((nothing, _)) = Journal::open(journal::Settings::new(None)) {
             (state.journal, state.closed) = (nothing, true);
         }
+        self.changed.notify_all();
     }
 }
 

@@ -26,6 +26,8 @@ pub fn init() -> Builder {
         state_dir: None,
         push_limit: None,
         shutdown_deadline: None,
+        on_signals: None,
+        panic_hook: None,
         linger: Duration::from_secs(1),
         arena_bytes_max: 256 << 20,
         ring_bytes_max: 1 << 20,
@@ -50,6 +52,8 @@ pub struct Builder {
     pub(super) state_dir: Option<PathBuf>,
     pub(super) push_limit: Option<PushLimit>,
     pub(super) shutdown_deadline: Option<Duration>,
+    pub(super) on_signals: Option<bool>,
+    pub(super) panic_hook: Option<bool>,
     pub(super) linger: Duration,
     pub(super) arena_bytes_max: usize,
     pub(super) ring_bytes_max: usize,
@@ -121,6 +125,27 @@ impl Builder {
     /// `OPS_SHUTDOWN_DEADLINE_MS`.
     pub fn shutdown_deadline(mut self, deadline: Duration) -> Builder {
         self.shutdown_deadline = Some(deadline);
+        self
+    }
+
+    /// Whether SIGTERM and SIGINT flush what was recorded, within the shutdown deadline. No, unless set here or by
+    /// `OPS_ON_SIGNALS=1`: a library takes no signals unasked.
+    ///
+    /// A process that has no handler of its own is ended by the signal then, with the status it would have had; a second
+    /// signal ends it at once. Where there is a handler, set before or after this, it runs as ever, the flush goes on
+    /// beside it, and when the process ends is for it to say. A signal that the program ignores stays ignored. The first
+    /// process of a container, which the system ends by no signal without a handler, exits with 128 and the signal's
+    /// number. What a child of `fork` or a program that it executes does with signals is not changed.
+    pub fn on_signals(mut self, flush: bool) -> Builder {
+        self.on_signals = Some(flush);
+        self
+    }
+
+    /// Whether a panic is recorded as an error event: message, place, thread, and the correlation that the thread works
+    /// for. No, unless set here or by `OPS_PANIC_HOOK=1`. The hook that was there before runs after it, also where a
+    /// panic aborts the process.
+    pub fn panic_hook(mut self, record: bool) -> Builder {
+        self.panic_hook = Some(record);
         self
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::Builder;
 use crate::backend::{self, Configure};
 use crate::error::Error;
 use crate::limits::PushLimit;
@@ -101,6 +102,33 @@ pub(super) fn shutdown_deadline(var: &Var) -> Result<Option<std::time::Duration>
     })
 }
 
+/// What of the process is taken besides what it records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hooks {
+    /// SIGTERM and SIGINT.
+    pub(super) signals: bool,
+    pub(super) panics: bool,
+}
+
+/// `OPS_ON_SIGNALS` and `OPS_PANIC_HOOK`; what the program says wins.
+pub(super) fn hooks(builder: &Builder) -> Result<Hooks, Error> {
+    let asked = |set: Option<bool>, name| set.map_or_else(|| yes_or_no(&builder.var, name), Ok);
+    Ok(Hooks {
+        signals: asked(builder.on_signals, "OPS_ON_SIGNALS")?,
+        panics: asked(builder.panic_hook, "OPS_PANIC_HOOK")?,
+    })
+}
+
+/// A variable that turns something on; what is not set is off.
+fn yes_or_no(var: &Var, name: &str) -> Result<bool, Error> {
+    let Some(text) = var(name) else { return Ok(false) };
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "on" | "yes" => Ok(true),
+        "0" | "false" | "off" | "no" => Ok(false),
+        _ => Err(Error::setting(name, format!("\"{text}\" is neither yes nor no"), "use 1 or 0")),
+    }
+}
+
 /// `OPS_OVERHEAD_BUDGET`: the share of CPU time that measuring may cost; `set` in the program wins.
 pub(super) fn overhead_budget(var: &Var, set: Option<f64>) -> Result<Option<f64>, Error> {
     let (name, text) = match (set, var("OPS_OVERHEAD_BUDGET")) {
@@ -162,7 +190,9 @@ mod tests {
             ),
             (said(overhead_budget(&var("A", ""), Some(f64::NAN))), ".overhead_budget(..): \"NaN\" is"),
         ];
-        for (error, start) in errors.into_iter().chain(budgets) {
+        let said_of_signals = said(yes_or_no(&var("OPS_ON_SIGNALS", "maybe"), "OPS_ON_SIGNALS"));
+        let hooks = [(said_of_signals, "OPS_ON_SIGNALS: \"maybe\" is neither yes nor no; use 1")];
+        for (error, start) in errors.into_iter().chain(budgets).chain(hooks) {
             assert!(error.starts_with(start), "{error}");
         }
     }
@@ -177,6 +207,10 @@ mod tests {
         assert_eq!(push_limit(&var("OPS_PUSH_LIMIT", "1000"))?, Some(PushLimit::Bytes(1000)));
         assert_eq!(overhead_budget(&var("OPS_OVERHEAD_BUDGET", "0.02"), None)?, Some(0.02));
         assert_eq!(overhead_budget(&var("OPS_OVERHEAD_BUDGET", "x"), Some(0.5))?, Some(0.5));
+        for (text, expected) in [("1", true), ("On", true), ("0", false), ("no", false)] {
+            assert_eq!(yes_or_no(&var("OPS_PANIC_HOOK", text), "OPS_PANIC_HOOK")?, expected, "{text}");
+        }
+        assert!(!yes_or_no(&var("OTHER", "1"), "OPS_PANIC_HOOK")?);
         assert_eq!(push_limit(&var("OPS_PUSH_LIMIT", "vendor"))?, Some(PushLimit::Vendor));
         Ok(())
     }

@@ -5,7 +5,13 @@ mod builder;
 mod check;
 mod env;
 mod ops;
+mod panics;
 mod report;
+#[cfg(unix)]
+mod signals;
+#[cfg(not(unix))]
+#[path = "signals_none.rs"]
+mod signals;
 mod start;
 
 pub use self::builder::{Builder, init};

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::env;
+use super::env::{self, Hooks};
 use super::report::{FlushReport, Stats};
 use super::start::Running;
+use super::{panics, signals};
 use crate::diag;
 use crate::error::Error;
 use crate::hub::Hub;
@@ -27,6 +28,8 @@ pub struct Ops {
     pub(super) threads: Vec<JoinHandle<()>>,
     pub(super) deadline: Duration,
     pub(super) on_disk: bool,
+    pub(super) _signals: Option<signals::Watch>,
+    pub(super) _panics: Option<panics::Hook>,
     pub(super) _lock: Option<StateLock>,
     pub(super) _running: Running,
 }
@@ -62,6 +65,15 @@ impl Ops {
     /// Stops recording and delivers what it can within `deadline`: what dropping does, with a report.
     pub fn shutdown(mut self, deadline: Duration) -> FlushReport {
         self.stop(deadline).0
+    }
+
+    /// Takes signals and panics, if that was asked for.
+    pub(super) fn add_hooks(&mut self, hooks: Hooks) -> Result<(), Error> {
+        if hooks.signals {
+            self._signals = Some(signals::watch(&self.hub, self.deadline, self.on_disk)?);
+        }
+        self._panics = hooks.panics.then(panics::hook);
+        Ok(())
     }
 
     fn stop(&mut self, deadline: Duration) -> (FlushReport, Vec<Book>) {
@@ -110,7 +122,7 @@ fn wait_for(threads: &[JoinHandle<()>], is_time: impl Fn() -> bool) {
 }
 
 /// What is left at the end, said in one line; nothing if nothing is.
-fn farewell(report: &FlushReport, books: &[Book], on_disk: bool) -> Option<String> {
+pub(super) fn farewell(report: &FlushReport, books: &[Book], on_disk: bool) -> Option<String> {
     let FlushReport { spooled, pending, dropped, .. } = report;
     if spooled + pending + dropped == 0 {
         return None;

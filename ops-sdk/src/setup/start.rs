@@ -45,6 +45,7 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     };
     let deadline = builder.shutdown_deadline.or(env::shutdown_deadline(&builder.var)?);
     let budget = env::overhead_budget(&builder.var, builder.overhead_budget)?;
+    let hooks = env::hooks(&builder)?;
     let configured = backends(&mut builder)?;
     let context = context(&mut builder)?;
     let lock = context.state_dir.as_deref().map(journal::lock).transpose()?;
@@ -68,7 +69,19 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let threads = threads(flusher, shippers).inspect_err(|_| hub.stop(Duration::ZERO))?;
     record::turn_on(&levels).map_err(ops::too_many_levels).inspect_err(|_| hub.stop(Duration::ZERO))?;
     let deadline = deadline.unwrap_or(Duration::from_secs(5));
-    Ok(Ops { hub, threads, deadline, on_disk: lock.is_some(), _lock: lock, _running: running })
+    let on_disk = lock.is_some();
+    let mut ops = Ops {
+        hub,
+        threads,
+        deadline,
+        on_disk,
+        _signals: None,
+        _panics: None,
+        _lock: lock,
+        _running: running,
+    };
+    ops.add_hooks(hooks)?;
+    Ok(ops)
 }
 
 /// The backends to ship to: the builder's, else the environment's, else the local store.
@@ -161,7 +174,7 @@ fn threads(flusher: Flusher, shippers: Vec<(String, Shipper)>) -> Result<Vec<Joi
     Ok(threads)
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
     thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|source| Error::System {
         what: format!("the thread {name}"),
         remedy: "allow the process more threads".to_owned(),

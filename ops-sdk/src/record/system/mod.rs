@@ -7,6 +7,8 @@ mod map;
 #[cfg(not(all(unix, not(miri))))]
 #[path = "map_heap.rs"]
 mod map;
+#[cfg(unix)]
+pub(crate) mod signals;
 
 #[allow(unused_imports)] // the arena is moved onto it next
 pub(crate) use self::map::{Map, allocate};

@@ -59,6 +59,10 @@ impl Configure for Local {
             now: None,
         }))
     }
+
+    fn again(&self) -> Option<Box<dyn Configure>> {
+        Some(Box::new(self.clone()))
+    }
 }
 
 /// The backend: one connection, opened again when the file was lost or moved away.

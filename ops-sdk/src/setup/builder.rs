@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::env::{self, Var};
-use super::{Ops, start};
+use super::{FlushReport, Ops, start};
 use crate::backend::Configure;
 use crate::error::Error;
 use crate::limits::PushLimit;
@@ -24,6 +24,7 @@ pub fn init() -> Builder {
         backends: Vec::new(),
         levels: None,
         state_dir: None,
+        state_parent: None,
         push_limit: None,
         shutdown_deadline: None,
         on_signals: None,
@@ -50,6 +51,7 @@ pub struct Builder {
     pub(super) backends: Vec<Box<dyn Configure>>,
     pub(super) levels: Option<Result<Rules, Error>>,
     pub(super) state_dir: Option<PathBuf>,
+    pub(super) state_parent: Option<PathBuf>,
     pub(super) push_limit: Option<PushLimit>,
     pub(super) shutdown_deadline: Option<Duration>,
     pub(super) on_signals: Option<bool>,
@@ -111,6 +113,16 @@ impl Builder {
     /// process at a time may use it. None unless set here or by `OPS_STATE_DIR`.
     pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Builder {
         self.state_dir = Some(dir.into());
+        self
+    }
+
+    /// A directory that several processes share: each takes the first of its numbered directories, `0`, `1` …, that no
+    /// live process has, as its state directory, so that a fleet that is started again finds what killed ones have left.
+    /// What lies in a directory that nobody takes is shipped by those that live, to the same backends: they look at the
+    /// start and once a minute. Up to 1,024 processes. None unless set here or by `OPS_STATE_PARENT`, and in place of a
+    /// state directory.
+    pub fn state_parent(mut self, dir: impl Into<PathBuf>) -> Builder {
+        self.state_parent = Some(dir.into());
         self
     }
 
@@ -227,6 +239,17 @@ impl Builder {
     pub fn environment(mut self, var: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Builder {
         self.var = std::sync::Arc::new(var);
         self
+    }
+
+    /// Ships what a state directory holds, to the backends that are set here or by `OPS_BACKENDS`, without recording
+    /// anything: what `ops ship` does. The report is complete if nothing waits for these backends any more; what waits
+    /// for others stays, and counts as spooled.
+    ///
+    /// # Errors
+    ///
+    /// If a setting means nothing, the directory holds no journal, or a live process has it.
+    pub fn ship(self, dir: impl AsRef<std::path::Path>, deadline: Duration) -> Result<FlushReport, Error> {
+        start::ship(self, dir.as_ref(), deadline)
     }
 
     /// Starts recording.

@@ -93,6 +93,31 @@ pub(super) fn state_dir(var: &Var) -> Option<PathBuf> {
     var("OPS_STATE_DIR").map(PathBuf::from)
 }
 
+/// Where a process keeps its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In this directory.
+    Dir(PathBuf),
+    /// In the first free one of this directory's numbered directories.
+    Parent(PathBuf),
+}
+
+/// What the program says of the state directory or its parent, else `OPS_STATE_DIR`, else `OPS_STATE_PARENT`.
+pub(super) fn place(builder: &mut Builder) -> Result<Option<Place>, Error> {
+    let read = |name| (builder.var)(name).map(PathBuf::from);
+    let said = (builder.state_dir.take(), builder.state_parent.take());
+    let (names, places) = match said {
+        (None, None) => {
+            ("OPS_STATE_DIR and OPS_STATE_PARENT", (state_dir(&builder.var), read("OPS_STATE_PARENT")))
+        }
+        said => (".state_dir(..) and .state_parent(..)", said),
+    };
+    match places {
+        (Some(_), Some(_)) => Err(Error::setting(names, "both are set", "set one of them")),
+        (dir, parent) => Ok(dir.map(Place::Dir).or(parent.map(Place::Parent))),
+    }
+}
+
 /// `OPS_SHUTDOWN_DEADLINE_MS`: how long the guard may take when it is dropped, in milliseconds.
 pub(super) fn shutdown_deadline(var: &Var) -> Result<Option<std::time::Duration>, Error> {
     let Some(text) = var("OPS_SHUTDOWN_DEADLINE_MS") else { return Ok(None) };
@@ -195,6 +220,31 @@ mod tests {
         for (error, start) in errors.into_iter().chain(budgets).chain(hooks) {
             assert!(error.starts_with(start), "{error}");
         }
+    }
+
+    #[test]
+    fn what_the_program_says_of_its_place_wins() -> Result<(), Error> {
+        let place = |dir: Option<&str>, parent: Option<&str>, env: &'static [&'static str]| {
+            let var = |name: &str| env.contains(&name).then(|| "env".to_owned());
+            let mut builder = crate::init().environment(var);
+            (builder.state_dir, builder.state_parent) = (dir.map(PathBuf::from), parent.map(PathBuf::from));
+            super::place(&mut builder)
+        };
+        let both = &["OPS_STATE_DIR", "OPS_STATE_PARENT"];
+        let (dir, parent) =
+            (|at: &str| Some(Place::Dir(at.into())), |at: &str| Some(Place::Parent(at.into())));
+        assert_eq!(place(None, None, &[])?, None);
+        assert_eq!(place(None, None, &["OPS_STATE_DIR"])?, dir("env"));
+        assert_eq!(place(None, None, &["OPS_STATE_PARENT"])?, parent("env"));
+        assert_eq!(place(Some("own"), None, both)?, dir("own"));
+        assert_eq!(place(None, Some("own"), both)?, parent("own"));
+        let said = said(place(None, None, both));
+        assert_eq!(said, "OPS_STATE_DIR and OPS_STATE_PARENT: both are set; set one of them");
+        assert!(
+            super::super::env::tests::said(place(Some("a"), Some("b"), &[]))
+                .starts_with(".state_dir(..) and")
+        );
+        Ok(())
     }
 
     #[test]

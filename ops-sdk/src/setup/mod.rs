@@ -7,11 +7,13 @@ mod env;
 mod ops;
 mod panics;
 mod report;
+mod siblings;
 #[cfg(unix)]
 mod signals;
 #[cfg(not(unix))]
 #[path = "signals_none.rs"]
 mod signals;
+mod spool;
 mod start;
 
 pub use self::builder::{Builder, init};

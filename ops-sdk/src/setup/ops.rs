@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::env::{self, Hooks};
 use super::report::{FlushReport, Stats};
+use super::siblings::Leash;
 use super::start::Running;
 use super::{panics, signals};
 use crate::diag;
@@ -28,6 +29,8 @@ pub struct Ops {
     pub(super) threads: Vec<JoinHandle<()>>,
     pub(super) deadline: Duration,
     pub(super) on_disk: bool,
+    /// What ends the shipping of other processes' directories.
+    pub(super) adopting: Option<(Arc<Leash>, JoinHandle<()>)>,
     pub(super) _signals: Option<signals::Watch>,
     pub(super) _panics: Option<panics::Hook>,
     pub(super) _lock: Option<StateLock>,
@@ -81,11 +84,17 @@ impl Ops {
         let before = self.hub.books();
         record::turn_off();
         self.hub.stop(deadline);
+        let adopting = self.adopting.take().map(|(leash, thread)| {
+            leash.end();
+            [thread]
+        });
         let threads = std::mem::take(&mut self.threads);
         wait_for(&threads, || began.elapsed() < deadline.saturating_add(GRACE));
         // The first is the flush thread. It waits for nobody, and what is in the rings is nowhere else.
         wait_for(&threads[..1], || began.elapsed() < deadline.saturating_add(GRACE_FLUSH));
         let complete = threads.iter().all(JoinHandle::is_finished);
+        // Another process's data is its own affair, but a push of it is not cut off while there is time.
+        wait_for(adopting.as_ref().map_or(&[], |thread| thread), || began.elapsed() < deadline);
         // The medium is not waited for past the deadline; the system has the data already.
         if self.on_disk && began.elapsed() < deadline {
             let _ = self.hub.sync();
@@ -113,7 +122,7 @@ impl Drop for Ops {
 }
 
 /// Waits until every thread has ended, or there is no time.
-fn wait_for(threads: &[JoinHandle<()>], is_time: impl Fn() -> bool) {
+pub(super) fn wait_for(threads: &[JoinHandle<()>], is_time: impl Fn() -> bool) {
     let mut pause = Duration::from_micros(100);
     while threads.iter().any(|thread| !thread.is_finished()) && is_time() {
         thread::sleep(pause);

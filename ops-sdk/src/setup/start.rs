@@ -1,19 +1,22 @@
 //! The start: settings checked, backends opened, arena, journal and threads made, and only then the switch turned on.
 
 use std::hash::{BuildHasher, RandomState};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::builder::Builder;
-use super::{Ops, check, env, ops};
+use super::env::Place;
+use super::report::FlushReport;
+use super::siblings::{self, Adopter};
+use super::{Ops, check, env, ops, spool};
 use crate::backend::{Backend, Configure, Context};
 use crate::error::Error;
 use crate::flush::Flusher;
 use crate::hub::Hub;
-use crate::journal::{self, Journal, Settings};
+use crate::journal::{self, Journal, Settings, StateLock};
 use crate::ledger::Account;
 use crate::model::Level;
 use crate::record::{self, Arena, Reader, Rules};
@@ -47,8 +50,9 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let budget = env::overhead_budget(&builder.var, builder.overhead_budget)?;
     let hooks = env::hooks(&builder)?;
     let configured = backends(&mut builder)?;
-    let context = context(&mut builder)?;
-    let lock = context.state_dir.as_deref().map(journal::lock).transpose()?;
+    let mut context = context(&mut builder)?;
+    let (lock, parent) = place(&mut builder, &mut context)?;
+    let adopter = parent.map(|parent| adopter(parent, &builder, &context, &configured));
     let opened: Vec<_> =
         configured.into_iter().map(|backend| backend.open(&context)).collect::<Result<_, _>>()?;
 
@@ -75,13 +79,61 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
         threads,
         deadline,
         on_disk,
+        adopting: None,
         _signals: None,
         _panics: None,
         _lock: lock,
         _running: running,
     };
     ops.add_hooks(hooks)?;
+    if let Some(adopter) = adopter {
+        let leash = Arc::clone(&adopter.leash);
+        ops.adopting = Some((leash, spawn("ops-adopt", move || adopter.run())?));
+    }
     Ok(ops)
+}
+
+/// Ships what a directory holds, without recording anything.
+pub(super) fn ship(mut builder: Builder, dir: &Path, deadline: Duration) -> Result<FlushReport, Error> {
+    let (configured, context) = (backends(&mut builder)?, context(&mut builder)?);
+    let open = |context: &Context| configured.into_iter().map(|backend| backend.open(context)).collect();
+    spool::ship(dir, settings(&builder, Some(dir.to_owned())), open, context, deadline)
+}
+
+/// Locks the state directory, the one that is set or the first free one of the parent that is; says which parent.
+fn place(
+    builder: &mut Builder,
+    context: &mut Context,
+) -> Result<(Option<StateLock>, Option<PathBuf>), Error> {
+    let (dir, lock, parent) = match env::place(builder)? {
+        None => return Ok((None, None)),
+        Some(Place::Dir(dir)) => {
+            let lock = journal::lock(&dir)?;
+            (dir, lock, None)
+        }
+        Some(Place::Parent(parent)) => {
+            let (dir, lock) = siblings::claim(&parent)?;
+            (dir, lock, Some(parent))
+        }
+    };
+    context.state_dir = Some(dir);
+    Ok((Some(lock), parent))
+}
+
+/// Who ships what other processes of the same parent have left behind.
+fn adopter(
+    parent: PathBuf,
+    builder: &Builder,
+    context: &Context,
+    configured: &[Box<dyn Configure>],
+) -> Adopter {
+    Adopter {
+        parent,
+        settings: settings(builder, context.state_dir.clone()),
+        context: context.clone(),
+        backends: configured.iter().filter_map(|backend| backend.again()).collect(),
+        leash: Arc::default(),
+    }
 }
 
 /// The backends to ship to: the builder's, else the environment's, else the local store.
@@ -112,7 +164,7 @@ fn context(builder: &mut Builder) -> Result<Context, Error> {
         dimensions,
         process: RandomState::new().hash_one(std::process::id()),
         host: host(),
-        state_dir: builder.state_dir.take().or_else(|| env::state_dir(&var)),
+        state_dir: None,
         push_limit: push_limit.unwrap_or_default(),
         var,
     })
@@ -137,7 +189,7 @@ fn settings(builder: &Builder, state_dir: Option<PathBuf>) -> Settings {
 }
 
 /// Gives each backend its desk, its books and its ship thread's work.
-fn attach(
+pub(super) fn attach(
     hub: &Arc<Hub>,
     backends: Vec<Box<dyn Backend>>,
     context: &Context,

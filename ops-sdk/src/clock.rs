@@ -53,6 +53,12 @@ impl Anchor {
         Anchor { ticks: ticks(), unix_ns: unix_ns() }
     }
 
+    /// The tick at which it was read.
+    #[must_use]
+    pub fn ticks(&self) -> Ticks {
+        self.ticks
+    }
+
     /// The wall time at which it was read, in nanoseconds since the Unix epoch.
     #[must_use]
     pub fn now_ns(&self) -> u64 {

@@ -96,8 +96,13 @@ impl Hub {
         Ok(state.desks.len() - 1)
     }
 
-    /// Appends frames, and counts each as recorded in the same breath.
-    pub(crate) fn append<'a>(&self, frames: impl Iterator<Item = (FrameHead, &'a [u8])>) {
+    /// Appends frames, and counts each as recorded in the same breath. Runs `appended` when the journal has them, before
+    /// anyone can read them there.
+    pub(crate) fn append<'a>(
+        &self,
+        frames: impl Iterator<Item = (FrameHead, &'a [u8])>,
+        appended: impl FnOnce(),
+    ) {
         let mut state = self.state.lock();
         let mut count = [0; Signal::COUNT];
         for (head, payload) in frames {
@@ -105,6 +110,7 @@ impl Hub {
             count[head.signal as usize] += u64::from(head.records);
         }
         state.journal.commit();
+        appended();
         state.count_recorded(&count);
         state.note_evicted();
         drop(state);

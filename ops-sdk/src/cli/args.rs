@@ -50,6 +50,8 @@ pub(super) enum Command {
     Join(Join),
     /// Ships what a state directory holds, without recording anything
     Ship(Ship),
+    /// Brings what a killed process recorded last to its journal
+    Recover(Recover),
 }
 
 /// Functions, metrics, log lines by level, and the books.
@@ -163,4 +165,18 @@ pub(super) struct Ship {
     /// How long it may take: 5s, 2m
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = human::parse_age)]
     pub(super) deadline: Duration,
+}
+
+/// Brings what a killed process recorded last to its journal.
+///
+/// A process with a state directory keeps what it records in DIR/arena until
+/// its journal has it. One that was killed leaves the file, and the next
+/// process that is started with DIR reads it by itself; this does the same
+/// where none will be. What it finds is shipped by the next process with DIR.
+#[derive(Debug, Default, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Recover {
+    /// The state directory, as OPS_STATE_DIR names it
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
 }

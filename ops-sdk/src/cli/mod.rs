@@ -8,6 +8,7 @@ mod args;
 mod human;
 mod join;
 mod logs;
+mod recover;
 mod ship;
 mod stats;
 mod table;
@@ -77,6 +78,7 @@ fn run(args: Args, now: Now, colour: bool, out: &mut dyn Write) -> Result<(), Fa
         }
         Command::Join(args) => join::run(&args, out),
         Command::Ship(args) => ship::run(crate::init(), &args, &mut io::stderr()),
+        Command::Recover(args) => recover::run(&args, out),
     }
 }
 

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::clock::Ticks;
-use crate::record::{Ended, Site};
+use crate::record::{Ended, Shelf, Site};
 
 /// Ends that are remembered.
 const ENDS_MAX: usize = 1 << 14;
@@ -21,6 +21,14 @@ pub(super) struct Event {
     pub(super) site: &'static Site,
     pub(super) ticks: Ticks,
     pub(super) values: Box<[u8]>,
+    /// Where it is on the shelf, while it is held back.
+    place: u32,
+}
+
+impl Event {
+    pub(super) fn new(site: &'static Site, ticks: Ticks, values: &[u8]) -> Event {
+        Event { site, ticks, values: values.into(), place: 0 }
+    }
 }
 
 /// How a unit ended.
@@ -35,6 +43,7 @@ enum End {
 /// Events that are held back, and how units ended lately.
 #[derive(Debug)]
 pub(super) struct Held {
+    shelf: Shelf,
     bytes_max: usize,
     bytes: usize,
     /// By the order they came in, with their unit.
@@ -50,8 +59,9 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) fn new(bytes_max: usize) -> Held {
+    pub(super) fn new(bytes_max: usize, shelf: Shelf) -> Held {
         Held {
+            shelf,
             bytes_max,
             bytes: 0,
             events: BTreeMap::new(),
@@ -90,9 +100,19 @@ impl Held {
     }
 
     /// Hands out everything, oldest first: nobody will say any more how its unit ended.
-    pub(super) fn release(&mut self, ship: impl FnMut(Event)) {
+    pub(super) fn release(&mut self, mut ship: impl FnMut(Event)) {
         (self.bytes, self.units) = (0, HashMap::new());
-        std::mem::take(&mut self.events).into_values().map(|(_, event)| event).for_each(ship);
+        for (_, event) in std::mem::take(&mut self.events).into_values() {
+            self.shelf.gone(event.place);
+            ship(event);
+        }
+    }
+
+    /// Moves events together on the shelf where that is needed. Not while a taking goes on.
+    pub(super) fn tidy(&mut self) {
+        if self.shelf.is_crowded() {
+            self.shelf.tidy(self.events.values_mut().map(|(_, event)| &mut event.place));
+        }
     }
 
     /// How many events are held back.
@@ -130,8 +150,9 @@ impl Held {
         }
     }
 
-    fn keep(&mut self, unit: u64, event: Event) {
+    fn keep(&mut self, unit: u64, mut event: Event) {
         self.bytes += size(&event);
+        event.place = self.shelf.add(unit, event.site, event.ticks, &event.values, self.bytes_max);
         self.events.insert(self.next, (unit, event));
         self.units.entry(unit).or_default().push_back(self.next);
         self.next += 1;
@@ -139,6 +160,7 @@ impl Held {
             && let Some((order, (unit, oldest))) = self.events.pop_first()
         {
             self.bytes -= size(&oldest);
+            self.shelf.gone(oldest.place);
             self.no_room += 1;
             self.forget(unit, order);
         }
@@ -166,6 +188,7 @@ impl Held {
     fn settle(&mut self, events: &VecDeque<u64>, failed: bool, mut ship: impl FnMut(Event)) {
         for (_, event) in events.iter().filter_map(|order| self.events.remove(order)) {
             self.bytes -= size(&event);
+            self.shelf.gone(event.place);
             if failed { ship(event) } else { self.let_go += 1 }
         }
     }
@@ -185,7 +208,7 @@ mod tests {
         Site::new(Kind::Event(Level::Debug), "held", Source { target: "held", file: "held.rs", line: 1 });
 
     fn event(n: u8) -> Event {
-        Event { site: &SITE, ticks: 0, values: vec![n; 4].into() }
+        Event::new(&SITE, 0, &[n; 4])
     }
 
     fn hold(held: &mut Held, unit: u64, numbers: &[u8]) {
@@ -203,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_failed_unit_ships_its_own_in_order_and_any_other_lets_go() {
-        let mut held = Held::new(1 << 20);
+        let mut held = Held::new(1 << 20, Shelf::NONE);
         hold(&mut held, 1, &[10, 11]);
         hold(&mut held, 2, &[20]);
         hold(&mut held, 1, &[12]);
@@ -215,7 +238,7 @@ mod tests {
 
     #[test]
     fn what_comes_late_is_decided_as_its_unit_was() {
-        let mut held = Held::new(1 << 20);
+        let mut held = Held::new(1 << 20, Shelf::NONE);
         end(&mut held, 1, 0, true);
         end(&mut held, 2, 0, false);
         assert!(held.hold(1, event(1)).is_some());
@@ -225,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_part_that_ends_well_hands_on_to_the_whole() {
-        let mut held = Held::new(1 << 20);
+        let mut held = Held::new(1 << 20, Shelf::NONE);
         hold(&mut held, 1, &[1]);
         hold(&mut held, 2, &[2]);
         hold(&mut held, 3, &[3]);
@@ -240,7 +263,7 @@ mod tests {
 
     #[test]
     fn at_the_bound_the_oldest_go() {
-        let mut held = Held::new(3 * (EVENT_BYTES + 4));
+        let mut held = Held::new(3 * (EVENT_BYTES + 4), Shelf::NONE);
         hold(&mut held, 1, &[1, 2]);
         hold(&mut held, 2, &[3, 4, 5]);
         assert_eq!((held.len(), held.take_gone()), (3, (0, 2)));
@@ -254,7 +277,7 @@ mod tests {
 
     #[test]
     fn memory_of_ends_is_bounded() {
-        let mut held = Held::new(0);
+        let mut held = Held::new(0, Shelf::NONE);
         (1..=3 * ENDS_MAX as u64).for_each(|unit| held.remember(unit, End::Well));
         assert_eq!((held.ends.len(), held.ends_in_order.len()), (ENDS_MAX, ENDS_MAX));
         hold(&mut held, 1, &[1]);

@@ -7,6 +7,7 @@ mod held;
 mod jumps;
 mod losses;
 mod outbox;
+pub(crate) mod recovery;
 mod schedule;
 mod sieve;
 mod withheld;
@@ -29,6 +30,9 @@ use crate::model::{Body, Resolution};
 use crate::record::losses::Lost;
 use crate::record::{self, Reader};
 
+/// How often it is looked whether the arena's file should have more room.
+const ROOM_EVERY: Duration = Duration::from_millis(100);
+
 /// What the flush thread works with.
 pub(crate) struct Flusher {
     hub: Arc<Hub>,
@@ -43,6 +47,8 @@ pub(crate) struct Flusher {
     sieve: Sieve,
     /// The dimensions that every metric of this process has.
     dimensions: Vec<(String, String)>,
+    /// When room was made ahead last.
+    room_at: Now,
 }
 
 impl Flusher {
@@ -55,17 +61,24 @@ impl Flusher {
     ) -> Flusher {
         let now = Now::read();
         let believed = Believed::new(now, hub.newest_ms());
+        reader.begin(process, &dimensions);
+        let open = [Resolution::Standard, Resolution::High].map(|resolution| {
+            let open = OpenWindow::at(resolution, now);
+            reader.tell_window(resolution, open.start_ms);
+            open
+        });
         Flusher {
             hub,
+            sieve: Sieve::new(held_bytes_max, reader.shelf()),
             reader,
             window: Window::default(),
-            open: [Resolution::Standard, Resolution::High].map(|resolution| OpenWindow::at(resolution, now)),
+            open,
             losses: Losses::default(),
             governor: None,
             jumps: Jumps::new(now),
             believed,
-            outbox: Outbox::new(process),
-            sieve: Sieve::new(held_bytes_max),
+            outbox: Outbox::new(process, 1),
+            room_at: now,
             dimensions,
         }
     }
@@ -88,6 +101,10 @@ impl Flusher {
             let jumped = self.note_jump(now);
             self.close_windows(now, asked.is_some(), jumped);
             self.hub.expire(self.believed.unix_ms(now));
+            if now.since(self.room_at) >= ROOM_EVERY {
+                self.reader.make_room_ahead();
+                self.room_at = now;
+            }
             if let Some(trouble) = self.hub.trouble() {
                 diag::warn("journal", now, &trouble);
             }
@@ -104,29 +121,36 @@ impl Flusher {
     /// Moves events from the arena to the journal. Says how many there were.
     fn take_events(&mut self, asked: Option<(u64, bool)>) -> u64 {
         let anchor = Anchor::read();
+        self.reader.tell_time(anchor);
         self.sieve.begin(anchor.mono_ns());
-        let (hub, outbox, sieve) = (&self.hub, &mut self.outbox, &mut self.sieve);
+        let (hub, outbox, sieve, taking) =
+            (&self.hub, &mut self.outbox, &mut self.sieve, self.reader.taking());
         let taken = self.reader.take_events(|site, frame| {
             let Some(values) = sieve.pass(site, frame.ticks, frame.value_bytes()) else { return };
             outbox.event(site, anchor.unix_ns(frame.ticks), values);
             if outbox.is_full() {
-                outbox.send(hub);
+                outbox.send(hub, taking);
             }
         });
         let last = asked.is_some_and(|(_, last)| last);
         for event in sieve.released(last) {
             outbox.event(event.site, anchor.unix_ns(event.ticks), &event.values);
             if outbox.is_full() {
-                outbox.send(hub);
+                outbox.send(hub, taking);
             }
         }
-        self.outbox.send(&self.hub);
+        self.send();
+        self.reader.release();
         self.note_losses(asked.is_some());
         // Not at every flush that is asked for: a program may flush after each request.
         for log in self.sieve.say(last) {
             self.outbox.put(anchor.now_ns(), Body::Log(log));
         }
         taken
+    }
+
+    fn send(&mut self) {
+        self.outbox.send(&self.hub, self.reader.taking());
     }
 
     /// Takes what threads and the sieve have counted into the books.
@@ -166,17 +190,22 @@ impl Flusher {
             let start_ms = self.open[at].start_ms;
             self.open[at] = next.unwrap_or(self.open[at]);
             self.close_window(resolution, start_ms, now);
+            self.reader.tell_window(resolution, self.open[at].start_ms);
         }
-        self.outbox.send(&self.hub);
+        self.send();
     }
 
     fn close_window(&mut self, resolution: Resolution, start_ms: u64, now: Now) {
-        let window = &mut self.window;
-        self.reader.take_metrics(resolution, now, |site, labels, taken| window.add(site, labels, taken));
         let window_ms = resolution.window_ms();
-        for metric in self.window.close(window_ms, &self.dimensions) {
-            self.outbox.put(start_ms * 1_000_000, Body::Metric(metric));
+        for (site, labels, taken) in self.reader.metrics(resolution, now) {
+            self.window.add(site, labels, taken);
+            // What was read so far goes by itself, then: a series may have two records of a window.
+            if self.reader.taking().is_full() {
+                self.put_window(window_ms, start_ms);
+                self.send();
+            }
         }
+        self.put_window(window_ms, start_ms);
         if resolution == Resolution::Standard {
             let said = self.governor.as_ref().map(|governor| governor.say(window_ms, &self.dimensions));
             let said = said.into_iter().flatten().chain(self.jumps.say(window_ms, &self.dimensions));
@@ -186,6 +215,13 @@ impl Flusher {
                 let is_metric = matches!(body, Body::Metric(_));
                 self.outbox.put(if is_metric { start_ms * 1_000_000 } else { now.unix_ns }, body);
             }
+            record::losses::said(self.reader.taking());
+        }
+    }
+
+    fn put_window(&mut self, window_ms: u32, start_ms: u64) {
+        for metric in self.window.close(window_ms, &self.dimensions) {
+            self.outbox.put(start_ms * 1_000_000, Body::Metric(metric));
         }
     }
 }

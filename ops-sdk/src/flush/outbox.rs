@@ -3,9 +3,9 @@
 
 use crate::encode::binary::{self, BLOCK_BYTES, BlockWriter};
 use crate::hub::Hub;
-use crate::journal::FrameHead;
+use crate::journal::{FrameHead, Journal};
 use crate::model::{Body, Record, RecordId, Signal};
-use crate::record::Site;
+use crate::record::{Site, Taking};
 
 /// Bytes of records that are appended at one go: what a core's own cache holds beside the rest.
 const APPEND_BYTES: usize = 256 << 10;
@@ -25,9 +25,10 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(process: u64) -> Outbox {
+    /// Of this process, whose records are numbered from `first`.
+    pub(super) fn new(process: u64, first: u64) -> Outbox {
         let (payloads, frames) = (Vec::new(), Vec::new());
-        Outbox { process, seq: 0, payloads, frames, blocks: BlockWriter::new(), open: None }
+        Outbox { process, seq: first - 1, payloads, frames, blocks: BlockWriter::new(), open: None }
     }
 
     /// Numbers a record and encodes it.
@@ -63,18 +64,25 @@ impl Outbox {
         self.payloads.len() >= APPEND_BYTES
     }
 
-    /// Appends what there is.
-    pub(super) fn send(&mut self, hub: &Hub) {
+    /// Appends what there is, and with that brings to its end what was taken for it.
+    pub(super) fn send(&mut self, hub: &Hub, taking: Taking) {
         self.close();
+        taking.closes(self.seq + 1);
         if self.frames.is_empty() {
-            return;
+            return taking.done();
         }
-        let mut start = 0;
-        hub.append(self.frames.iter().map(|(head, end)| {
-            let payload = &self.payloads[start..*end];
-            start = *end;
-            (*head, payload)
-        }));
+        hub.append(frames(&self.frames, &self.payloads), || taking.done());
+        self.clear();
+    }
+
+    /// The same where nobody reads the journal yet.
+    pub(super) fn send_to(&mut self, journal: &mut Journal) {
+        self.close();
+        frames(&self.frames, &self.payloads).for_each(|(head, payload)| journal.append(head, payload));
+        self.clear();
+    }
+
+    fn clear(&mut self) {
         self.frames.clear();
         self.payloads.clear();
         self.payloads.shrink_to(4 * APPEND_BYTES);
@@ -92,6 +100,19 @@ impl Outbox {
     }
 }
 
+/// Each frame's head and its payload.
+fn frames<'a>(
+    ends: &'a [(FrameHead, usize)],
+    payloads: &'a [u8],
+) -> impl Iterator<Item = (FrameHead, &'a [u8])> {
+    let mut start = 0;
+    ends.iter().map(move |(head, end)| {
+        let payload = &payloads[start..*end];
+        start = *end;
+        (*head, payload)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -100,7 +121,7 @@ mod tests {
     use crate::journal::{Journal, Run, Settings};
     use crate::ledger::Account;
     use crate::model::{Level, Metric, Points, Resolution, Unit};
-    use crate::record::{Kind, Source};
+    use crate::record::{Arena, Kind, Source};
 
     static SITE: Site = Site::new(Kind::Event(Level::Info), "", Source { target: "t", file: "f", line: 1 });
 
@@ -108,6 +129,10 @@ mod tests {
         let hub = Hub::new(Journal::open(Settings::new(None)).expect("a journal in memory").0);
         hub.attach(Arc::new(Account::new("one", |_| true))).expect("a desk");
         hub
+    }
+
+    fn taking() -> Taking {
+        Taking::of(Arena::get_or_reserve(256 << 20).expect("256 MiB of address space"))
     }
 
     fn counter() -> Body<'static> {
@@ -149,16 +174,16 @@ mod tests {
 
     #[test]
     fn records_are_numbered_in_the_order_they_come_and_events_share_frames() {
-        let (hub, mut outbox) = (hub(), Outbox::new(7));
+        let (hub, mut outbox) = (hub(), Outbox::new(7, 1));
         for time_ns in [5_000_000, 9_000_000, 7_000_000] {
             outbox.event(&SITE, time_ns, &[]);
         }
         outbox.put(1, counter());
         outbox.put(2, counter());
         outbox.event(&SITE, 3, &[]);
-        outbox.send(&hub);
+        outbox.send(&hub, taking());
         outbox.event(&SITE, 4, &[]);
-        outbox.send(&hub);
+        outbox.send(&hub, taking());
         let found: Vec<_> =
             frames(&hub).into_iter().map(|(signal, seq, records, _)| (signal, seq, records)).collect();
         let (log, metric) = (Signal::Log, Signal::Metric);
@@ -169,15 +194,15 @@ mod tests {
 
     #[test]
     fn a_block_is_no_longer_than_its_bounds_unless_one_event_is() {
-        let (hub, mut outbox) = (hub(), Outbox::new(7));
+        let (hub, mut outbox) = (hub(), Outbox::new(7, 1));
         let sizes = [0, 10, 300, 4000, 5000, 1, 100_000, 3];
         for size in sizes.iter().cycle().take(400).chain([&0; 1000]) {
             outbox.event(&SITE, 1, &vec![0; *size]);
             if outbox.is_full() {
-                outbox.send(&hub);
+                outbox.send(&hub, taking());
             }
         }
-        outbox.send(&hub);
+        outbox.send(&hub, taking());
         let found = frames(&hub);
         assert_eq!(found.iter().map(|frame| frame.2).sum::<u32>(), 1400);
         assert!(found.iter().all(|(_, _, records, bytes)| *records == 1 || *bytes <= BLOCK_BYTES + 64));

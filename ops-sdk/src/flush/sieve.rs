@@ -6,7 +6,7 @@ use super::withheld::Withheld;
 use crate::clock::Ticks;
 use crate::ledger::Loss;
 use crate::model::Log;
-use crate::record::{self, Site};
+use crate::record::{self, Shelf, Site};
 
 /// The sieve.
 pub(super) struct Sieve {
@@ -21,14 +21,15 @@ pub(super) struct Sieve {
 
 impl Sieve {
     /// A sieve that holds back events of so many bytes at most.
-    pub(super) fn new(held_bytes_max: usize) -> Sieve {
-        let (held, withheld) = (Held::new(held_bytes_max), Withheld::default());
+    pub(super) fn new(held_bytes_max: usize, shelf: Shelf) -> Sieve {
+        let (held, withheld) = (Held::new(held_bytes_max, shelf), Withheld::default());
         Sieve { held, withheld, repeated: 0, released: Vec::new(), now_ns: 0, told: 0 }
     }
 
     /// Begins a look into the rings, at this time by the clock that never goes back.
     pub(super) fn begin(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
+        self.held.tidy();
     }
 
     /// The values of an event that passes, without what only the sieve needs.
@@ -43,7 +44,7 @@ impl Sieve {
             return None;
         }
         if let Some((unit, values)) = record::unit_of(values) {
-            self.hold(unit, Event { site, ticks, values: values.into() });
+            self.hold(unit, Event::new(site, ticks, values));
             return None;
         }
         match record::ended(site, values) {

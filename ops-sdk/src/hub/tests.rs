@@ -16,7 +16,7 @@ fn hub(desks: &[&str]) -> Arc<Hub> {
 fn append(hub: &Hub, count: u64) {
     let head =
         |seq| FrameHead { signal: Signal::Log, time_ms: 1, id: RecordId { process: 1, seq }, records: 1 };
-    hub.append((0..count).map(|seq| (head(seq), &b"frame"[..])));
+    hub.append((0..count).map(|seq| (head(seq), &b"frame"[..])), || {});
 }
 
 fn settle(hub: &Hub, desk: usize, count: usize) {

@@ -10,6 +10,7 @@
 //! does not take waits in memory and is offered again; [`Journal::trouble`] says so.
 
 mod cursor;
+mod cut;
 mod frame;
 mod line;
 mod lock;

@@ -44,6 +44,19 @@ impl Position {
         self
     }
 
+    /// So many records further on the way to a later position. Of which kinds those are is not known where they cannot be
+    /// read: logs first, the commonest kind.
+    pub(super) fn toward(mut self, end: &Position, mut records: u64) -> Position {
+        let mut left = end.since(&self);
+        for signal in [Signal::Log, Signal::Metric, Signal::Audit, Signal::Config, Signal::Check] {
+            let step = left[signal as usize].min(records);
+            left[signal as usize] -= step;
+            records -= step;
+            self = self.after(signal, step);
+        }
+        self
+    }
+
     /// How many records of each kind lie between an earlier position and this one.
     pub(super) fn since(&self, earlier: &Position) -> Tally<u64> {
         std::array::from_fn(|i| self.before[i].saturating_sub(earlier.before[i]))

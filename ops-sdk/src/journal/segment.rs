@@ -12,6 +12,9 @@ use super::position::{Position, Tally};
 use super::scan::{Scan, Source};
 use crate::ledger::Loss;
 
+/// The time of the first of some frames and the latest of all, in milliseconds since the Unix epoch, if there are any.
+pub(super) type Times = Option<(u64, u64)>;
+
 /// A run of frames.
 #[derive(Debug)]
 pub(super) struct Segment {
@@ -21,8 +24,8 @@ pub(super) struct Segment {
     pub(super) gone: Option<Loss>,
     /// Whether its header could not be read and `base` has the right ordinal, but perhaps not the right kinds.
     pub(super) guessed: bool,
-    /// The time of its first frame and the latest of all, in milliseconds since the Unix epoch.
-    pub(super) times: Option<(u64, u64)>,
+    /// When its frames happened.
+    pub(super) times: Times,
     /// Where its file is or will be; none in memory mode.
     path: Option<PathBuf>,
     exists: bool,
@@ -69,13 +72,7 @@ impl Segment {
     }
 
     /// A segment that an earlier process left.
-    pub(super) fn found(
-        base: Position,
-        path: PathBuf,
-        bytes: u64,
-        times: Option<(u64, u64)>,
-        guessed: bool,
-    ) -> Segment {
+    pub(super) fn found(base: Position, path: PathBuf, bytes: u64, times: Times, guessed: bool) -> Segment {
         let tail = Vec::new();
         let new = Segment::new(base, None);
         Segment { path: Some(path), exists: true, file_bytes: bytes, tail, times, guessed, ..new }
@@ -152,6 +149,19 @@ impl Segment {
             (None, None) => {}
         }
         self.synced = true;
+        Ok(())
+    }
+
+    /// Ends it after so many bytes of its file, where a frame ends.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub(super) fn cut(&mut self, bytes: u64, times: Times) -> io::Result<()> {
+        if let Some(path) = &self.path {
+            OpenOptions::new().write(true).open(path)?.set_len(bytes)?;
+        }
+        (self.file_bytes, self.times, self.synced) = (bytes, times, false);
         Ok(())
     }
 

@@ -1,15 +1,24 @@
 //! The memory that macros write into: one region, given out once from the bottom, never moved and never returned.
 //! Everything in it is told by its distance from the start, and everything is valid when all bytes are zero, so the
-//! region can be a mapped file as well as a piece of the heap. Threads come and go; what they counted stays.
+//! region can be a mapped file as well as memory of this process alone: see `keep`. Threads come and go; what they
+//! counted stays.
 //!
 //! The region is reserved, not occupied: the system gives a page when it is first written.
 
-use std::alloc::{Layout, alloc_zeroed};
+use std::mem::offset_of;
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 
 use parking_lot::Mutex;
 
+use super::losses::Counts;
+use super::overflow::Queue;
+use super::shelf::Places;
 use super::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use super::system::Map;
+use super::taking::State;
+use super::told::Told;
+use super::{catalog, keep};
 
 /// A place in the arena, in units of 8 bytes from its start. 0 is nowhere: the head lies there.
 pub(super) type Offset = u32;
@@ -17,18 +26,50 @@ pub(super) type Offset = u32;
 pub(super) const UNIT: usize = 8;
 /// Lanes and cells start on cache lines of their own, so that two threads never write to the same one.
 const LINE: usize = 64;
-const MAGIC: u64 = u64::from_le_bytes(*b"opsarena");
+/// No page is larger, so that a map of as many is whole.
+const PAGE: usize = 64 << 10;
+pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"opsarena");
 
 /// What lies at the start of the arena.
 #[repr(C, align(64))]
 pub(super) struct Head {
-    magic: AtomicU64,
+    pub(super) magic: AtomicU64,
+    /// How everything lies in it: another build of the SDK may lay it out otherwise.
+    pub(super) form: AtomicU64,
     /// Bytes that there are.
     bytes: AtomicU64,
     /// Bytes given out so far.
-    used: AtomicU64,
+    pub(super) used: AtomicU64,
+    /// Bytes that may be written: all, or those for which the file has room on the disk.
+    pub(super) ready: AtomicU64,
     /// The lane that was made last; each knows the one before.
     pub(super) lanes: AtomicU32,
+    /// The site that was entered last; each knows the one before.
+    pub(super) sites: AtomicU32,
+    /// What the flush thread has taken, and the journal may not have.
+    pub(super) taking: State,
+    /// Whose arena it is, and when its ticks were.
+    pub(super) told: Told,
+    /// Events that no ring could hold.
+    pub(super) queue: Queue,
+    /// Events that the flush thread holds back.
+    pub(super) shelf: Places,
+    /// What could not be recorded.
+    pub(super) losses: Counts,
+}
+
+/// Where the parts of the head are, for who reads it from a file.
+impl Head {
+    pub(super) const MAGIC_AT: usize = offset_of!(Head, magic);
+    pub(super) const FORM_AT: usize = offset_of!(Head, form);
+    pub(super) const USED_AT: usize = offset_of!(Head, used);
+    pub(super) const LANES_AT: usize = offset_of!(Head, lanes);
+    pub(super) const SITES_AT: usize = offset_of!(Head, sites);
+    pub(super) const TAKING_AT: usize = offset_of!(Head, taking);
+    pub(super) const TOLD_AT: usize = offset_of!(Head, told);
+    pub(super) const QUEUE_AT: usize = offset_of!(Head, queue);
+    pub(super) const SHELF_AT: usize = offset_of!(Head, shelf);
+    pub(super) const LOSSES_AT: usize = offset_of!(Head, losses);
 }
 
 /// Types that may lie in the arena.
@@ -47,7 +88,7 @@ unsafe impl Resident for AtomicU32 {}
 unsafe impl Resident for AtomicU64 {}
 
 /// The region. There is one in a process, made when recording starts for the first time, and it is never freed.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Arena {
     base: NonNull<u8>,
 }
@@ -59,6 +100,7 @@ unsafe impl Send for Arena {}
 unsafe impl Sync for Arena {}
 
 static BASE: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
+static MAP: OnceLock<Map> = OnceLock::new();
 /// Held while the arena is made. Nobody records before there is one.
 static MAKING: Mutex<()> = Mutex::new(());
 
@@ -79,13 +121,29 @@ impl Arena {
         if let Some(arena) = Arena::get() {
             return Some(arena);
         }
-        let bytes = bytes.clamp(1 << 20, UNIT << 31) & !(LINE - 1);
-        let arena = Arena { base: zeroed(bytes)? };
-        arena.head().magic.store(MAGIC, Ordering::Relaxed);
-        arena.head().used.store(size_of::<Head>() as u64, Ordering::Relaxed);
-        arena.head().bytes.store(bytes as u64, Ordering::Relaxed);
+        let bytes = bytes.clamp(1 << 20, UNIT << 31) & !(PAGE - 1);
+        let map = Map::anonymous(bytes).ok()?;
+        let _ = MAP.set(map); // the first and only one: `MAKING` is held
+        let arena = Arena { base: map.address() };
+        arena.begin(bytes as u64, size_of::<Head>() as u64);
         BASE.store(arena.base.as_ptr(), Ordering::Release);
+        catalog::enter_all(arena);
         Some(arena)
+    }
+
+    /// Writes the head of an arena that is all zeros.
+    pub(super) fn begin(&self, bytes: u64, used: u64) {
+        let head = self.head();
+        head.magic.store(MAGIC, Ordering::Relaxed);
+        head.form.store(keep::FORM, Ordering::Relaxed);
+        head.used.store(used, Ordering::Relaxed);
+        head.bytes.store(bytes, Ordering::Relaxed);
+        head.ready.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The memory that it is, of which nothing is ever given back.
+    pub(super) fn map(&self) -> Option<Map> {
+        MAP.get().copied()
     }
 
     /// The arena of this process, asked by who holds something that lies in it.
@@ -102,13 +160,23 @@ impl Arena {
         unsafe { self.base.cast::<Head>().as_ref() }
     }
 
-    /// Gives out `bytes` zero bytes, aligned to a cache line; `None` when the arena is full.
+    /// Gives out `bytes` zero bytes, aligned to a cache line; `None` when the arena is full, or the disk.
     pub(super) fn reserve(&self, bytes: usize) -> Option<Offset> {
         let bytes = bytes.checked_next_multiple_of(LINE)? as u64;
-        let all = self.head().bytes.load(Ordering::Relaxed);
-        let fits = |used: u64| used.checked_add(bytes).filter(|end| *end <= all);
-        let start = self.head().used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
-        u32::try_from(start / UNIT as u64).ok()
+        let head = self.head();
+        loop {
+            let ready = head.ready.load(Ordering::Acquire);
+            let fits = |used: u64| used.checked_add(bytes).filter(|end| *end <= ready);
+            match head.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
+                Ok(start) => return u32::try_from(start / UNIT as u64).ok(),
+                Err(used) => keep::make_ready(*self, used.checked_add(bytes)?)?,
+            }
+        }
+    }
+
+    /// Bytes that there are.
+    pub(super) fn bytes(&self) -> u64 {
+        self.head().bytes.load(Ordering::Relaxed)
     }
 
     /// What lies at `offset`; `None` for nowhere.
@@ -157,18 +225,25 @@ impl Arena {
         unsafe { self.base.add(offset as usize * UNIT) }
     }
 
+    /// Where it starts.
+    pub(super) fn address_of_start(&self) -> usize {
+        self.base.addr().get()
+    }
+
+    /// What so many words from byte `start` on hold.
+    pub(super) fn words(&self, start: u64, words: usize) -> impl Iterator<Item = u64> {
+        debug_assert!(start + (words * UNIT) as u64 <= self.used_bytes());
+        #[allow(clippy::cast_possible_truncation)] // less than the arena has
+        // SAFETY: the words lie within what is given out, aligned to a page and so to a word; atomics are read, since a
+        // call may be in progress.
+        let words = unsafe {
+            std::slice::from_raw_parts(self.base.add(start as usize).cast::<AtomicU64>().as_ptr(), words)
+        };
+        words.iter().map(|word| word.load(Ordering::Relaxed))
+    }
+
     /// Bytes given out so far.
     pub(crate) fn used_bytes(&self) -> u64 {
         self.head().used.load(Ordering::Relaxed)
     }
-}
-
-/// `bytes` zero bytes, aligned to a line, of which the system has given none yet. Asked for an alignment, the allocator
-/// would write the zeros itself and so occupy them all; the room that aligning takes is asked for instead.
-fn zeroed(bytes: usize) -> Option<NonNull<u8>> {
-    let layout = Layout::from_size_align(bytes + LINE, 1).ok()?;
-    // SAFETY: the layout's size is not zero.
-    let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-    // SAFETY: fewer than `LINE` bytes on, which were asked for beyond the region.
-    Some(unsafe { start.add(start.align_offset(LINE)) })
 }

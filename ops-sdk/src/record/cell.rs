@@ -2,15 +2,19 @@
 //! a store; the flush thread alone reads, and remembers in the cell what it has taken, so that what is not taken yet
 //! is known from the arena alone. Sums only ever rise; a window is the difference between two readings.
 
-use super::arena::Resident;
+use std::mem::offset_of;
+
+use super::arena::{Offset, Resident};
+use super::remains::Bytes;
 use super::sync::{AtomicU32, AtomicU64, Ordering};
+use super::taking::Taking;
 use crate::clock::Ticks;
 
 mod histogram;
 mod tally;
 
 pub(super) use self::histogram::{Draw, HistogramCell, MISHAPS, Observed};
-use self::tally::Tally;
+use self::tally::{Tally, Told};
 
 /// What every cell starts with.
 #[repr(C)]
@@ -66,6 +70,45 @@ pub(crate) struct GaugeDelta {
     pub(crate) count: u64,
 }
 
+impl GaugeDelta {
+    fn of(told: Told, last: f64, set_at: Ticks) -> GaugeDelta {
+        // A value that was set just when the window before was closed may not be among the extremes.
+        let (min, max) = (told.min.min(last), told.max.max(last));
+        GaugeDelta { last, set_at, min, max, sum: told.sum, count: told.count }
+    }
+}
+
+/// What says whose a cell of a dead process is.
+pub(super) struct DeadHead {
+    pub(super) key: Offset,
+    id: u64,
+}
+
+/// From the smallest and the largest value of a window to the word that says whether there is one.
+pub(super) const EXTREME_TO_OPEN: [usize; 2] = [Tally::OPEN_AFTER_MIN, Tally::OPEN_AFTER_MAX];
+
+impl DeadHead {
+    /// The number of its site, and how many values its key has.
+    pub(super) fn site(&self) -> u32 {
+        (self.id >> 8) as u32
+    }
+
+    pub(super) fn values(&self) -> usize {
+        (self.id & 0xFF) as usize
+    }
+
+    pub(super) fn read(bytes: &Bytes, at: usize) -> DeadHead {
+        DeadHead {
+            key: bytes.short(at + offset_of!(CellHead, key)),
+            id: bytes.long(at + offset_of!(CellHead, id)),
+        }
+    }
+}
+
+impl CellHead {
+    pub(super) const NEXT_AT: usize = offset_of!(CellHead, next);
+}
+
 /// Adds to a value that only this thread writes.
 #[inline(always)]
 fn add(cell: &AtomicU64, n: u64) {
@@ -84,9 +127,19 @@ impl CounterCell {
     }
 
     /// What was counted since this was asked last.
-    pub(super) fn take(&self) -> u64 {
-        let sum = self.sum.load(Ordering::Relaxed);
-        sum.wrapping_sub(self.taken.swap(sum, Ordering::Relaxed))
+    pub(super) fn take(&self, taking: Taking) -> u64 {
+        let (sum, taken) = (self.sum.load(Ordering::Relaxed), self.taken.load(Ordering::Relaxed));
+        if sum != taken {
+            taking.note(&self.taken);
+            self.taken.store(sum, Ordering::Relaxed);
+        }
+        sum.wrapping_sub(taken)
+    }
+
+    /// What was counted in that of a dead process, and not taken.
+    pub(super) fn dead(bytes: &Bytes, at: usize) -> u64 {
+        let word = |offset| bytes.long(at + offset);
+        word(offset_of!(CounterCell, sum)).wrapping_sub(word(offset_of!(CounterCell, taken)))
     }
 }
 
@@ -110,17 +163,21 @@ impl GaugeCell {
     }
 
     /// What was set since this was asked last.
-    pub(super) fn take(&self) -> Option<GaugeDelta> {
+    pub(super) fn take(&self, taking: Taking) -> Option<GaugeDelta> {
         let last = || (self.last.load(Ordering::Relaxed), self.set_at.load(Ordering::Relaxed));
         let (told, mark, (last, set_at)) = self.tally.read(256, last);
         if told.count == 0 {
             return None;
         }
-        self.tally.close(mark);
-        let last = f64::from_bits(last);
-        // A value that was set just when the window before was closed may not be among the extremes.
-        let (min, max) = (told.min.min(last), told.max.max(last));
-        Some(GaugeDelta { last, set_at, min, max, sum: told.sum, count: told.count })
+        self.tally.close(mark, taking);
+        Some(GaugeDelta::of(told, f64::from_bits(last), set_at))
+    }
+
+    /// What was set in that of a dead process, and not taken.
+    pub(super) fn dead(bytes: &Bytes, at: usize) -> Option<GaugeDelta> {
+        let told = Tally::dead(bytes, at + offset_of!(GaugeCell, tally));
+        let last = f64::from_bits(bytes.long(at + offset_of!(GaugeCell, last)));
+        (told.count > 0).then(|| GaugeDelta::of(told, last, bytes.long(at + offset_of!(GaugeCell, set_at))))
     }
 }
 

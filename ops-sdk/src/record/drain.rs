@@ -1,11 +1,14 @@
 //! Taking events out: everything that was published is copied out first, so that rings are free again before any of it
 //! is worked on; then it is handed out in order of time. Memory is used again, and a burst's is given back when the
 //! burst is over.
+//!
+//! In an arena that is kept, a ring is free again only when the journal has what was in it.
 
 use super::arena::Arena;
 use super::frame::Frame;
 use super::lane::{self, Lane};
 use super::sync::Ordering::Relaxed;
+use super::taking::Taking;
 use super::{Site, overflow, registry};
 use crate::clock::{self, Ticks};
 
@@ -18,23 +21,21 @@ const CALM_ROUNDS: u32 = 500;
 #[derive(Default)]
 pub(super) struct Drain {
     bytes: Vec<u8>,
-    queue: Vec<u8>,
-    /// When, and where in `bytes`; only where events of several threads came.
-    order: Vec<(Ticks, usize)>,
+    /// When, where in `bytes`, and on which of the lanes; only where events of several threads came.
+    order: Vec<(Ticks, usize, Option<&'static Lane>)>,
     /// Rounds in a row that took little of the memory.
     calm: u32,
 }
 
 impl Drain {
-    /// Takes every event that was published, and hands each to `each` in order of time. Says how many events the
-    /// writers say they published; that as many were handed out is for the books to tell.
+    /// Takes every event that was published, and hands each to `each` in order of time, noting first that it is being
+    /// taken. Says how many events there were.
     pub(super) fn take(&mut self, arena: Arena, mut each: impl FnMut(&'static Site, &Frame<'_>)) -> u64 {
         self.bytes.clear();
         // The queue first: a thread goes there while its ring is full, so what stands in the ring is older than what
         // goes to the queue from here on, and comes with this round.
         let begun = clock::ticks();
-        let mut spilled = overflow::swap(&mut self.queue);
-        self.bytes.extend_from_slice(&self.queue);
+        let mut spilled = overflow::swap(arena, &mut self.bytes);
         let mut ends = vec![(None, self.bytes.len())];
         for lane in lane::all(arena) {
             if lane.ring(arena).drain(&mut self.bytes) > 0 {
@@ -43,43 +44,47 @@ impl Drain {
         }
         // And the queue once more for a thread that had found its ring full before, was held up on its way here, and has
         // gone on in the ring since: what it began then is older than what was taken from its ring.
-        spilled += overflow::take_older(begun, &mut self.bytes);
+        spilled += overflow::take_older(arena, begun, &mut self.bytes);
         ends.push((None, self.bytes.len()));
-        let published = match ends[..] {
+        if !Taking::of(arena).is_kept() {
+            release(arena);
+        }
+        let taken = match ends[..] {
             [_, _] if spilled == 0 => 0,
-            [_, (Some(lane), _), _] if spilled == 0 => count(lane, hand_out(&self.bytes, &mut each)),
-            _ => spilled + self.hand_out_in_order(&ends, &mut each),
+            [_, (Some(lane), _), _] if spilled == 0 => hand_out(lane, &self.bytes, &mut each),
+            _ => self.hand_out_in_order(arena, &ends, &mut each),
         };
         self.give_back();
-        published
+        taken
     }
 
     /// The same for events of several threads. Those of one thread are in order as they are, so there are few runs to
     /// merge.
     fn hand_out_in_order(
         &mut self,
-        ends: &[(Option<&Lane>, usize)],
+        arena: Arena,
+        ends: &[(Option<&'static Lane>, usize)],
         each: &mut impl FnMut(&'static Site, &Frame<'_>),
     ) -> u64 {
         self.order.clear();
-        let (mut start, mut published) = (0, 0);
+        let mut start = 0;
         for (lane, end) in ends {
-            let mut last = None;
             while let Some((frame, rest)) = Frame::split(&self.bytes[start..*end]) {
-                self.order.push((frame.ticks, start));
-                last = Some(frame.seq);
+                self.order.push((frame.ticks, start, *lane));
                 start = *end - rest.len();
             }
             start = *end;
-            published += lane.map_or(0, |lane| count(lane, last));
         }
-        self.order.sort_by_key(|(ticks, _)| *ticks);
-        for (_, start) in &self.order {
-            if let Some((frame, _)) = Frame::split(&self.bytes[*start..]) {
-                show(&frame, each);
+        self.order.sort_by_key(|(ticks, ..)| *ticks);
+        for (_, start, lane) in &self.order {
+            let Some((frame, _)) = Frame::split(&self.bytes[*start..]) else { continue };
+            match lane {
+                Some(lane) => lane.seq_taking.store(frame.seq, Relaxed),
+                None => overflow::hand_out(arena, &frame),
             }
+            show(&frame, each);
         }
-        published
+        self.order.len() as u64
     }
 
     /// Gives back a burst's memory once rounds have taken much less for a while: while they come and go, memory that is
@@ -94,23 +99,25 @@ impl Drain {
     }
 }
 
-/// Hands out events in the order in which they stand. Says the number of the last.
-fn hand_out(mut bytes: &[u8], each: &mut impl FnMut(&'static Site, &Frame<'_>)) -> Option<u64> {
-    let mut last = None;
+/// Gives back the room of everything that was copied out.
+pub(super) fn release(arena: Arena) {
+    lane::all(arena).for_each(|lane| lane.ring(arena).release());
+    arena.head().queue.release();
+}
+
+/// Hands out the events of one lane in the order in which they stand. Says how many there were.
+fn hand_out(lane: &Lane, mut bytes: &[u8], each: &mut impl FnMut(&'static Site, &Frame<'_>)) -> u64 {
+    let mut count = 0;
     while let Some((frame, rest)) = Frame::split(bytes) {
+        lane.seq_taking.store(frame.seq, Relaxed);
         show(&frame, each);
-        (bytes, last) = (rest, Some(frame.seq));
+        (bytes, count) = (rest, count + 1);
     }
-    last
+    count
 }
 
 fn show(frame: &Frame<'_>, each: &mut impl FnMut(&'static Site, &Frame<'_>)) {
     if let Some(site) = registry::site(frame.site) {
         each(site, frame);
     }
-}
-
-/// How many events a lane's thread says it has published up to the last one that was taken.
-fn count(lane: &Lane, last: Option<u64>) -> u64 {
-    last.map_or(0, |last| last - lane.seq_taken.swap(last, Relaxed))
 }

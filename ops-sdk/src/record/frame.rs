@@ -16,6 +16,8 @@ use crate::model::Value;
 
 /// Length, site, ticks, sequence.
 pub(super) const HEAD_BYTES: usize = 4 + 4 + 8 + 8;
+/// Where the sequence stands in it.
+pub(super) const SEQ_AT: usize = HEAD_BYTES - 8;
 
 /// What kind of value follows.
 pub(super) const NULL: u8 = 0;
@@ -199,7 +201,7 @@ pub(crate) struct Frame<'a> {
     pub(super) site: u32,
     /// When.
     pub(crate) ticks: Ticks,
-    /// Its number within its lane, from 1. Frames that took the overflow queue have 0.
+    /// Its number within its lane, from 1. Frames in the overflow queue have the number of the taking there, and 0 before.
     pub(super) seq: u64,
     values: &'a [u8],
 }

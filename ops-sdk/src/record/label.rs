@@ -2,7 +2,10 @@
 //! length and two words that between them hold every byte, a number is a word; so for nearly all values, equal words
 //! are equal values, and nothing else has to be looked at. Of a longer text the words hold a hash.
 
+use std::mem::offset_of;
+
 use super::Label;
+use super::remains::Bytes;
 
 /// One value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +81,16 @@ impl Words {
     pub(super) fn stored(self) -> Words {
         let mark = if self.meta >= LONG { HASH } else { 0 };
         Words { meta: self.meta | mark, ..self }
+    }
+
+    /// As they are stored in the arena of a dead process.
+    pub(super) fn dead(bytes: &Bytes, at: usize) -> Words {
+        let word = |offset| bytes.long(at + offset);
+        Words {
+            meta: word(offset_of!(Words, meta)) & !HASH,
+            a: word(offset_of!(Words, a)),
+            b: word(offset_of!(Words, b)),
+        }
     }
 
     fn is_text(self) -> bool {

@@ -10,6 +10,7 @@ use super::arena::{Arena, Offset, Resident, UNIT};
 use super::cell::CellHead;
 use super::dense::Table;
 use super::expire::CLASSES;
+use super::remains::Bytes;
 use super::ring::{Ends, Ring};
 use super::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, thread_local};
 
@@ -31,7 +32,7 @@ pub(super) const STAMPING: u32 = 4;
 /// This is a thread of the SDK: what is logged here is not recorded, or shipping an event would make new ones.
 pub(super) const MUTE: u32 = 3;
 
-/// What one thread writes to. The flush thread reads it, and writes only `tail` in the ring's ends and `seq_taken`.
+/// What one thread writes to. The flush thread reads it, and writes only the end of the ring that is its own, and what it has taken.
 #[repr(C, align(64))]
 pub(super) struct Lane {
     /// The lane that was made before.
@@ -56,8 +57,9 @@ pub(super) struct Lane {
     /// Events published so far.
     pub(super) seq: AtomicU64,
     ends: Ends,
-    /// The last event that the flush thread took.
+    /// The last event that the flush thread took, and the last that it is taking.
     pub(super) seq_taken: AtomicU64,
+    pub(super) seq_taking: AtomicU64,
     /// By site: the address of the cell of a site without dimensions, for this lane's thread alone. Whoever reads finds
     /// cells by their place in the arena.
     pub(super) cells_at: [AtomicPtr<CellHead>; SITES_MAX],
@@ -69,6 +71,35 @@ pub(super) struct Lane {
 
 // SAFETY: atomics (of addresses, too) and rings' ends (atomics and padding) only; zero is valid; alignment 64.
 unsafe impl Resident for Lane {}
+
+/// A lane of a dead process.
+pub(super) struct Dead<'a> {
+    /// Its first cell.
+    pub(super) cells: Offset,
+    /// Events that it published, that the journal has, and that were being taken.
+    pub(super) seq: u64,
+    pub(super) taken: u64,
+    pub(super) taking: u64,
+    /// What stands in its ring.
+    pub(super) ring: [&'a [u8]; 2],
+}
+
+/// The lanes of a dead process.
+pub(super) fn dead(bytes: &Bytes, first: Offset) -> Vec<Dead<'_>> {
+    let lane = |at: usize| Dead {
+        cells: bytes.short(at + offset_of!(Lane, cells)),
+        seq: bytes.long(at + offset_of!(Lane, seq)),
+        taken: bytes.long(at + offset_of!(Lane, seq_taken)),
+        taking: bytes.long(at + offset_of!(Lane, seq_taking)),
+        ring: Ends::dead(
+            bytes,
+            at + offset_of!(Lane, ends),
+            Bytes::place(bytes.short(at + offset_of!(Lane, ring))),
+            bytes.short(at + offset_of!(Lane, ring_bytes)).into(),
+        ),
+    };
+    bytes.list(first, offset_of!(Lane, next)).into_iter().map(lane).collect()
+}
 
 /// Where in a lane its first table is, in the arena's units.
 const NO_CELL_AT: Offset = {
@@ -158,6 +189,14 @@ impl Lane {
     pub(super) fn keep_cell<T: Resident>(&self, place: usize, cell: &'static T) {
         if place != 0 {
             self.cells_at[place % SITES_MAX].store(ptr::from_ref(cell).cast_mut().cast(), Ordering::Relaxed);
+        }
+    }
+
+    /// What is being taken is taken.
+    pub(super) fn taken(&self) {
+        let seq = self.seq_taking.load(Ordering::Relaxed);
+        if seq != self.seq_taken.load(Ordering::Relaxed) {
+            self.seq_taken.store(seq, Ordering::Relaxed);
         }
     }
 

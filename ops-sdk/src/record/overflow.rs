@@ -1,33 +1,52 @@
 //! Events that a ring cannot hold: larger than its share, recorded while another event of the same thread was being
 //! written (a `Display` that logs), or recorded while the ring was full. One bounded queue for all threads, behind a
-//! lock that is held for a push or a swap. As it fills, the lesser levels are turned away first.
+//! lock that is held for a copy. As it fills, the lesser levels are turned away first.
+//!
+//! The queue lies in the arena, as two places that take turns: frames go to one while the flush thread reads the other.
+//! A frame that is taken is marked with the number of the taking, in the word where a frame of a ring has its number.
 
+use std::mem::offset_of;
 use std::ops::DerefMut;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::AtomicUsize;
 
-use super::frame::Frame;
+use super::arena::{Arena, Offset, UNIT};
+use super::frame::{Frame, HEAD_BYTES, SEQ_AT};
 use super::losses;
-use super::sync::{self, Mutex};
+use super::remains::Bytes;
+use super::ring::ALIGN;
+use super::sync::Ordering::{Relaxed, Release};
+use super::sync::{self, AtomicU32, AtomicU64, Mutex};
 use crate::clock::Ticks;
 use crate::model::Level;
 
-/// Frames in the order they came, and their bytes.
-#[derive(Default)]
-struct Queue {
-    frames: Vec<u8>,
-    count: u64,
+/// Lies in the arena's head. All but the marks of frames is written under the lock.
+#[repr(C)]
+pub(super) struct Queue {
+    places: [AtomicU32; 2],
+    /// The place that frames go to just now.
+    active: AtomicU32,
+    pad: AtomicU32,
+    /// How long each place is, and how much of it is filled.
+    room: AtomicU64,
+    len: [AtomicU64; 2],
+    /// Frames that came, that the flush thread has handed out, and of these those that the journal has.
+    pushed: AtomicU64,
+    handed_out: AtomicU64,
+    taken: AtomicU64,
 }
 
-static QUEUE: Mutex<Queue> = Mutex::new(Queue { frames: Vec::new(), count: 0 });
+/// Held while a frame is copied.
+static LOCK: Mutex<()> = Mutex::new(());
 static BYTES_MAX: AtomicUsize = AtomicUsize::new(8 << 20);
 
-/// Sets the bound of the queue, in bytes.
+/// Sets the bound of the queue, in bytes. Beyond a quarter of the arena it has no effect.
 pub(crate) fn set_bytes_max(bytes: usize) {
     BYTES_MAX.store(bytes, Relaxed);
 }
 
 /// The share of the queue, in quarters, that events of this level may fill.
-fn quarters(level: Level) -> usize {
+fn quarters(level: Level) -> u64 {
     match level {
         Level::Trace => 1,
         Level::Debug => 2,
@@ -36,69 +55,163 @@ fn quarters(level: Level) -> usize {
     }
 }
 
-/// Has room for all that the queue may ever hold: address space, which the system fills as it is used.
-pub(super) fn prepare() {
-    let bytes_max = BYTES_MAX.load(Relaxed);
-    let mut queue = QUEUE.lock();
-    let more = bytes_max.saturating_sub(queue.frames.len());
-    queue.frames.reserve(more);
-}
-
 /// Takes a finished frame in, or counts it as dropped.
 #[cold]
 pub(super) fn push(level: Level, frame: &[u8]) {
-    push_to(QUEUE.lock(), level, frame, usize::MAX);
+    push_to(LOCK.lock(), level, frame);
 }
 
-/// The same for who must not touch the heap: there is room that was made ahead.
+/// The same for who must not touch the heap.
 #[cold]
 pub(super) fn push_without_heap(level: Level, frame: &[u8]) {
-    let queue = sync::lock_without_heap(&QUEUE);
-    let room = queue.frames.capacity();
-    push_to(queue, level, frame, room);
+    push_to(sync::lock_without_heap(&LOCK), level, frame);
 }
 
-fn push_to(mut queue: impl DerefMut<Target = Queue>, level: Level, frame: &[u8], room: usize) {
-    let bytes_max = (BYTES_MAX.load(Relaxed) / 4 * quarters(level)).min(room);
-    if queue.frames.len() + frame.len() > bytes_max {
-        drop(queue);
-        return losses::event_dropped(level);
+fn push_to(held: impl DerefMut<Target = ()>, level: Level, frame: &[u8]) {
+    let taken_in = Arena::get().is_some_and(|arena| arena.head().queue.push(arena, level, frame));
+    drop(held);
+    if !taken_in {
+        losses::event_dropped(level);
     }
-    queue.frames.extend_from_slice(frame);
-    queue.count += 1;
 }
 
-/// Takes everything, and says how many frames that are. What `out` had is forgotten, and its memory serves the queue:
-/// two take turns, so that a queue that fills round after round is not made anew each time.
-pub(super) fn swap(out: &mut Vec<u8>) -> u64 {
-    out.clear();
-    out.reserve(BYTES_MAX.load(Relaxed));
-    let mut queue = QUEUE.lock();
-    std::mem::swap(&mut queue.frames, out);
-    std::mem::take(&mut queue.count)
+/// Makes the other place the one that frames go to, and copies out what stands in this one; says how many frames that
+/// are. Each is marked by [`hand_out`], and the place serves again after [`Queue::release`].
+pub(super) fn swap(arena: Arena, out: &mut Vec<u8>) -> u64 {
+    let queue = &arena.head().queue;
+    let place = {
+        let _held = LOCK.lock();
+        let place = queue.active.load(Relaxed) as usize & 1;
+        if queue.len[place].load(Relaxed) == 0 {
+            return 0;
+        }
+        queue.active.store(1 - place as u32, Relaxed);
+        place
+    };
+    queue.copy_out(arena, place, Ticks::MAX, out)
 }
 
-/// Moves the frames that were begun by then to the end of `out`; says how many those were.
-pub(super) fn take_older(by: Ticks, out: &mut Vec<u8>) -> u64 {
-    let mut queue = QUEUE.lock();
-    if queue.count == 0 {
-        return 0;
-    }
-    let room = Vec::with_capacity(BYTES_MAX.load(Relaxed));
-    let frames = std::mem::replace(&mut queue.frames, room);
-    let (mut rest, mut taken) = (&frames[..], 0);
-    while let Some((frame, after)) = Frame::split(rest) {
-        let bytes = &rest[..rest.len() - after.len()];
-        let is_older = frame.ticks <= by;
-        taken += u64::from(is_older);
-        if is_older { &mut *out } else { &mut queue.frames }.extend_from_slice(bytes);
-        rest = after;
-    }
-    queue.count -= taken;
-    taken
+/// Copies out the frames that were begun by then and came since; says how many those were.
+pub(super) fn take_older(arena: Arena, by: Ticks, out: &mut Vec<u8>) -> u64 {
+    let queue = &arena.head().queue;
+    let _held = LOCK.lock();
+    let place = queue.active.load(Relaxed) as usize & 1;
+    if queue.len[place].load(Relaxed) == 0 { 0 } else { queue.copy_out(arena, place, by, out) }
+}
+
+/// A frame that was copied out is handed out: it is marked where it stands.
+#[allow(clippy::cast_possible_truncation)] // the lower half is a place in the arena
+pub(super) fn hand_out(arena: Arena, frame: &Frame<'_>) {
+    let head = arena.head();
+    head.queue.handed_out.store(head.queue.handed_out.load(Relaxed) + 1, Relaxed);
+    word(arena, frame.seq as Offset).store(head.taking.number(), Relaxed);
+}
+
+/// The mark of the frame at this place.
+fn word(arena: Arena, frame: Offset) -> &'static AtomicU64 {
+    // SAFETY: a whole frame stands at the place, which was reserved and is aligned to 8, as is the number in it. Nobody
+    // but the flush thread looks at that once the frame is in the queue.
+    unsafe { arena.address(frame).add(SEQ_AT).cast::<AtomicU64>().as_ref() }
 }
 
 /// How many frames wait here.
-pub(super) fn pending() -> u64 {
-    QUEUE.lock().count
+pub(super) fn pending(arena: Arena) -> u64 {
+    let queue = &arena.head().queue;
+    let taken = queue.taken.load(Relaxed);
+    queue.pushed.load(Relaxed).saturating_sub(taken)
+}
+
+impl Queue {
+    /// Everything that was handed out is with the journal.
+    pub(super) fn taken(&self) {
+        self.taken.store(self.handed_out.load(Relaxed), Relaxed);
+    }
+
+    /// All that was copied out of the place that frames do not go to is with the journal: it is empty.
+    pub(super) fn release(&self) {
+        let _held = LOCK.lock();
+        let place = 1 - (self.active.load(Relaxed) as usize & 1);
+        self.len[place].store(0, Release);
+    }
+
+    fn push(&self, arena: Arena, level: Level, frame: &[u8]) -> bool {
+        let Some(start) = self.place(arena) else { return false };
+        let len = &self.len[self.active.load(Relaxed) as usize & 1];
+        let (filled, bytes) = (len.load(Relaxed), frame.len() as u64);
+        let room = self.room.load(Relaxed).min(BYTES_MAX.load(Relaxed) as u64);
+        if filled + bytes > room / 4 * quarters(level) {
+            return false;
+        }
+        #[allow(clippy::cast_possible_truncation)] // less than the place is long
+        // SAFETY: the place was reserved with so much room, and this thread holds the lock.
+        unsafe {
+            let place = start.add(filled as usize);
+            sync::writes(place, frame.len());
+            ptr::copy_nonoverlapping(frame.as_ptr(), place.as_ptr(), frame.len());
+        }
+        len.store(filled + bytes, Release);
+        self.pushed.store(self.pushed.load(Relaxed) + 1, Relaxed);
+        true
+    }
+
+    /// The place that frames go to, made with the other one if there is none, or they should be larger.
+    #[allow(clippy::cast_possible_truncation)] // it fits the arena
+    fn place(&self, arena: Arena) -> Option<NonNull<u8>> {
+        let share = (arena.bytes() / 4) as usize & !(UNIT - 1);
+        let room = BYTES_MAX.load(Relaxed).next_multiple_of(UNIT).min(share);
+        let is_empty = self.len.iter().all(|len| len.load(Relaxed) == 0);
+        if self.room.load(Relaxed) < room as u64 && is_empty {
+            let places = arena.reserve(2 * room)?;
+            self.room.store(room as u64, Relaxed);
+            self.places[1].store(places + (room / UNIT) as Offset, Relaxed);
+            self.places[0].store(places, Relaxed);
+        }
+        let active = self.active.load(Relaxed) as usize & 1;
+        Some(arena.address(self.places[active].load(Relaxed)))
+    }
+
+    /// Copies out frames that are not marked, each with its place in the place of its number.
+    #[allow(clippy::cast_possible_truncation)] // it fits the arena
+    fn copy_out(&self, arena: Arena, place: usize, by: Ticks, out: &mut Vec<u8>) -> u64 {
+        let (start, len) = (self.places[place].load(Relaxed), self.len[place].load(Relaxed) as usize);
+        sync::reads(arena.address(start), len);
+        // SAFETY: so many bytes were written there, under the lock, and are not written again before the place is
+        // released, but for marks by this thread.
+        let frames = unsafe { std::slice::from_raw_parts(arena.address(start).as_ptr(), len) };
+        let (mut rest, mut count) = (frames, 0);
+        while let Some((frame, after)) = Frame::split(rest) {
+            if frame.seq == 0 && frame.ticks <= by {
+                let at = start + ((len - rest.len()) / UNIT) as Offset;
+                let copy = out.len();
+                out.extend_from_slice(&rest[..rest.len() - after.len()]);
+                out[copy + SEQ_AT..copy + HEAD_BYTES].copy_from_slice(&u64::from(at).to_le_bytes());
+                count += 1;
+            }
+            rest = after;
+        }
+        count
+    }
+}
+
+const _: () = assert!(ALIGN == UNIT);
+
+/// The frames in the queue of a dead process that are not taken: `is_final` knows of the number of a taking whether it
+/// is. Each to `each`, and how many bytes there are of what is no frame.
+pub(super) fn dead<'a>(
+    bytes: &'a Bytes,
+    at: usize,
+    is_final: impl Fn(u64) -> bool,
+    mut each: impl FnMut(Frame<'a>),
+) {
+    for place in 0..2 {
+        let start = Bytes::place(bytes.short(at + offset_of!(Queue, places) + 4 * place));
+        let len = bytes.long(at + offset_of!(Queue, len) + 8 * place);
+        let mut rest = bytes.slice(start, usize::try_from(len).unwrap_or(0));
+        while let Some((frame, after)) = Frame::split(rest) {
+            if frame.seq == 0 || !is_final(frame.seq) {
+                each(frame);
+            }
+            rest = after;
+        }
+    }
 }

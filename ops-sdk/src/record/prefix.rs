@@ -63,6 +63,13 @@ impl Prefix {
     }
 }
 
+/// The prefix of an event that this unit holds back.
+pub(super) fn of_unit(unit: u64) -> [u8; UNIT_BYTES] {
+    let mut bytes = [UNIT; UNIT_BYTES];
+    bytes[1..].copy_from_slice(&unit.to_le_bytes());
+    bytes
+}
+
 /// The unit that holds an event with these values back, and the values without it.
 #[inline]
 pub(crate) fn unit_of(values: &[u8]) -> Option<(u64, &[u8])> {

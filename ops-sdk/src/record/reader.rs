@@ -1,18 +1,22 @@
 //! The flush thread's side of the arena: takes events out of the rings, and what was counted out of the cells.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 
 use super::arena::Arena;
 use super::call::Mishap;
 use super::cell::{CounterCell, GaugeCell, GaugeDelta, HistogramCell};
-use super::drain::Drain;
+use super::drain::{self, Drain};
 use super::frame::Frame;
 use super::in_flight::Levels;
 use super::lane::{self, Lane};
+use super::shelf::Shelf;
 use super::sync::AtomicBool;
 use super::sync::Ordering::{AcqRel, Relaxed, Release};
-use super::{InFlight, Kind, Site, expire, overflow, registry, series};
-use crate::clock::Now;
+use super::taking::Taking;
+use super::{Kind, Site, expire, keep, overflow, registry, series, told};
+use crate::clock::{Anchor, Now};
 use crate::model::{Distribution, Resolution};
 
 /// What one cell holds that was not taken before.
@@ -44,6 +48,20 @@ pub(crate) enum Taken {
 }
 
 impl Taken {
+    /// Calls, if there are any: the durations with how many they are, those that have none, and how some ended.
+    pub(super) fn calls(
+        durations: Option<(Distribution, u64)>,
+        (untimed, labelled): (u64, u64),
+        endings: [u64; Mishap::ALL.len()],
+    ) -> Option<Taken> {
+        if durations.is_none() && untimed + labelled == 0 && endings == [0; Mishap::ALL.len()] {
+            return None;
+        }
+        let (durations, timed) = durations.unwrap_or_default();
+        let [errors, panics, cancelled, client_errors] = endings;
+        Some(Taken::Calls { durations, timed, untimed, labelled, errors, panics, cancelled, client_errors })
+    }
+
     /// How much it is, in increments, values or calls.
     pub(crate) fn count(&self) -> u64 {
         match self {
@@ -75,44 +93,101 @@ impl Reader {
     /// The reader; `None` while there is one.
     pub(crate) fn new(arena: Arena) -> Option<Reader> {
         let is_first = !READING.swap(true, AcqRel);
-        is_first.then(|| {
-            overflow::prepare();
-            Reader { arena, drain: Drain::default() }
-        })
+        is_first.then(|| Reader { arena, drain: Drain::default() })
     }
 
-    /// Takes every event that was published, and hands each to `each` in order of time. Says how many events the
-    /// writers say they published; that as many were handed out is for the books to tell.
+    /// What is recorded from here on is this process's, with these dimensions on every metric.
+    pub(crate) fn begin(&self, process: u64, dimensions: &[(String, String)]) {
+        told::begin(self.arena, process, dimensions);
+        self.arena.head().shelf.clear(); // whoever held events back before has let go of them
+        self.taking().begin(1);
+    }
+
+    /// Notes what time it is, for whoever finds the arena.
+    pub(crate) fn tell_time(&self, now: Anchor) {
+        told::read_clocks(self.arena, now);
+    }
+
+    /// The same of when the window that is open began.
+    pub(crate) fn tell_window(&self, resolution: Resolution, start_ms: u64) {
+        told::window_began(self.arena, resolution, start_ms);
+    }
+
+    /// Keeps the arena in this file from here on.
+    ///
+    /// # Errors
+    ///
+    /// What the system says. The arena is what it was.
+    pub(crate) fn keep_in(&self, path: &Path) -> io::Result<()> {
+        keep::keep_in(self.arena, path)
+    }
+
+    /// Keeps it nowhere: it ends with the process.
+    pub(crate) fn keep_nowhere(&self) {
+        keep::keep_nowhere(self.arena);
+    }
+
+    /// Makes room on the disk for threads that record for the first time, where the arena is kept.
+    pub(crate) fn make_room_ahead(&self) {
+        keep::make_room_ahead(self.arena);
+    }
+
+    /// Where events that are held back are kept.
+    pub(crate) fn shelf(&self) -> Shelf {
+        Shelf::of(self.arena)
+    }
+
+    /// What goes on with the taking. A copy is the same one.
+    pub(crate) fn taking(&self) -> Taking {
+        Taking::of(self.arena)
+    }
+
+    /// Takes every event that was published, and hands each to `each` in order of time. Says how many events there were.
+    /// When the journal has them, [`Reader::release`] is to be called.
     pub(crate) fn take_events(&mut self, each: impl FnMut(&'static Site, &Frame<'_>)) -> u64 {
         self.drain.take(self.arena, each)
     }
 
-    /// Closes the window of this resolution and hands what each cell gained in it to `each`, with the values of the
-    /// site's dimensions. Cells in which nothing was found for long enough are offered to their thread.
+    /// The journal has all the events that were taken: their room is free.
+    pub(crate) fn release(&mut self) {
+        drain::release(self.arena);
+    }
+
+    /// Closes the window of this resolution: what each cell gained in it, with the values of the site's dimensions. Cells
+    /// in which nothing was found for long enough are offered to their thread. Before each next one the taking must not
+    /// be full.
+    pub(crate) fn metrics(
+        &mut self,
+        resolution: Resolution,
+        now: Now,
+    ) -> impl Iterator<Item = (&'static Site, Vec<String>, Taken)> + use<> {
+        let (arena, now_ms) = (self.arena, now.mono_ns / 1_000_000);
+        let cells =
+            lane::all(arena).flat_map(move |lane| expire::cells(arena, lane).map(move |cell| (lane, cell)));
+        let taken = cells.filter_map(move |(lane, (head, offset))| {
+            let site = expire::to_read(arena, head, offset, resolution)?;
+            let taken = take_cell(arena, site.kind, offset);
+            match &taken {
+                Some(_) => expire::found_used(head),
+                None => expire::found_idle(lane, head, now_ms),
+            }
+            taken.map(|taken| (site, series::labels(arena, head), taken))
+        });
+        let sites = registry::all().filter(move |site| site.resolution == resolution);
+        let levels =
+            sites.filter_map(|site| Some((site, Vec::new(), Taken::InFlight(site.in_flight?.take()?))));
+        taken.chain(levels)
+    }
+
+    /// The same, each handed to `each`; for an arena that is not kept.
+    #[cfg(any(test, ops_model))]
     pub(crate) fn take_metrics(
         &mut self,
         resolution: Resolution,
         now: Now,
         mut each: impl FnMut(&'static Site, Vec<String>, Taken),
     ) {
-        let now_ms = now.mono_ns / 1_000_000;
-        for lane in lane::all(self.arena) {
-            for (head, offset) in expire::cells(self.arena, lane) {
-                let Some(site) = expire::to_read(self.arena, head, offset, resolution) else { continue };
-                match take_cell(self.arena, site.kind, offset) {
-                    Some(taken) => {
-                        expire::found_used(head);
-                        each(site, series::labels(self.arena, head), taken);
-                    }
-                    None => expire::found_idle(lane, head, now_ms),
-                }
-            }
-        }
-        for site in registry::all().filter(|site| site.resolution == resolution) {
-            if let Some(levels) = site.in_flight.and_then(InFlight::take) {
-                each(site, Vec::new(), Taken::InFlight(levels));
-            }
-        }
+        self.metrics(resolution, now).for_each(|(site, labels, taken)| each(site, labels, taken));
     }
 }
 
@@ -156,38 +231,26 @@ impl Calls {
 pub(crate) fn pending_events() -> u64 {
     let Some(arena) = Arena::get() else { return 0 };
     let waiting = |lane: &Lane| lane.seq.load(Relaxed).saturating_sub(lane.seq_taken.load(Relaxed));
-    lane::all(arena).map(waiting).sum::<u64>() + overflow::pending()
+    lane::all(arena).map(waiting).sum::<u64>() + overflow::pending(arena)
 }
 
 fn take_cell(arena: Arena, kind: Kind, offset: u32) -> Option<Taken> {
+    let taking = Taking::of(arena);
     match kind {
         Kind::Counter => {
-            let n = arena.at::<CounterCell>(offset)?.take();
+            let n = arena.at::<CounterCell>(offset)?.take(taking);
             (n > 0).then_some(Taken::Counter(n))
         }
-        Kind::Gauge => arena.at::<GaugeCell>(offset)?.take().map(Taken::Gauge),
+        Kind::Gauge => arena.at::<GaugeCell>(offset)?.take(taking).map(Taken::Gauge),
         Kind::Histogram | Kind::Event(_) => {
-            arena.at::<HistogramCell>(offset)?.take(arena).map(|(values, _)| Taken::Histogram(values))
+            let taken = arena.at::<HistogramCell>(offset)?.take(arena, taking);
+            taken.map(|(values, _)| Taken::Histogram(values))
         }
         Kind::Call => {
             let cell = arena.at::<HistogramCell>(offset)?;
-            let (durations, (untimed, labelled)) = (cell.take(arena), cell.take_untimed());
-            let endings = Mishap::ALL.map(|mishap| cell.take_ending(mishap as usize));
-            if durations.is_none() && untimed + labelled == 0 && endings == [0; Mishap::ALL.len()] {
-                return None;
-            }
-            let (durations, timed) = durations.unwrap_or_default();
-            let [errors, panics, cancelled, client_errors] = endings;
-            Some(Taken::Calls {
-                durations,
-                timed,
-                untimed,
-                labelled,
-                errors,
-                panics,
-                cancelled,
-                client_errors,
-            })
+            let (durations, untimed) = (cell.take(arena, taking), cell.take_untimed(taking));
+            let endings = Mishap::ALL.map(|mishap| cell.take_ending(mishap as usize, taking));
+            Taken::calls(durations, untimed, endings)
         }
     }
 }

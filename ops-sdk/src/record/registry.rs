@@ -6,8 +6,9 @@
 
 use std::ptr::{self, NonNull};
 
-use super::Site;
+use super::arena::Arena;
 use super::sync::{AtomicPtr, AtomicU32, Ordering};
+use super::{Site, catalog};
 
 /// Places for sites: 512 KiB of address space, occupied as it is used. A program of a million lines has some thousand.
 const SITES_MAX: u32 = 1 << 16;
@@ -27,7 +28,14 @@ pub(super) fn number(site: &'static Site) -> Option<u32> {
         return Some(known);
     }
     let next = |taken: u32| (taken < SITES_MAX).then_some(taken + 1);
+    let entered = match Arena::get() {
+        Some(arena) => Some((arena, catalog::prepare(arena, site)?)),
+        None => None,
+    };
     let at = NUMBERED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
+    if let Some((arena, entry)) = entered {
+        catalog::enter(arena, entry, at + 1);
+    }
     SITES[at as usize].store(ptr::from_ref(site).cast_mut(), Ordering::Release);
     Some(site.set_slot(at + 1))
 }
@@ -36,6 +44,11 @@ pub(super) fn number(site: &'static Site) -> Option<u32> {
 pub(super) fn all() -> impl Iterator<Item = &'static Site> {
     let numbered = 1..=NUMBERED.load(Ordering::Relaxed);
     numbered.filter_map(|number| site(number).filter(|site| site.slot() == number))
+}
+
+/// Every number that was given, with its site.
+pub(super) fn numbered() -> impl Iterator<Item = (u32, &'static Site)> {
+    (1..=NUMBERED.load(Ordering::Relaxed)).filter_map(|number| Some((number, site(number)?)))
 }
 
 /// The site of this number.

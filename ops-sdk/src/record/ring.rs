@@ -6,9 +6,11 @@
 //! end it goes to the start, and a length of zero at the place that it left says so. Frames begin at multiples of 8, so
 //! there is always room for that.
 
+use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
 use super::arena::{Arena, Offset};
+use super::remains::Bytes;
 use super::sync::{self, AtomicU64, Ordering};
 
 /// Frames begin at multiples of this many bytes.
@@ -34,7 +36,9 @@ pub(super) struct Ends {
     pad: [u64; 3],
     /// What is free again. Written by the flush thread.
     tail: AtomicU64,
-    pad2: [u64; 7],
+    /// Up to where it was copied out, which the flush thread alone knows.
+    copied: AtomicU64,
+    pad2: [u64; 6],
 }
 
 /// A ring: its ends and its bytes. `len` is a power of two.
@@ -149,9 +153,10 @@ impl<'a> Ring<'a> {
         Filling { ring: self, start, end: start, limit: self.look() }
     }
 
-    /// Moves every published frame to the end of `out`; says how many bytes that were. Only the flush thread may.
+    /// Copies every published frame that was not copied before to the end of `out`; says how many bytes that were. Their
+    /// room is free after [`Ring::release`]. Only the flush thread may.
     pub(super) fn drain(self, out: &mut Vec<u8>) -> usize {
-        let (tail, head) = (self.ends.tail.load(Ordering::Relaxed), self.ends.head.load(Ordering::Acquire));
+        let (tail, head) = (self.ends.copied.load(Ordering::Relaxed), self.ends.head.load(Ordering::Acquire));
         let tail = if head == tail { tail } else { self.behind_gap(tail) };
         let before = out.len();
         let lap = self.lap_after(tail);
@@ -162,11 +167,20 @@ impl<'a> Ring<'a> {
             out.truncate(before + up_to_gap(&out[before..]));
             self.copy_out(lap, head - lap, out);
         }
-        self.ends.tail.store(head, Ordering::Release);
-        if head & (self.len - 1) >= self.len / FAR {
-            self.ends.empty_at.store(head + 1, Ordering::Relaxed); // a hint: the tail says it
-        }
+        self.ends.copied.store(head, Ordering::Relaxed);
         out.len() - before
+    }
+
+    /// Gives back the room of what was copied out. Only the flush thread may.
+    pub(super) fn release(self) {
+        let upto = self.ends.copied.load(Ordering::Relaxed);
+        if upto == self.ends.tail.load(Ordering::Relaxed) {
+            return;
+        }
+        self.ends.tail.store(upto, Ordering::Release);
+        if upto & (self.len - 1) >= self.len / FAR {
+            self.ends.empty_at.store(upto + 1, Ordering::Relaxed); // a hint: the tail says it
+        }
     }
 
     fn copy_out(self, from: u64, count: u64, out: &mut Vec<u8>) {
@@ -206,6 +220,33 @@ impl Ring<'_> {
         // SAFETY: both pieces lie within the ring's bytes and in its free part, as the caller has checked; only this
         // thread touches them before they are published.
         unsafe { ptr::copy(self.at(from).as_ptr(), self.at(to).as_ptr(), count) }
+    }
+}
+
+impl Ends {
+    /// What stands in the ring of a dead process that was not given back: its bytes in order, up to two pieces. `at` is
+    /// where its ends are, and `ring` where its bytes.
+    pub(super) fn dead(bytes: &Bytes, at: usize, ring: usize, len: u64) -> [&[u8]; 2] {
+        let word = |offset| bytes.long(at + offset);
+        let (head, tail) = (word(offset_of!(Ends, head)), word(offset_of!(Ends, tail)));
+        if !len.is_power_of_two() || head <= tail {
+            return [&[], &[]];
+        }
+        let lap = |position: u64| (position | (len - 1)).saturating_add(1);
+        let is_gap = word(offset_of!(Ends, went_from)) == tail + 1;
+        let tail = if is_gap { lap(tail) } else { tail };
+        let piece = |from: u64, to: u64| {
+            let at = usize::try_from(from & (len - 1)).unwrap_or(usize::MAX);
+            bytes.slice(
+                ring.saturating_add(at),
+                usize::try_from(to.saturating_sub(from).min(len)).unwrap_or(0),
+            )
+        };
+        if head <= lap(tail) {
+            return [piece(tail, head), &[]];
+        }
+        let first = piece(tail, lap(tail));
+        [&first[..up_to_gap(first)], piece(lap(tail), head)]
     }
 }
 
@@ -289,7 +330,7 @@ mod tests {
 
     /// A ring of its own, and frames of it as the reader gets them.
     fn ring(len: usize) -> Ring<'static> {
-        let arena = Arena::get_or_reserve(64 << 20).expect("64 MiB of address space");
+        let arena = Arena::get_or_reserve(256 << 20).expect("256 MiB of address space");
         let ends = Ends {
             head: AtomicU64::new(0),
             next: AtomicU64::new(0),
@@ -298,7 +339,8 @@ mod tests {
             empty_at: AtomicU64::new(0),
             pad: [0; 3],
             tail: AtomicU64::new(0),
-            pad2: [0; 7],
+            copied: AtomicU64::new(0),
+            pad2: [0; 6],
         };
         let bytes = arena.reserve(len).expect("room");
         Ring::new(Box::leak(Box::new(ends)), arena, bytes, len as u64)
@@ -331,6 +373,7 @@ mod tests {
     fn take(ring: Ring<'_>) -> Vec<Vec<u8>> {
         let mut bytes = Vec::new();
         ring.drain(&mut bytes);
+        ring.release();
         let mut frames = Vec::new();
         while let Some(len) = bytes.first_chunk().map(|len| u32::from_le_bytes(*len) as usize) {
             frames.push(bytes[..len].to_vec());

@@ -70,7 +70,7 @@ mod tests {
 
     fn cell() -> &'static HistogramCell {
         stamp::warm();
-        let arena = Arena::get_or_reserve(64 << 20).expect("64 MiB of address space");
+        let arena = Arena::get_or_reserve(256 << 20).expect("256 MiB of address space");
         arena.at(arena.reserve(size_of::<HistogramCell>()).expect("room")).expect("a cell")
     }
 

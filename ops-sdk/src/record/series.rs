@@ -3,9 +3,10 @@
 //! series is new.
 
 use super::arena::{Arena, Offset, Resident};
-use super::cell::{CellHead, CounterCell, GaugeCell, HistogramCell};
+use super::cell::{CellHead, CounterCell, DeadHead, GaugeCell, HistogramCell};
 use super::label::{self, Words};
 use super::lane::Lane;
+use super::remains::Bytes;
 use super::sync::{self, AtomicU32, AtomicU64, Ordering::Relaxed};
 use super::{Kind, Label, Site, expire};
 
@@ -129,14 +130,30 @@ pub(super) fn is_overflow(arena: Arena, head: &CellHead, labels: &[Label<'_>]) -
 
 /// The values of a cell's dimensions, as text.
 pub(super) fn labels(arena: Arena, head: &CellHead) -> Vec<String> {
-    let text = |label| match label {
+    values(arena, head).map(text).collect()
+}
+
+fn text(label: Label<'_>) -> String {
+    match label {
         Label::U64(n) => n.to_string(),
         Label::I64(n) => n.to_string(),
         Label::Bool(b) => b.to_string(),
         Label::Str(text) => text.to_owned(),
         Label::Display(value) => value.to_string(),
+    }
+}
+
+/// The same of a cell of a dead process.
+pub(super) fn dead_labels(bytes: &Bytes, head: &DeadHead) -> Vec<String> {
+    let key = Bytes::place(head.key);
+    let words = (0..head.values()).map(|value| Words::dead(bytes, key + value * size_of::<Words>()));
+    let mut texts = key + head.values() * size_of::<Words>();
+    let label = |words: Words| {
+        let bytes = bytes.slice(texts, words.text_bytes());
+        texts += bytes.len();
+        text(words.label(&String::from_utf8_lossy(bytes)))
     };
-    values(arena, head).map(text).collect()
+    words.map(label).collect()
 }
 
 /// The values of a cell's dimensions, as they lie in the arena: their words, and behind these the bytes of the texts.

@@ -18,12 +18,13 @@ static TURN: Mutex<()> = Mutex::new(());
 fn turn() -> (MutexGuard<'static, ()>, Reader) {
     let turn = TURN.lock();
     crate::record::stamp::warm();
-    let arena = Arena::get_or_reserve(64 << 20).expect("64 MiB of address space");
+    let arena = Arena::get_or_reserve(256 << 20).expect("256 MiB of address space");
     set_ring_bytes(1 << 16);
     turn_on(&Rules::all(Some(Level::Trace))).expect("few rules");
     let mut reader = Reader::new(arena).expect("the reader of the turn before is gone");
     reader.take_events(|_, _| {});
     reader.take_metrics(Resolution::Standard, Now::read(), |_, _, _| {});
+    reader.taking().done();
     losses::take();
     (turn, reader)
 }
@@ -56,6 +57,7 @@ fn events(reader: &mut Reader) -> (u64, Vec<(String, Vec<String>)>) {
         let values = frame.values().iter().map(|value| format!("{value:?}")).collect();
         all.push((site.name.to_owned(), values));
     });
+    reader.taking().done();
     (published, all)
 }
 

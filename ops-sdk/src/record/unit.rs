@@ -148,6 +148,11 @@ pub(super) fn is_end(site: &Site) -> bool {
     std::ptr::eq(site, &raw const END)
 }
 
+/// The site of such frames, if this is the one that another process had.
+pub(super) fn end_of(site: &Site) -> Option<&'static Site> {
+    (site.name == END.name && site.source.target == END.source.target).then_some(&END)
+}
+
 /// How the unit ended, if this is the frame that says so.
 pub(crate) fn ended(site: &'static Site, mut values: &[u8]) -> Option<Ended> {
     if !is_end(site) {

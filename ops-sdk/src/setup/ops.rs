@@ -1,5 +1,6 @@
 //! The guard: flushes, tells how the books stand, and ends everything when it is dropped.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use crate::error::Error;
 use crate::hub::Hub;
 use crate::journal::StateLock;
 use crate::ledger::{Book, Loss};
-use crate::record::{self, Arena};
+use crate::record::{self, Arena, keep};
 
 /// How long threads may take to end once the deadline has passed: those that do not are left behind.
 const GRACE: Duration = Duration::from_millis(50);
@@ -33,6 +34,8 @@ pub struct Ops {
     pub(super) adopting: Option<(Arc<Leash>, JoinHandle<()>)>,
     pub(super) _signals: Option<signals::Watch>,
     pub(super) _panics: Option<panics::Hook>,
+    /// The file that the arena is kept in.
+    pub(super) kept_in: Option<PathBuf>,
     pub(super) _lock: Option<StateLock>,
     pub(super) _running: Running,
 }
@@ -98,6 +101,11 @@ impl Ops {
         // The medium is not waited for past the deadline; the system has the data already.
         if self.on_disk && began.elapsed() < deadline {
             let _ = self.hub.sync();
+        }
+        if threads[0].is_finished()
+            && let Some((arena, path)) = Arena::get().zip(self.kept_in.as_deref())
+        {
+            keep::let_go(arena, path); // the journal has all of it
         }
         let after = self.hub.books();
         let complete = complete && after.iter().flat_map(|book| &book.rows).all(|row| row.pending == 0);

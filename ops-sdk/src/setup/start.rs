@@ -13,8 +13,9 @@ use super::report::FlushReport;
 use super::siblings::{self, Adopter};
 use super::{Ops, check, env, ops, spool};
 use crate::backend::{Backend, Configure, Context};
+use crate::diag;
 use crate::error::Error;
-use crate::flush::Flusher;
+use crate::flush::{Flusher, recovery};
 use crate::hub::Hub;
 use crate::journal::{self, Journal, Settings, StateLock};
 use crate::ledger::Account;
@@ -56,11 +57,12 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let opened: Vec<_> =
         configured.into_iter().map(|backend| backend.open(&context)).collect::<Result<_, _>>()?;
 
-    let (journal, _) = Journal::open(settings(&builder, context.state_dir.clone()))?;
-    let hub = Arc::new(Hub::new(journal));
-    let shippers = attach(&hub, opened, &context, builder.linger)?;
     // The flush thread of a start before may not have found its end yet.
     let reader = Reader::new(arena(&builder)?).ok_or(Error::AlreadyStarted)?;
+    let (mut journal, _) = Journal::open(settings(&builder, context.state_dir.clone()))?;
+    let kept_in = keep(&reader, context.state_dir.as_deref(), &mut journal, builder.held_bytes_max)?;
+    let hub = Arc::new(Hub::new(journal));
+    let shippers = attach(&hub, opened, &context, builder.linger)?;
     let flusher = Flusher::new(
         Arc::clone(&hub),
         reader,
@@ -79,6 +81,7 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
         threads,
         deadline,
         on_disk,
+        kept_in,
         adopting: None,
         _signals: None,
         _panics: None,
@@ -133,6 +136,36 @@ fn adopter(
         context: context.clone(),
         backends: configured.iter().filter_map(|backend| backend.again()).collect(),
         leash: Arc::default(),
+    }
+}
+
+/// Brings what an earlier process left in its arena to the journal, and keeps this one's in the state directory. Says
+/// where; nowhere without a state directory, or where the system will not have it: that is said, and recording goes on.
+fn keep(
+    reader: &Reader,
+    state_dir: Option<&Path>,
+    journal: &mut Journal,
+    held_bytes_max: usize,
+) -> Result<Option<PathBuf>, Error> {
+    let Some(dir) = state_dir else {
+        reader.keep_nowhere();
+        return Ok(None);
+    };
+    if let Some(recovered) = recovery::recover(dir, journal, held_bytes_max)? {
+        diag::say(&format!("{}: {recovered}; recovered", dir.display()));
+    }
+    let path = recovery::arena_in(dir);
+    match reader.keep_in(&path) {
+        Ok(()) => Ok(Some(path)),
+        Err(error) => {
+            reader.keep_nowhere();
+            diag::say(&format!(
+                "OPS_STATE_DIR / .state_dir(..): cannot keep what is being recorded in {}: {error}; a process that is \
+                 killed loses what it recorded last. Make room on the disk, or give a directory on a local one",
+                path.display()
+            ));
+            Ok(None)
+        }
     }
 }
 

@@ -101,7 +101,7 @@ mod tests {
                 payload = b"?".to_vec();
             }
             let head = FrameHead { signal: Signal::Log, time_ms: seq + 100, id, records };
-            hub.append([(head, &payload[..])].into_iter());
+            hub.append([(head, &payload[..])].into_iter(), || {});
         };
         frame(1, 3, false);
         frame(4, 2, true);

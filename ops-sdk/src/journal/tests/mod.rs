@@ -1,5 +1,6 @@
 //! The journal as its callers see it.
 
+mod cut;
 mod damage;
 mod disk;
 mod model;

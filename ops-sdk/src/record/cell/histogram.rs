@@ -1,9 +1,13 @@
 //! The cell of a histogram, and of the calls of a function. Buckets are reserved a power of two at a time, so that a
 //! series which only ever takes a few milliseconds takes little memory.
 
+use std::mem::offset_of;
+
 use super::super::arena::{Arena, Resident};
 use super::super::context;
+use super::super::remains::Bytes;
 use super::super::sync::{AtomicU32, AtomicU64, Ordering};
+use super::super::taking::Taking;
 use super::tally::{Tally, Told};
 use super::{CellHead, add};
 use crate::model::{Distribution, bucket_of, index_of_positive, is_valid_value, lower_bound};
@@ -112,9 +116,9 @@ impl HistogramCell {
     }
 
     /// How many calls ended so since this was asked last.
-    pub(in super::super) fn take_ending(&self, ending: usize) -> u64 {
-        let sum = self.endings[ending].load(Ordering::Relaxed);
-        sum.wrapping_sub(self.taken_endings[ending].swap(sum, Ordering::Relaxed))
+    pub(in super::super) fn take_ending(&self, ending: usize, taking: Taking) -> u64 {
+        let (sum, before) = take(&self.endings[ending], &self.taken_endings[ending], taking);
+        sum.wrapping_sub(before)
     }
 
     /// Counts a call that begins, unless it is one to be timed: then says what was kept with the draw that chose it.
@@ -193,11 +197,10 @@ impl HistogramCell {
 
     /// How many calls were counted without their duration since this was asked last: when they began, and when they
     /// ended.
-    pub(in super::super) fn take_untimed(&self) -> (u64, u64) {
-        let began = Countdown(self.countdown.load(Ordering::Relaxed));
-        let before = Countdown(self.taken_countdown.swap(began.0, Ordering::Relaxed));
-        let ended = self.untimed.load(Ordering::Relaxed);
-        (began.passed_since(before), ended.wrapping_sub(self.taken_untimed.swap(ended, Ordering::Relaxed)))
+    pub(in super::super) fn take_untimed(&self, taking: Taking) -> (u64, u64) {
+        let (began, before) = take(&self.countdown, &self.taken_countdown, taking);
+        let (ended, taken) = take(&self.untimed, &self.taken_untimed, taking);
+        (Countdown(began).passed_since(Countdown(before)), ended.wrapping_sub(taken))
     }
 
     fn bucket(&self, arena: Arena, value: f64) -> Option<&AtomicU32> {
@@ -222,7 +225,7 @@ impl HistogramCell {
     }
 
     /// What was observed since this was asked last, and how many values that were, whatever each of them stands for.
-    pub(in super::super) fn take(&self, arena: Arena) -> Option<(Distribution, u64)> {
+    pub(in super::super) fn take(&self, arena: Arena, taking: Taking) -> Option<(Distribution, u64)> {
         if !self.tally.has_more() {
             return None;
         }
@@ -232,8 +235,8 @@ impl HistogramCell {
         if count == 0 {
             return None;
         }
-        self.tally.close(mark);
-        self.mark_taken(arena, &buckets);
+        self.tally.close(mark, taking);
+        self.mark_taken(arena, &buckets, taking);
         Some((bounded(told, count, buckets, exemplar), told.count))
     }
 
@@ -248,10 +251,11 @@ impl HistogramCell {
         buckets
     }
 
-    fn mark_taken(&self, arena: Arena, buckets: &[(i16, u64)]) {
+    fn mark_taken(&self, arena: Arena, buckets: &[(i16, u64)], taking: Taking) {
         let mut left = buckets.iter().peekable();
         self.each_bucket(arena, |number, _, taken| {
             if let Some((_, n)) = left.next_if(|(bucket, _)| *bucket == number) {
+                taking.note_short(taken);
                 #[allow(clippy::cast_possible_truncation)] // it was a u32 when it was read
                 taken.store(taken.load(Ordering::Relaxed).wrapping_add(*n as u32), Ordering::Relaxed);
             }
@@ -273,6 +277,69 @@ impl HistogramCell {
             (0..CHUNK).for_each(|i| visit(number(at, i), &chunk.counts[i], &chunk.taken[i]));
         }
     }
+}
+
+/// What a word of the writer's holds, and what it held when this was asked last.
+fn take(word: &AtomicU64, taken: &AtomicU64, taking: Taking) -> (u64, u64) {
+    let (now, before) = (word.load(Ordering::Relaxed), taken.load(Ordering::Relaxed));
+    if now != before {
+        taking.note(taken);
+        taken.store(now, Ordering::Relaxed);
+    }
+    (now, before)
+}
+
+/// What that of a dead process had to tell and was not taken.
+pub(in super::super) struct Dead {
+    /// What was observed, and how many values that were.
+    pub(in super::super) values: Option<(Distribution, u64)>,
+    /// Calls without a duration: counted when they began, and when they ended.
+    pub(in super::super) untimed: (u64, u64),
+    pub(in super::super) endings: [u64; MISHAPS],
+}
+
+impl HistogramCell {
+    pub(in super::super) fn dead(bytes: &Bytes, at: usize) -> Dead {
+        let long = |offset| bytes.long(at + offset);
+        let told = Tally::dead(bytes, at + offset_of!(HistogramCell, tally));
+        let buckets = dead_buckets(bytes, at);
+        let count = buckets.iter().map(|(_, n)| n).sum();
+        // The correlation of the largest may be that of a window before, and nobody can say.
+        let values = (count > 0).then(|| (bounded(told, count, buckets, None), told.count));
+        let began = Countdown(long(offset_of!(HistogramCell, countdown)));
+        let before = Countdown(long(offset_of!(HistogramCell, taken_countdown)));
+        let ended = long(offset_of!(HistogramCell, untimed));
+        Dead {
+            values,
+            untimed: (
+                began.passed_since(before),
+                ended.wrapping_sub(long(offset_of!(HistogramCell, taken_untimed))),
+            ),
+            endings: std::array::from_fn(|ending| {
+                let taken = long(offset_of!(HistogramCell, taken_endings) + 8 * ending);
+                long(offset_of!(HistogramCell, endings) + 8 * ending).wrapping_sub(taken)
+            }),
+        }
+    }
+}
+
+/// The buckets of a dead process's cell, in rising order of their values.
+fn dead_buckets(bytes: &Bytes, at: usize) -> Vec<(i16, u64)> {
+    let gained = |count: usize, taken: usize| u64::from(bytes.short(count).wrapping_sub(bytes.short(taken)));
+    let chunk = |which: usize| bytes.short(at + offset_of!(HistogramCell, chunks) + 4 * which);
+    let within = |which: usize, i: usize| {
+        let chunk = Bytes::place(chunk(which));
+        gained(chunk + offset_of!(Chunk, counts) + 4 * i, chunk + offset_of!(Chunk, taken) + 4 * i)
+    };
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // at most 12,288
+    let number = |chunk: usize, i: usize| (chunk * CHUNK + i + 1) as i16;
+    let all = |chunk: usize| (0..CHUNK).map(move |i| (chunk, i));
+    let negative = (0..CHUNKS).rev().filter(|at| chunk(CHUNKS + at) != 0).flat_map(|at| all(at).rev());
+    let negative = negative.map(|(at, i)| (-number(at, i), within(CHUNKS + at, i)));
+    let zeros = gained(at + offset_of!(HistogramCell, zeros), at + offset_of!(HistogramCell, taken_zeros));
+    let positive = (0..CHUNKS).filter(|at| chunk(*at) != 0).flat_map(all);
+    let positive = positive.map(|(at, i)| (number(at, i), within(at, i)));
+    negative.chain([(0, zeros)]).chain(positive).filter(|(_, n)| *n > 0).collect()
 }
 
 /// More in a bucket. The count comes last, so that a sum which is read after it is never behind.

@@ -6,7 +6,11 @@
 //! a pause, or was stopped half way, it takes what is there: the sum is then ahead of the count by the values that came
 //! meanwhile, which the next window makes up for. Nothing is lost by that, or told twice.
 
+use std::mem::offset_of;
+
+use super::super::remains::Bytes;
 use super::super::sync::{self, AtomicU32, AtomicU64, Ordering, fence};
+use super::super::taking::Taking;
 
 /// Count, sum and extremes. Those of a window begin when the reader closes the one before.
 #[repr(C)]
@@ -153,11 +157,30 @@ impl Tally {
     }
 
     /// Closes the window: what was read up to this mark is not told again.
-    pub(super) fn close(&self, mark: Mark) {
+    pub(super) fn close(&self, mark: Mark, taking: Taking) {
+        taking.note(&self.taken_seq);
+        self.taken.iter().for_each(|word| taking.note(word));
+        taking.note_extremes(&self.min, &self.max);
         self.taken_seq.store(mark.seq, Ordering::Relaxed);
         self.taken.iter().zip(mark.sums).for_each(|(word, sum)| put(word, sum));
         self.open.store(0, Ordering::Relaxed);
     }
+
+    /// What that of a dead process had to tell. A value that was being written is among the sum, perhaps, and not
+    /// counted.
+    pub(super) fn dead(bytes: &Bytes, at: usize) -> Told {
+        let word = |offset| bytes.long(at + offset);
+        let double = |offset| f64::from_bits(word(offset));
+        let sums = [offset_of!(Tally, high), offset_of!(Tally, low), offset_of!(Tally, recent)].map(double);
+        let taken = [0, 1, 2].map(|piece| double(offset_of!(Tally, taken) + 8 * piece));
+        let count = (word(offset_of!(Tally, seq)) & !1).wrapping_sub(word(offset_of!(Tally, taken_seq))) / 2;
+        let [min, max] = [offset_of!(Tally, min), offset_of!(Tally, max)].map(double);
+        Told { count, sum: gained(sums, taken), min, max }
+    }
+
+    /// From one of the extremes to the word that says whether there is a value in the window.
+    pub(in super::super) const OPEN_AFTER_MIN: usize = offset_of!(Tally, open) - offset_of!(Tally, min);
+    pub(in super::super) const OPEN_AFTER_MAX: usize = offset_of!(Tally, open) - offset_of!(Tally, max);
 
     /// Stops half way in a write, as a thread that is stopped does; and goes on.
     #[cfg(test)]

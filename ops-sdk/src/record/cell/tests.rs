@@ -5,7 +5,11 @@ use super::*;
 
 fn arena() -> Arena {
     crate::record::stamp::warm();
-    Arena::get_or_reserve(64 << 20).expect("64 MiB of address space")
+    Arena::get_or_reserve(256 << 20).expect("256 MiB of address space")
+}
+
+fn taking() -> Taking {
+    Taking::of(arena())
 }
 
 fn histogram() -> &'static HistogramCell {
@@ -27,14 +31,14 @@ fn what_a_writer_has_finished_is_taken_while_it_stands_still_within_another_writ
     }
     sizes.stand_still(true);
     level.tally.stand_still(true);
-    let (told, values) = sizes.take(arena()).expect("five values");
+    let (told, values) = sizes.take(arena(), taking()).expect("five values");
     assert_eq!(values, 5);
     assert_eq!((told.count, told.sum, told.min, told.max), (5, 15.0, 1.0, 5.0));
-    let told = level.take().expect("five values");
+    let told = level.take(taking()).expect("five values");
     assert_eq!((told.count, told.sum, told.last), (5, 15.0, 5.0));
     sizes.stand_still(false);
     level.tally.stand_still(false);
-    assert_eq!((sizes.take(arena()), level.take()), (None, None));
+    assert_eq!((sizes.take(arena(), taking()), level.take(taking())), (None, None));
 }
 
 #[test]
@@ -46,7 +50,7 @@ fn a_thread_that_never_pauses_is_read_all_the_same_and_exactly() {
     });
     let (mut count, mut sum) = (0, 0.0);
     let mut take = |last: bool| {
-        if let Some((told, _)) = sizes.take(arena()) {
+        if let Some((told, _)) = sizes.take(arena(), taking()) {
             assert_eq!(told.buckets.iter().map(|(_, n)| n).sum::<u64>(), told.count);
             count += told.count;
             sum += told.sum;
@@ -70,8 +74,8 @@ fn one_huge_value_does_not_swallow_those_that_come_after_it() {
             assert_eq!(sizes.observe(arena(), value, 1), Observed::Yes);
             level.set(value, 1);
         }
-        assert_eq!(sizes.take(arena()).map(|(told, _)| told.sum), Some(wanted));
-        assert_eq!(level.take().map(|told| told.sum), Some(wanted));
+        assert_eq!(sizes.take(arena(), taking()).map(|(told, _)| told.sum), Some(wanted));
+        assert_eq!(level.take(taking()).map(|told| told.sum), Some(wanted));
     }
 }
 
@@ -79,9 +83,9 @@ fn one_huge_value_does_not_swallow_those_that_come_after_it() {
 fn a_sum_beyond_two_to_the_53_still_counts_every_byte() {
     let sizes = histogram();
     assert_eq!(sizes.observe(arena(), 2f64.powi(60), 1), Observed::Yes);
-    let _ = sizes.take(arena());
+    let _ = sizes.take(arena(), taking());
     (0..1001).for_each(|_| assert_eq!(sizes.observe(arena(), 3.0, 1), Observed::Yes));
-    assert_eq!(sizes.take(arena()).map(|(told, _)| told.sum), Some(3003.0));
+    assert_eq!(sizes.take(arena(), taking()).map(|(told, _)| told.sum), Some(3003.0));
 }
 
 #[test]
@@ -90,7 +94,7 @@ fn a_counter_that_passes_the_end_of_its_word_counts_on() {
     let offset = arena.reserve(size_of::<CounterCell>()).expect("room");
     let cell: &CounterCell = arena.at(offset).expect("a cell");
     cell.add(u64::MAX - 1);
-    assert_eq!(cell.take(), u64::MAX - 1);
+    assert_eq!(cell.take(taking()), u64::MAX - 1);
     cell.add(5);
-    assert_eq!(cell.take(), 5);
+    assert_eq!(cell.take(taking()), 5);
 }

@@ -3,7 +3,6 @@
 //!
 //! Never checks what a file holds, and never makes one longer: a map that is longer than its file is fine as long as
 //! nothing behind the file's end is touched, where the system would answer with SIGBUS. [`allocate`] first.
-#![allow(dead_code)] // the arena is moved onto it next
 
 use std::fs::File;
 use std::io;
@@ -45,6 +44,17 @@ impl Map {
     /// If the file cannot be mapped: it is not open for both, its file system has no maps, or `bytes` is 0.
     pub(crate) fn file(file: &File, bytes: usize) -> io::Result<Map> {
         map(ptr::null_mut(), bytes, libc::MAP_SHARED, file.as_raw_fd())
+    }
+
+    /// Puts a file in the place of what this process sees here, as by [`Map::file`]. What other threads write meanwhile
+    /// goes to either.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be mapped; what was here is here still, then.
+    pub(crate) fn replace_by(&self, file: &File) -> io::Result<()> {
+        map(self.start.as_ptr().cast(), self.bytes, libc::MAP_SHARED | libc::MAP_FIXED, file.as_raw_fd())
+            .map(drop)
     }
 
     /// Where it starts.

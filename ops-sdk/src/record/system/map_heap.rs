@@ -49,6 +49,15 @@ impl Map {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// A file in the place of this memory.
+    ///
+    /// # Errors
+    ///
+    /// Always: this system has none.
+    pub(crate) fn replace_by(&self, _: &File) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Where it starts.
     #[inline]
     pub(crate) fn address(&self) -> NonNull<u8> {

@@ -10,7 +10,6 @@ mod map;
 #[cfg(unix)]
 pub(crate) mod signals;
 
-#[allow(unused_imports)] // the arena is moved onto it next
 pub(crate) use self::map::{Map, allocate};
 
 #[cfg(test)]

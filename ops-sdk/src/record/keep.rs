@@ -1,0 +1,178 @@
+//! The file that the arena is kept in: what a macro has recorded is then the system's, and not lost with the process,
+//! however that ends. The file has room on the disk for all that is given out, so that a full disk is met where memory
+//! is reserved, which has an answer for it, and not where it is written, which has none (SIGBUS).
+//!
+//! Does not outlive the machine: nothing here waits for the medium.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr};
+
+use super::arena::{Arena, Head, UNIT};
+use super::cell::{CounterCell, GaugeCell, HistogramCell};
+use super::label::Words;
+use super::lane::Lane;
+use super::sync::Ordering::{Acquire, Relaxed, Release};
+use super::sync::{self, AtomicU64};
+use super::system::allocate;
+use super::taking::Taking;
+
+/// The room that a file is given at once, in bytes.
+const STEP_BYTES: u64 = 4 << 20;
+/// The room that there should be at any time beyond what is given out: a lane and its ring.
+const AHEAD_BYTES: u64 = 2 << 20;
+/// How often to look whether another thread is done with making room, before it is given up.
+const LOOKS: u32 = 100_000;
+
+/// How everything lies in an arena: two builds of the SDK that agree in this can read each other's.
+pub(super) const FORM: u64 = {
+    let sizes = [
+        1, // raised where the meaning of a word changes
+        size_of::<Head>(),
+        size_of::<Lane>(),
+        size_of::<CounterCell>(),
+        size_of::<GaugeCell>(),
+        size_of::<HistogramCell>(),
+        size_of::<Words>(),
+        super::lane::SITES_MAX,
+    ];
+    let (mut form, mut at) = (0xCBF2_9CE4_8422_2325_u64, 0);
+    while at < sizes.len() {
+        form = (form ^ sizes[at] as u64).wrapping_mul(0x0100_0000_01B3);
+        at += 1;
+    }
+    form
+};
+
+/// The file, which stays open as long as the process lives.
+static FILE: AtomicPtr<File> = AtomicPtr::new(ptr::null_mut());
+static MAKING_ROOM: AtomicBool = AtomicBool::new(false);
+
+fn file() -> Option<&'static File> {
+    // SAFETY: what is stored is null or came from a box that was leaked.
+    unsafe { FILE.load(Acquire).as_ref() }
+}
+
+/// Keeps the arena in this file from here on, with what is in it now. The file is there when this returns, whole; until
+/// then one named `…new` is. Nothing may be recorded meanwhile: what a call that is still in progress counts just now
+/// may be lost.
+///
+/// # Errors
+///
+/// What the system says: the disk is full, the file system has no maps. The arena is what it was.
+pub(crate) fn keep_in(arena: Arena, path: &Path) -> io::Result<()> {
+    let full = || io::Error::new(io::ErrorKind::OutOfMemory, "the arena has no room for what this takes");
+    Taking::of(arena).prepare().ok_or_else(full)?;
+    if !is_kept_in(path) {
+        move_to(arena, path)?;
+    }
+    Taking::of(arena).keep(true);
+    Ok(())
+}
+
+/// Whether this is the file that the arena of this process is kept in.
+pub(crate) fn is_kept_in(path: &Path) -> bool {
+    let identity = |data: io::Result<fs::Metadata>| data.ok().and_then(|data| identity_of(&data));
+    let own = file().and_then(|file| identity(file.metadata()));
+    own.is_some() && own == identity(fs::metadata(path))
+}
+
+#[cfg(unix)]
+fn identity_of(data: &fs::Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((data.dev(), data.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity_of(_: &fs::Metadata) -> Option<(u64, u64)> {
+    None
+}
+
+/// Everything that was recorded is with the journal: the file goes, and the arena is this process's alone.
+pub(crate) fn let_go(arena: Arena, path: &Path) {
+    Taking::of(arena).keep(false);
+    if is_kept_in(path) {
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// The arena is kept nowhere from here on: this start has no place for it.
+pub(crate) fn keep_nowhere(arena: Arena) {
+    Taking::of(arena).keep(false);
+}
+
+fn move_to(arena: Arena, path: &Path) -> io::Result<()> {
+    let map = arena.map().ok_or(io::ErrorKind::Unsupported)?;
+    let new = path.with_extension("new");
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&new)?;
+    let (ready, before) = (&arena.head().ready, arena.head().ready.load(Relaxed));
+    let room = (arena.used_bytes() + STEP_BYTES).min(arena.bytes());
+    let moved = allocate(&file, 0, room).and_then(|()| {
+        ready.store(room, Relaxed);
+        copy(arena, &mut file)?;
+        map.replace_by(&file)?;
+        fs::rename(&new, path)
+    });
+    if let Err(error) = moved {
+        ready.store(before, Relaxed);
+        let _ = fs::remove_file(&new);
+        return Err(error);
+    }
+    FILE.store(Box::into_raw(Box::new(file)), Release);
+    Ok(())
+}
+
+/// Writes what the arena holds to the start of the file, which is all zeros.
+fn copy(arena: Arena, file: &mut File) -> io::Result<()> {
+    const PIECE: u64 = 64 << 10;
+    let mut bytes = Vec::new();
+    for start in (0..arena.used_bytes()).step_by(PIECE as usize) {
+        let words = PIECE.min(arena.used_bytes() - start) as usize / UNIT;
+        bytes.clear();
+        for word in arena.words(start, words) {
+            bytes.extend_from_slice(&word.to_ne_bytes());
+        }
+        if bytes.iter().any(|byte| *byte != 0) {
+            file.seek(SeekFrom::Start(start))?;
+            file.write_all(&bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes room for what is given out to end at `end`. `None` if there is none: the arena is full, or the disk.
+#[cold]
+pub(super) fn make_ready(arena: Arena, end: u64) -> Option<()> {
+    let (all, ready) = (arena.bytes(), &arena.head().ready);
+    if end > all {
+        return None;
+    }
+    let mut looks = 0;
+    while MAKING_ROOM.swap(true, Acquire) {
+        // Another thread is at it; or the one that this signal handler has interrupted.
+        looks += 1;
+        if ready.load(Acquire) >= end || looks > LOOKS {
+            return (ready.load(Acquire) >= end).then_some(());
+        }
+        sync::spin_loop();
+    }
+    let from = ready.load(Relaxed);
+    let to = (end + STEP_BYTES).min(all);
+    let made = from >= end
+        || file().is_some_and(|file| allocate(file, from, to).map(|()| ready.store(to, Release)).is_ok());
+    MAKING_ROOM.store(false, Release);
+    made.then_some(())
+}
+
+/// Makes room ahead of what is given out, so that no thread has to when it records for the first time.
+pub(crate) fn make_room_ahead(arena: Arena) {
+    let wanted = (arena.used_bytes() + AHEAD_BYTES).min(arena.bytes());
+    if arena.head().ready.load(Relaxed) < wanted {
+        let _ = make_ready(arena, wanted); // who needs it asks again
+    }
+}
+
+/// What is to be there for a word to be read by [`copy`].
+const _: () = assert!(size_of::<AtomicU64>() == UNIT);

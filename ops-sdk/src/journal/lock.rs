@@ -8,6 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::record::system::fork::Unshared;
 
 /// The setting that names the state directory, as users write it.
 pub(super) const STATE_DIR: &str = "OPS_STATE_DIR / .state_dir(..)";
@@ -15,6 +16,8 @@ pub(super) const STATE_DIR: &str = "OPS_STATE_DIR / .state_dir(..)";
 /// The lock on a state directory. Dropping it releases the directory.
 #[derive(Debug)]
 pub struct StateLock {
+    /// The lock is that of what was opened, not of the process: a child of `fork` would hold it, too.
+    _unshared: Unshared,
     _file: File,
 }
 
@@ -62,7 +65,7 @@ fn take(dir: &Path, file: &File) -> Result<bool, Error> {
 fn keep(dir: &Path, mut file: File) -> Result<StateLock, Error> {
     let remedy = "give a directory that this user may write to, on a disk with room";
     write_pid(&mut file).map_err(|source| path_error("write to", dir, remedy, source))?;
-    Ok(StateLock { _file: file })
+    Ok(StateLock { _unshared: Unshared::new(&file), _file: file })
 }
 
 fn write_pid(file: &mut File) -> io::Result<()> {

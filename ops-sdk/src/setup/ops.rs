@@ -22,7 +22,8 @@ const GRACE: Duration = Duration::from_millis(50);
 /// The same for the flush thread: what it moves to the journal is at most what rings hold, unless the disk hangs.
 const GRACE_FLUSH: Duration = Duration::from_secs(1);
 
-/// Recording goes on while this lives. Dropped, it stops recording, delivers what it can within the shutdown
+/// Recording goes on while this lives, in the process that started it: in a child of `fork` it does nothing, and the child
+/// may start recording itself, with a state directory of its own. Dropped, it stops recording, delivers what it can within the shutdown
 /// deadline, and says on stderr what is left.
 #[must_use = "recording stops when this is dropped: keep it in a variable of main"]
 pub struct Ops {
@@ -44,6 +45,9 @@ impl Ops {
     /// Brings everything recorded so far to every backend, or gives up at the deadline. Open metric windows are
     /// closed early. Blocks the calling thread until then.
     pub fn flush(&self, deadline: Duration) -> FlushReport {
+        if !self._running.is_here() {
+            return FlushReport::elsewhere();
+        }
         let before = self.hub.books();
         let complete = self.hub.flush(deadline);
         FlushReport::between(&before, &self.hub.books(), complete, &self.hub.unkept())
@@ -53,7 +57,8 @@ impl Ops {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let arena_used_bytes = Arena::get().map_or(0, |arena| arena.used_bytes());
-        Stats { books: self.hub.books(), arena_used_bytes }
+        let books = if self._running.is_here() { self.hub.books() } else { Vec::new() };
+        Stats { books, arena_used_bytes }
     }
 
     /// Changes which events are recorded, from now on and on every thread, as [`Builder::levels`](super::Builder::levels)
@@ -64,6 +69,14 @@ impl Ops {
     /// If the levels mean nothing, or were set in 1,024 different ways since the process started. The error names the
     /// item and what is allowed; nothing has changed then.
     pub fn set_levels(&self, levels: &str) -> Result<(), Error> {
+        if !self._running.is_here() {
+            let problem = "recording was started in the process that this is a child of";
+            return Err(Error::setting(
+                ".set_levels(..)",
+                problem,
+                "call ops_sdk::init().start() in this process",
+            ));
+        }
         let rules = env::rules(".set_levels(..)", levels)?;
         record::turn_on(&rules).map_err(too_many_levels)
     }
@@ -83,6 +96,11 @@ impl Ops {
     }
 
     fn stop(&mut self, deadline: Duration) -> (FlushReport, Vec<Book>) {
+        if !self._running.is_here() {
+            // The threads are the parent's, and so is whatever lock they hold.
+            std::mem::forget((std::mem::take(&mut self.threads), self.adopting.take()));
+            return (FlushReport::elsewhere(), Vec::new());
+        }
         let began = Instant::now();
         let before = self.hub.books();
         record::turn_off();

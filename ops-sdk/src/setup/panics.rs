@@ -8,6 +8,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::model::Level;
+use crate::record::system::fork;
 use crate::record::{Arg, Kind, Piece, Site, Source, enabled, event};
 
 static SITE: Site = Site::new(
@@ -32,7 +33,9 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// Records panics while this lives.
 #[derive(Debug)]
-pub(super) struct Hook(());
+pub(super) struct Hook {
+    generation: u32,
+}
 
 /// Begins to record panics, until what is returned is dropped.
 pub(super) fn hook() -> Hook {
@@ -45,12 +48,15 @@ pub(super) fn hook() -> Hook {
         }));
     });
     ASKED.store(true, Ordering::Relaxed);
-    Hook(())
+    Hook { generation: fork::generation() }
 }
 
 impl Drop for Hook {
     fn drop(&mut self) {
-        ASKED.store(false, Ordering::Relaxed);
+        // A child of `fork` may have asked for itself since.
+        if self.generation == fork::generation() {
+            ASKED.store(false, Ordering::Relaxed);
+        }
     }
 }
 

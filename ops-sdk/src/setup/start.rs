@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::report::FlushReport;
 use super::siblings::{self, Adopter};
 use super::{Ops, check, env, ops, spool};
 use crate::backend::{Backend, Configure, Context};
+use crate::clock::{self, Now};
 use crate::diag;
 use crate::error::Error;
 use crate::flush::{Flusher, recovery};
@@ -20,24 +21,32 @@ use crate::hub::Hub;
 use crate::journal::{self, Journal, Settings, StateLock};
 use crate::ledger::Account;
 use crate::model::Level;
+use crate::record::system::fork;
 use crate::record::{self, Arena, Reader, Rules};
 use crate::ship::Shipper;
 
-/// Whether recording is on in this process.
-static RUNNING: AtomicBool = AtomicBool::new(false);
+/// In which process recording is on, by its generation and from 1; 0 is in none.
+static RUNNING: AtomicU32 = AtomicU32::new(0);
 
 /// Held while recording is on; lets go of it when dropped, also when the start fails half way.
-pub(super) struct Running;
+pub(super) struct Running(u32);
 
 impl Running {
+    /// Whether it is this process that records, and not one that this is a child of.
+    pub(super) fn is_here(&self) -> bool {
+        self.0 == fork::generation() + 1
+    }
+
     fn claim() -> Result<Running, Error> {
-        if RUNNING.swap(true, Ordering::AcqRel) { Err(Error::AlreadyStarted) } else { Ok(Running) }
+        let own = fork::generation() + 1;
+        if RUNNING.swap(own, Ordering::AcqRel) == own { Err(Error::AlreadyStarted) } else { Ok(Running(own)) }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        RUNNING.store(false, Ordering::Release);
+        // What a child of `fork` has of its parent's is none of its own.
+        let _ = RUNNING.compare_exchange(self.0, 0, Ordering::Release, Ordering::Relaxed);
     }
 }
 
@@ -195,7 +204,7 @@ fn context(builder: &mut Builder) -> Result<Context, Error> {
     Ok(Context {
         namespace,
         dimensions,
-        process: RandomState::new().hash_one(std::process::id()),
+        process: RandomState::new().hash_one((std::process::id(), Now::read().unix_ns, clock::ticks())),
         host: host(),
         state_dir: None,
         push_limit: push_limit.unwrap_or_default(),
@@ -238,6 +247,7 @@ pub(super) fn attach(
 }
 
 fn arena(builder: &Builder) -> Result<Arena, Error> {
+    record::child::prepare();
     record::stamp::warm();
     record::set_ring_bytes(builder.ring_bytes_max);
     record::set_overflow_bytes_max(builder.overflow_bytes_max);

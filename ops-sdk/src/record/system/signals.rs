@@ -26,9 +26,9 @@ pub(crate) struct Heard {
     pub(crate) alone: bool,
 }
 
-/// Signals are heard while this lives. There is one at a time.
+/// Signals are heard while this lives. There is one at a time. It is the process's that made it.
 #[derive(Debug)]
-pub(crate) struct Watch(());
+pub(crate) struct Watch(c_int);
 
 /// Where they are heard.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ pub(crate) fn watch() -> io::Result<(Watch, Ears)> {
     put_behind(write)?;
     ENDS.store(false, SeqCst);
     WATCHER.store(process(), SeqCst);
-    let watch = Watch(()); // which undoes the rest if there is an error
+    let watch = Watch(process()); // which undoes the rest if there is an error
     for (index, signal) in ENDING.into_iter().enumerate() {
         let before = action(signal)?;
         // Where somebody has put a handler over ours, that one calls ours.
@@ -97,6 +97,9 @@ impl Drop for Watch {
     /// Puts back the handlers that were there before. One that somebody has put over ours since stays, and ours stays
     /// behind it without doing anything.
     fn drop(&mut self) {
+        if self.0 != process() {
+            return;
+        }
         WATCHER.store(0, SeqCst);
         for (signal, saved) in ENDING.into_iter().zip(&SAVED) {
             let is_outermost = action(signal).is_ok_and(|action| action.sa_sigaction == address());
@@ -122,7 +125,6 @@ impl Ears {
 }
 
 /// In a child of `fork`: lets go of the pipe, whose end the parent waits for. Async-signal-safe.
-#[allow(dead_code)] // what runs in a child comes next
 pub(crate) fn forget_in_child() {
     WATCHER.store(0, SeqCst);
     let pipe = PIPE.swap(-1, SeqCst);

@@ -133,8 +133,8 @@ fn children_record_for_themselves_while_the_parent_goes_on() {
                         info!("long {text}");
                     }
                     // As much as a test can hold: all of it is looked at in the end.
-                    if n % 4 == 3 {
-                        std::thread::sleep(Duration::from_millis(1));
+                    if n % 16 == 15 {
+                        std::thread::sleep(Duration::from_millis(10));
                     }
                 }
             });
@@ -143,6 +143,7 @@ fn children_record_for_themselves_while_the_parent_goes_on() {
             while !ends.load(SeqCst) {
                 ops.flush(Duration::from_millis(5));
                 let _ = ops.stats();
+                std::thread::sleep(Duration::from_millis(5)); // each flush closes windows, and so makes records
             }
         });
         let mut running = Vec::new();

@@ -139,6 +139,7 @@ impl Arena {
         head.used.store(used, Ordering::Relaxed);
         head.bytes.store(bytes, Ordering::Relaxed);
         head.ready.store(bytes, Ordering::Relaxed);
+        head.taking.first();
     }
 
     /// In a child of `fork`: new memory in the place of the parent's, all zeros but the head. What was given out is not

@@ -7,8 +7,8 @@ use std::slice;
 
 use super::arena::{Arena, Offset, Resident};
 use super::remains::Bytes;
-use super::sync::AtomicU32;
 use super::sync::Ordering::Relaxed;
+use super::sync::{self, AtomicU32};
 use super::{Kind, Piece, Site, Source, registry, unit};
 use crate::model::{Level, Resolution, Unit};
 
@@ -70,6 +70,7 @@ impl<F: Fn(&mut Put<'_>)> Blob<F> {
         (self.0)(&mut count);
         let bytes = count.len + 4;
         let offset = arena.reserve(bytes)?;
+        sync::writes(arena.address(offset), bytes);
         // SAFETY: so many bytes were reserved just now, and nobody else knows of them.
         let place = unsafe { slice::from_raw_parts_mut(arena.address(offset).as_ptr(), bytes) };
         let mut put = Put { len: 0, place };

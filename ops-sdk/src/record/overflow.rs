@@ -110,14 +110,13 @@ pub(super) fn take_older(arena: Arena, by: Ticks, out: &mut Vec<u8>) -> u64 {
 pub(super) fn hand_out(arena: Arena, frame: &Frame<'_>) {
     let head = arena.head();
     head.queue.handed_out.store(head.queue.handed_out.load(Relaxed) + 1, Relaxed);
-    word(arena, frame.seq as Offset).store(head.taking.number(), Relaxed);
-}
-
-/// The mark of the frame at this place.
-fn word(arena: Arena, frame: Offset) -> &'static AtomicU64 {
     // SAFETY: a whole frame stands at the place, which was reserved and is aligned to 8, as is the number in it. Nobody
     // but the flush thread looks at that once the frame is in the queue.
-    unsafe { arena.address(frame).add(SEQ_AT).cast::<AtomicU64>().as_ref() }
+    unsafe {
+        let mark = arena.address(frame.seq as Offset).add(SEQ_AT);
+        sync::writes(mark, size_of::<u64>());
+        mark.cast::<u64>().write(head.taking.number());
+    }
 }
 
 /// How many frames wait here.

@@ -40,6 +40,11 @@ pub(super) struct State {
 }
 
 impl State {
+    /// The first taking of an arena: 0 is the number of none.
+    pub(super) fn first(&self) {
+        self.number.store(1, Relaxed);
+    }
+
     /// The number of the taking that goes on.
     pub(super) fn number(&self) -> u64 {
         self.number.load(Relaxed)

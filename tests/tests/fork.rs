@@ -293,6 +293,40 @@ fn children_of_children_and_calls_in_progress() {
 }
 
 #[test]
+fn a_childs_signals_are_its_own() {
+    let _turn = turn();
+    let capture = Capture::new("parent");
+    let ops = quiet().on_signals(true).backend(capture.clone()).start().expect("recording starts");
+    #[allow(unsafe_code)]
+    // SAFETY: a process may send itself signals.
+    let end_by = |signal| unsafe { libc::raise(signal) };
+    // Without a recording of its own, and with one that heard the parent's guard dropped.
+    let plain = in_child(|| {
+        end_by(libc::SIGTERM);
+    });
+    assert_eq!(ended(plain), libc::SIGTERM);
+    let mut parents = Some(ops);
+    let own = in_child(|| {
+        let own = Capture::new("child");
+        let ops =
+            quiet().on_signals(true).linger(SOON).backend(own.clone()).start().expect("recording starts");
+        drop(parents.take());
+        info!("told by the signal");
+        // In a thread beside, so that the flush has somebody to be seen by.
+        let seen = std::thread::spawn(move || while own.messages("told").is_empty() {});
+        std::thread::spawn(move || end_by(libc::SIGINT));
+        seen.join().expect("the signal flushes");
+        std::thread::sleep(SOON); // until the signal ends it
+        drop(ops);
+    });
+    assert_eq!(ended(own), libc::SIGINT);
+    let ops = parents.take().expect("the parent's guard");
+    info!("still here");
+    assert!(ops.flush(SOON).complete);
+    assert_eq!(capture.messages("").len(), 1, "recording was not ended by a child's signal");
+}
+
+#[test]
 fn the_local_store_may_be_used_on_both_sides() {
     let _turn = turn();
     let dir = tempfile::tempdir().expect("a directory");

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use ops_sdk::store::{LogQuery, LogRow, Store};
 use serde_json::Value;
@@ -30,6 +31,13 @@ fn run(program: &Path, mode: &str, folder: &Path, hook: &str) -> Output {
     let mut child = Command::new(program);
     child.arg(mode).env("OPS_LOCAL_PATH", folder.join("store.db")).env("OPS_PANIC_HOOK", hook);
     child.output().expect("the program runs")
+}
+
+/// The same with a state directory.
+fn run_kept(program: &Path, mode: &str, folder: &Path) -> Output {
+    let mut child = Command::new(program);
+    child.arg(mode).env("OPS_LOCAL_PATH", folder.join("store.db")).env("OPS_PANIC_HOOK", "1");
+    child.env("OPS_STATE_DIR", folder.join("state")).output().expect("the program runs")
 }
 
 fn panics(folder: &Path) -> Vec<LogRow> {
@@ -83,4 +91,17 @@ fn a_panic_that_aborts_is_recorded_before_other_hooks_run() {
     let rows = panics(folder.path());
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert!(rows[0].message.starts_with("thread main panicked at "), "{rows:?}");
+
+    // Where nobody flushes, the arena has it, and the next process ships it.
+    let ended = run_kept(&program, "bare", folder.path());
+    assert_eq!(ended.status.signal(), Some(6), "it aborts: {:?}", ended.status);
+    let next = run_kept(&program, "thread", folder.path());
+    assert_eq!(next.status.signal(), Some(6), "the next one panics, too: {:?}", next.status);
+    let ship = ops_sdk::init().environment({
+        let store = folder.path().join("store.db").into_os_string().into_string().expect("text");
+        move |name| (name == "OPS_LOCAL_PATH").then(|| store.clone())
+    });
+    let report = ship.ship(folder.path().join("state"), Duration::from_secs(60)).expect("a state directory");
+    assert!(report.complete, "{report}");
+    assert_eq!(panics(folder.path()).len(), 3, "{report}");
 }

@@ -54,6 +54,7 @@ pub(super) struct Adopter {
     pub(super) parent: PathBuf,
     /// What every directory is opened with, each with a place of its own.
     pub(super) settings: Settings,
+    pub(super) held_bytes_max: usize,
     pub(super) context: Context,
     pub(super) backends: Vec<Box<dyn Configure>>,
     pub(super) leash: Arc<Leash>,
@@ -127,13 +128,13 @@ impl Adopter {
         // Another that has a directory open is at it itself.
         let Some(lock) = journal::try_lock(dir)? else { return Ok(()) };
         let settings = Settings { dir: Some(dir.to_owned()), ..self.settings.clone() };
-        if !dir.join("journal").is_dir() || spool::waiting(&settings)? == 0 {
+        if !dir.join("journal").is_dir() || spool::waiting(&settings, self.held_bytes_max)? == 0 {
             return Ok(());
         }
         let context = Context { state_dir: Some(dir.to_owned()), ..self.context.clone() };
         let again = self.backends.iter().filter_map(|backend| backend.again());
         let backends = again.map(|backend| backend.open(&context)).collect::<Result<_, _>>()?;
-        let spool = Spool::open(lock, settings, backends, &context)?;
+        let spool = Spool::open(lock, settings, self.held_bytes_max, backends, &context)?;
         let begun = |hub: &Arc<Hub>| {
             if !self.leash.hold(Some(Arc::clone(hub))) {
                 hub.stop(Duration::ZERO);

@@ -12,7 +12,9 @@ use super::ops::wait_for;
 use super::report::FlushReport;
 use super::start::{attach, spawn};
 use crate::backend::{Backend, Context};
+use crate::diag;
 use crate::error::Error;
+use crate::flush::recovery;
 use crate::hub::Hub;
 use crate::journal::{self, Journal, Settings, StateLock};
 use crate::ledger::{Account, Book};
@@ -30,12 +32,23 @@ pub(super) struct Spool {
 }
 
 /// How many records wait in a directory, over all backends. Whoever asks holds its lock.
-pub(super) fn waiting(settings: &Settings) -> Result<u64, Error> {
-    let (mut journal, _) = Journal::open(settings.clone())?;
+pub(super) fn waiting(settings: &Settings, held_bytes_max: usize) -> Result<u64, Error> {
+    let mut journal = open_journal(settings, held_bytes_max)?;
     let ids = settings.dir.as_deref().map(journal::cursors_in).unwrap_or_default();
     let waits =
         |id: String| journal.attach(&id, [true; Signal::COUNT]).map(|it| it.carried.iter().sum::<u64>());
     ids.into_iter().map(waits).sum()
+}
+
+/// The journal, with what the process left in its arena when it died.
+fn open_journal(settings: &Settings, held_bytes_max: usize) -> Result<Journal, Error> {
+    let (mut journal, _) = Journal::open(settings.clone())?;
+    if let Some(dir) = &settings.dir
+        && let Some(recovered) = recovery::recover(dir, &mut journal, held_bytes_max)?
+    {
+        diag::say(&format!("{}: {recovered}; recovered", dir.display()));
+    }
+    Ok(journal)
 }
 
 impl Spool {
@@ -43,11 +56,12 @@ impl Spool {
     pub(super) fn open(
         lock: StateLock,
         settings: Settings,
+        held_bytes_max: usize,
         backends: Vec<Box<dyn Backend>>,
         context: &Context,
     ) -> Result<Spool, Error> {
         let ids = settings.dir.as_deref().map(journal::cursors_in).unwrap_or_default();
-        let (journal, _) = Journal::open(settings)?;
+        let journal = open_journal(&settings, held_bytes_max)?;
         let hub = Arc::new(Hub::new(journal));
         let shippers = attach(&hub, backends, context, Duration::ZERO)?;
         let is_ours = |id: &String| shippers.iter().any(|(own, _)| own == id);
@@ -93,7 +107,7 @@ fn pending(book: &Book) -> u64 {
 /// Ships what `dir` holds, as `Builder::ship` says.
 pub(super) fn ship(
     dir: &Path,
-    settings: Settings,
+    (settings, held_bytes_max): (Settings, usize),
     open: impl FnOnce(&Context) -> Result<Vec<Box<dyn Backend>>, Error>,
     mut context: Context,
     deadline: Duration,
@@ -107,5 +121,5 @@ pub(super) fn ship(
     let lock = journal::lock(dir)?;
     context.state_dir = Some(dir.to_owned());
     let backends = open(&context)?;
-    Spool::open(lock, settings, backends, &context)?.ship(deadline, |_| ())
+    Spool::open(lock, settings, held_bytes_max, backends, &context)?.ship(deadline, |_| ())
 }

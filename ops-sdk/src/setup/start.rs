@@ -109,7 +109,8 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
 pub(super) fn ship(mut builder: Builder, dir: &Path, deadline: Duration) -> Result<FlushReport, Error> {
     let (configured, context) = (backends(&mut builder)?, context(&mut builder)?);
     let open = |context: &Context| configured.into_iter().map(|backend| backend.open(context)).collect();
-    spool::ship(dir, settings(&builder, Some(dir.to_owned())), open, context, deadline)
+    let settings = (settings(&builder, Some(dir.to_owned())), builder.held_bytes_max);
+    spool::ship(dir, settings, open, context, deadline)
 }
 
 /// Locks the state directory, the one that is set or the first free one of the parent that is; says which parent.
@@ -142,6 +143,7 @@ fn adopter(
     Adopter {
         parent,
         settings: settings(builder, context.state_dir.clone()),
+        held_bytes_max: builder.held_bytes_max,
         context: context.clone(),
         backends: configured.iter().filter_map(|backend| backend.again()).collect(),
         leash: Arc::default(),

@@ -23,6 +23,7 @@ pub const FLOORS: &[(u8, &[&str])] = &[
 pub const BESIDE: &[(&str, &str, &str)] = &[
     ("aggregate", "record", "what is merged is what the arena's reader takes"),
     ("diag", "clock", "what is said at most once a minute is given the time"),
+    ("diag", "lock", "threads take turns at what was said"),
     ("ledger", "signal", "books are kept by kind"),
     ("limits", "signal", "limits are kept by kind"),
 ];

@@ -65,6 +65,12 @@ impl Anchor {
         self.unix_ns
     }
 
+    /// When it was read by the clock that never goes back, in nanoseconds.
+    #[must_use]
+    pub fn mono_ns(&self) -> u64 {
+        nanos(0, self.ticks)
+    }
+
     /// The wall time of a tick, in nanoseconds since the Unix epoch.
     #[must_use]
     pub fn unix_ns(&self, at: Ticks) -> u64 {

@@ -4,14 +4,16 @@
 use std::collections::HashMap;
 use std::io::Write;
 
+use crate::lock::Mutex;
 use once_cell::sync::Lazy;
-use parking_lot::Mutex;
 
 use crate::clock::Now;
 
 const EVERY_NS: u64 = 60 * 1_000_000_000;
 /// Kinds remembered; past this, new kinds share one entry.
 const KINDS_MAX: usize = 256;
+/// How often another thread is waited for; it holds the lock for some microseconds.
+const TRIES: u32 = 10_000;
 
 #[derive(Default)]
 struct Said {
@@ -23,7 +25,12 @@ static SAID: Lazy<Mutex<HashMap<String, Said>>> = Lazy::new(Mutex::default);
 
 /// Says `text` unless this `kind` spoke within the last minute.
 pub(crate) fn warn(kind: &str, now: Now, text: &str) {
-    let line = decide(&mut SAID.lock(), kind, now.mono_ns, text);
+    // In a child of `fork` a thread that is not there may hold it: then the line is said as it is.
+    let said = (0..TRIES).find_map(|_| SAID.try_lock().or_else(|| (std::thread::yield_now(), None).1));
+    let line = match said {
+        Some(mut said) => decide(&mut said, kind, now.mono_ns, text),
+        None => Some(text.to_owned()),
+    };
     line.into_iter().for_each(|line| say(&line));
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use crate::lock::{Condvar, Mutex};
 
 use crate::error::Error;
 use crate::journal::{self, CursorKey, FrameHead, Journal, Position, Run};
@@ -128,6 +128,11 @@ impl Hub {
     /// So many events are held back by now, neither in the arena nor in the journal.
     pub(crate) fn hold(&self, events: u64) {
         self.state.lock().held = events;
+    }
+
+    /// The newest stamp of all that the journal holds, in milliseconds since the Unix epoch.
+    pub(crate) fn newest_ms(&self) -> Option<u64> {
+        self.state.lock().journal.newest_ms()
     }
 
     /// Lets go of what is too old to be kept.
@@ -303,7 +308,8 @@ impl Hub {
                     break true;
                 }
             }
-            if self.changed.wait_until(&mut state, until).timed_out() {
+            // Whoever closes it has flushed it.
+            if state.closed || self.changed.wait_until(&mut state, until).timed_out() {
                 break false;
             }
         };
@@ -328,6 +334,7 @@ impl Hub {
         if let Ok((nothing, _)) = Journal::open(journal::Settings::new(None)) {
             (state.journal, state.closed) = (nothing, true);
         }
+        self.changed.notify_all();
     }
 }
 

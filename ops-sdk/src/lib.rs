@@ -57,6 +57,7 @@ mod hub;
 pub mod journal;
 pub mod ledger;
 pub mod limits;
+mod lock;
 pub mod model;
 pub mod net;
 mod record;

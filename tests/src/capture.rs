@@ -155,6 +155,10 @@ impl Configure for Capture {
     fn open(self: Box<Self>, _: &Context) -> Result<Box<dyn Backend>, Error> {
         Ok(self)
     }
+
+    fn again(&self) -> Option<Box<dyn Configure>> {
+        Some(Box::new(self.clone()))
+    }
 }
 
 impl Backend for Capture {

@@ -81,6 +81,10 @@ impl Configure for CloudWatch {
         let client = Client::open(SERVICE, &self.settings, &context.var)?;
         Ok(Box::new(Open { client, head: head(name), gzip_bytes_min: gzip_bytes_min(context) }))
     }
+
+    fn again(&self) -> Option<Box<dyn Configure>> {
+        Some(Box::new(self.clone()))
+    }
 }
 
 struct Open {

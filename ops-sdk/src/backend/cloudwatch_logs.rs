@@ -67,6 +67,10 @@ impl Configure for CloudWatchLogs {
         let events = LogEvents::open(&self.told, context)?;
         Ok(Box::new(Open { events, dimensions: context.dimensions.clone() }))
     }
+
+    fn again(&self) -> Option<Box<dyn Configure>> {
+        Some(Box::new(self.clone()))
+    }
 }
 
 struct Open {

@@ -120,6 +120,10 @@ impl Configure for Emf {
         let line_bytes_max = carrier.limits().under(context.push_limit).item_bytes_max;
         Ok(Box::new(Open { carrier, namespace: name.to_owned(), dimensions, line_bytes_max }))
     }
+
+    fn again(&self) -> Option<Box<dyn Configure>> {
+        Some(Box::new(self.clone()))
+    }
 }
 
 struct Open {

@@ -27,6 +27,7 @@ use crate::ledger::{Book, Loss};
 use crate::limits::{Limits, Oversize};
 use crate::model::{Record, RecordId, Signal};
 use crate::net::Net;
+use crate::record::system::fork;
 
 pub(crate) use self::buckets::decode as decode_buckets;
 pub(crate) use self::schema::{check_version, version};
@@ -49,6 +50,8 @@ impl Configure for Local {
     fn open(self: Box<Self>, context: &Context) -> Result<Box<dyn Backend>, Error> {
         let bounds = self.bounds(context)?;
         let (path, setting) = locate(self.path.as_deref(), context.state_dir.as_deref(), &*context.var);
+        // SQLite has locks of its own, which a child of `fork` would find as they are.
+        let _whole = fork::hold_off();
         let connection = schema::open(&path, setting)?;
         let file = FileId::of(&path);
         Ok(Box::new(Store {
@@ -58,6 +61,10 @@ impl Configure for Local {
             sweeper: Sweeper::new(bounds),
             now: None,
         }))
+    }
+
+    fn again(&self) -> Option<Box<dyn Configure>> {
+        Some(Box::new(self.clone()))
     }
 }
 
@@ -109,6 +116,7 @@ impl Backend for Store {
     }
 
     fn send(&mut self, batch: &Batch, net: &mut Net) -> Verdict {
+        let _whole = fork::hold_off();
         self.now = Some(net.now);
         let refused = match self.write(batch) {
             Ok(refused) => refused,
@@ -119,6 +127,7 @@ impl Backend for Store {
     }
 
     fn books(&mut self, books: &[Book]) {
+        let _whole = fork::hold_off();
         // The books live in the process; the store has a copy for those who look later, renewed after each run. A
         // copy that could not be written is therefore no loss, only late.
         if let (Err(Failure::Sqlite(error)), Some(now)) = (self.write_books(books), self.now) {

@@ -126,6 +126,12 @@ pub trait Configure: Send + 'static {
     ///
     /// If a setting is missing or means nothing. The message names the setting and the remedy.
     fn open(self: Box<Self>, context: &Context) -> Result<Box<dyn Backend>, Error>;
+
+    /// The same settings once more, for shipping what another process has left in a directory beside this one's. `None`,
+    /// unless implemented: it stays there then, until a process takes that directory for its own.
+    fn again(&self) -> Option<Box<dyn Configure>> {
+        None
+    }
 }
 
 /// The settings of the backend of this name, as `OPS_BACKENDS` names it, with everything from the environment; `None`

@@ -23,7 +23,8 @@ Examples:
 
 Exit codes:
   0  done
-  1  the store, the file or an event could not be read; stderr says why
+  1  the store, the file or an event could not be read, or not all was
+     shipped; stderr says why
   2  the arguments mean nothing";
 
 /// Reads the local store of programs that record with ops-sdk.
@@ -47,6 +48,8 @@ pub(super) enum Command {
     Tail(Tail),
     /// Puts over-long events together again from their parts
     Join(Join),
+    /// Ships what a state directory holds, without recording anything
+    Ship(Ship),
     /// Brings what a killed process recorded last to its journal
     Recover(Recover),
 }
@@ -138,6 +141,30 @@ pub(super) struct Join {
     /// The file to read; standard input when none is given
     #[arg(value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
+}
+
+/// Ships what a state directory holds, without recording anything.
+///
+/// For a directory whose program is gone or will not start again. The backends
+/// and their settings are those of the program: OPS_BACKENDS, OPS_NAMESPACE,
+/// AWS_REGION … What waits for a backend that is not named stays there. Prints
+/// how many records were delivered, are kept and were dropped, by backend; the
+/// exit code is 1 if some still wait for a backend that was named.
+#[derive(Debug, clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  OPS_BACKENDS=cloudwatch-logs AWS_REGION=eu-west-1 ops ship /var/lib/shop
+  OPS_BACKENDS=emf ops ship --deadline 5s /var/lib/shop/3 >> emf.log"
+)]
+pub(super) struct Ship {
+    /// The directory: OPS_STATE_DIR, or a number within OPS_STATE_PARENT
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
+    /// How long it may take: 5s, 2m
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = human::parse_age)]
+    pub(super) deadline: Duration,
 }
 
 /// Brings what a killed process recorded last to its journal.

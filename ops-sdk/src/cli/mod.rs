@@ -1,14 +1,15 @@
 //! The `ops` command: what an operator asks of a local store, on a terminal or in a pipe.
 //!
-//! Promises: only ever reads; the same store and arguments give the same text; colour only on a terminal that has not
-//! said `NO_COLOR`; a reader that goes away (`ops logs | head`) ends it quietly. The commands write into any
-//! [`Write`], so that the tests read what an operator would.
+//! Promises: only ever reads, but for `ops ship`; the same store and arguments give the same text; colour only on a
+//! terminal that has not said `NO_COLOR`; a reader that goes away (`ops logs | head`) ends it quietly. The commands
+//! write into any [`Write`], so that the tests read what an operator would.
 
 mod args;
 mod human;
 mod join;
 mod logs;
 mod recover;
+mod ship;
 mod stats;
 mod table;
 #[cfg(test)]
@@ -76,6 +77,7 @@ fn run(args: Args, now: Now, colour: bool, out: &mut dyn Write) -> Result<(), Fa
             logs::tail(&open(given)?, &args, colour, out, wait)
         }
         Command::Join(args) => join::run(&args, out),
+        Command::Ship(args) => ship::run(crate::init(), &args, &mut io::stderr()),
         Command::Recover(args) => recover::run(&args, out),
     }
 }

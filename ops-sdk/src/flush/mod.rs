@@ -1,8 +1,10 @@
 //! The thread "ops-flush": takes what other threads wrote out of the arena, makes records of it and appends them to
 //! the journal, once for all backends. Events within 10 ms; metrics when their window ends, or when somebody asks.
 
+mod believed;
 mod governor;
 mod held;
+mod jumps;
 mod losses;
 mod outbox;
 pub(crate) mod recovery;
@@ -13,7 +15,9 @@ mod withheld;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::believed::Believed;
 use self::governor::Governor;
+use self::jumps::Jumps;
 use self::losses::Losses;
 use self::outbox::Outbox;
 use self::schedule::{OpenWindow, pause};
@@ -37,6 +41,8 @@ pub(crate) struct Flusher {
     open: [OpenWindow; 2],
     losses: Losses,
     governor: Option<Governor>,
+    jumps: Jumps,
+    believed: Believed,
     outbox: Outbox,
     sieve: Sieve,
     /// The dimensions that every metric of this process has.
@@ -54,6 +60,7 @@ impl Flusher {
         held_bytes_max: usize,
     ) -> Flusher {
         let now = Now::read();
+        let believed = Believed::new(now, hub.newest_ms());
         reader.begin(process, &dimensions);
         let open = [Resolution::Standard, Resolution::High].map(|resolution| {
             let open = OpenWindow::at(resolution, now);
@@ -68,6 +75,8 @@ impl Flusher {
             open,
             losses: Losses::default(),
             governor: None,
+            jumps: Jumps::new(now),
+            believed,
             outbox: Outbox::new(process, 1),
             room_at: now,
             dimensions,
@@ -89,8 +98,9 @@ impl Flusher {
             let taken = self.take_events(asked);
             let now = Now::read();
             self.govern(now);
-            self.close_windows(now, asked.is_some());
-            self.hub.expire(now.unix_ms());
+            let jumped = self.note_jump(now);
+            self.close_windows(now, asked.is_some(), jumped);
+            self.hub.expire(self.believed.unix_ms(now));
             if now.since(self.room_at) >= ROOM_EVERY {
                 self.reader.make_room_ahead();
                 self.room_at = now;
@@ -112,7 +122,7 @@ impl Flusher {
     fn take_events(&mut self, asked: Option<(u64, bool)>) -> u64 {
         let anchor = Anchor::read();
         self.reader.tell_time(anchor);
-        self.sieve.begin(anchor.now_ns());
+        self.sieve.begin(anchor.mono_ns());
         let (hub, outbox, sieve, taking) =
             (&self.hub, &mut self.outbox, &mut self.sieve, self.reader.taking());
         let taken = self.reader.take_events(|site, frame| {
@@ -161,10 +171,19 @@ impl Flusher {
         }
     }
 
+    /// Tells of the wall clock's jump, if it made one. Says whether it did.
+    fn note_jump(&mut self, now: Now) -> bool {
+        let Some(jumped) = self.jumps.look(now) else { return false };
+        if let Some(event) = self.jumps.event(jumped) {
+            self.outbox.put(now.unix_ns, event);
+        }
+        true
+    }
+
     /// Closes the windows that have ended, or all that are open.
-    fn close_windows(&mut self, now: Now, all: bool) {
+    fn close_windows(&mut self, now: Now, all: bool, jumped: bool) {
         for (at, resolution) in [Resolution::Standard, Resolution::High].into_iter().enumerate() {
-            let next = self.open[at].next(now);
+            let next = self.open[at].next(now, jumped);
             if next.is_none() && !all {
                 continue;
             }
@@ -189,7 +208,8 @@ impl Flusher {
         self.put_window(window_ms, start_ms);
         if resolution == Resolution::Standard {
             let said = self.governor.as_ref().map(|governor| governor.say(window_ms, &self.dimensions));
-            said.into_iter().flatten().for_each(|body| self.outbox.put(start_ms * 1_000_000, body));
+            let said = said.into_iter().flatten().chain(self.jumps.say(window_ms, &self.dimensions));
+            said.for_each(|body| self.outbox.put(start_ms * 1_000_000, body));
             self.losses.note_books(&self.hub.books());
             for body in self.losses.say(window_ms, &self.dimensions) {
                 let is_metric = matches!(body, Body::Metric(_));

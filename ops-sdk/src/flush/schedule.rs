@@ -28,10 +28,11 @@ impl OpenWindow {
         OpenWindow { resolution, start_ms: now.unix_ms() / length_ms * length_ms }
     }
 
-    /// The window that is open now, if it is another one: this one has ended, or the wall clock was set back.
-    pub(super) fn next(self, now: Now) -> Option<OpenWindow> {
+    /// The window that is open now, if it is another one: this one has ended, or the wall clock has jumped back. One
+    /// that is only drawn back a little, over the beginning of this window, does not open the one before again.
+    pub(super) fn next(self, now: Now, jumped: bool) -> Option<OpenWindow> {
         let open = OpenWindow::at(self.resolution, now);
-        (open != self).then_some(open)
+        (open.start_ms > self.start_ms || (jumped && open != self)).then_some(open)
     }
 }
 
@@ -57,15 +58,17 @@ mod tests {
     fn windows_end_with_the_wall_clocks_minutes_and_seconds() {
         let minute = OpenWindow::at(Resolution::Standard, at(125_999));
         assert_eq!(minute.start_ms, 120_000);
-        assert_eq!(minute.next(at(179_999)), None);
-        assert_eq!(minute.next(at(180_000)).map(|w| w.start_ms), Some(180_000));
+        assert_eq!(minute.next(at(179_999), false), None);
+        assert_eq!(minute.next(at(180_000), false).map(|w| w.start_ms), Some(180_000));
         assert_eq!(OpenWindow::at(Resolution::High, at(125_999)).start_ms, 125_000);
     }
 
     #[test]
     fn a_clock_that_is_set_back_opens_the_window_it_shows() {
         let minute = OpenWindow::at(Resolution::Standard, at(600_000));
-        assert_eq!(minute.next(at(60_001)).map(|w| w.start_ms), Some(60_000));
+        assert_eq!(minute.next(at(60_001), true).map(|w| w.start_ms), Some(60_000));
+        assert_eq!(minute.next(at(599_999), false), None, "a correction of less than a second is no reason");
+        assert_eq!(minute.next(at(630_000), true), None, "a jump within the window neither");
     }
 
     #[test]

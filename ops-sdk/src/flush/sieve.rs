@@ -26,7 +26,7 @@ impl Sieve {
         Sieve { held, withheld, repeated: 0, released: Vec::new(), now_ns: 0, told: 0 }
     }
 
-    /// Begins a look into the rings.
+    /// Begins a look into the rings, at this time by the clock that never goes back.
     pub(super) fn begin(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
         self.held.tidy();

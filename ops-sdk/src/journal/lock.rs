@@ -8,6 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::record::system::fork::Unshared;
 
 /// The setting that names the state directory, as users write it.
 pub(super) const STATE_DIR: &str = "OPS_STATE_DIR / .state_dir(..)";
@@ -15,6 +16,8 @@ pub(super) const STATE_DIR: &str = "OPS_STATE_DIR / .state_dir(..)";
 /// The lock on a state directory. Dropping it releases the directory.
 #[derive(Debug)]
 pub struct StateLock {
+    /// The lock is that of what was opened, not of the process: a child of `fork` would hold it, too.
+    _unshared: Unshared,
     _file: File,
 }
 
@@ -24,21 +27,45 @@ pub struct StateLock {
 ///
 /// If the directory cannot be created or written to, or a live process has it.
 pub fn lock(dir: &Path) -> Result<StateLock, Error> {
+    let mut file = open(dir)?;
+    take(dir, &file)?.then_some(()).ok_or_else(|| in_use(dir, &mut file))?;
+    keep(dir, file)
+}
+
+/// The same for a directory that another may have: `None` if a live process has it.
+///
+/// # Errors
+///
+/// If the directory cannot be created or written to, or its file system has no locks.
+pub fn try_lock(dir: &Path) -> Result<Option<StateLock>, Error> {
+    let file = open(dir)?;
+    if take(dir, &file)? { keep(dir, file).map(Some) } else { Ok(None) }
+}
+
+fn open(dir: &Path) -> Result<File, Error> {
     let remedy = "give a directory that this user may write to, on a disk with room";
     std::fs::create_dir_all(dir).map_err(|source| path_error("create", dir, remedy, source))?;
     let path = dir.join("lock");
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-    let mut file = open.map_err(|source| path_error("write to", dir, remedy, source))?;
+    open.map_err(|source| path_error("write to", dir, remedy, source))
+}
+
+/// Says whether the lock was free, and is ours now.
+fn take(dir: &Path, file: &File) -> Result<bool, Error> {
     match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(in_use(dir, &mut file)),
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(source)) => {
             let remedy = "give a directory on a local disk, whose file system has locks";
-            return Err(path_error("lock", dir, remedy, source));
+            Err(path_error("lock", dir, remedy, source))
         }
     }
+}
+
+fn keep(dir: &Path, mut file: File) -> Result<StateLock, Error> {
+    let remedy = "give a directory that this user may write to, on a disk with room";
     write_pid(&mut file).map_err(|source| path_error("write to", dir, remedy, source))?;
-    Ok(StateLock { _file: file })
+    Ok(StateLock { _unshared: Unshared::new(&file), _file: file })
 }
 
 fn write_pid(file: &mut File) -> io::Result<()> {

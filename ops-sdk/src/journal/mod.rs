@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use self::frame::FrameHead;
-pub use self::lock::{StateLock, lock};
+pub use self::lock::{StateLock, lock, try_lock};
 pub use self::position::Position;
 pub use self::recover::Opened;
 pub use self::run::{Run, RunFrame};
@@ -327,6 +327,12 @@ impl Journal {
         }
     }
 
+    /// The newest stamp of all that is held, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn newest_ms(&self) -> Option<u64> {
+        self.line.segments.iter().filter_map(|segment| segment.times).map(|(_, newest)| newest).max()
+    }
+
     /// The bytes that all segments take, wherever they are.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -358,8 +364,7 @@ impl Journal {
     }
 
     fn check_id(&self, id: &str) -> Result<(), Error> {
-        let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
-        if id.is_empty() || id.len() > 100 || !id.chars().all(known) {
+        if !is_id(id) {
             let problem = format!("a backend cannot be called \"{id}\"");
             return Err(Error::setting("OPS_BACKENDS / .backend(..)", problem, "use 1-100 of a-z 0-9 _ -"));
         }
@@ -418,6 +423,22 @@ impl Drop for Journal {
             let _ = reader.save(self.line.end);
         }
     }
+}
+
+/// The ids of all backends that have a cursor in a state directory.
+#[must_use]
+pub fn cursors_in(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir.join("cursors")).into_iter().flatten().map_while(Result::ok);
+    let mut ids: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    ids.retain(|id| is_id(id));
+    ids.sort_unstable();
+    ids
+}
+
+/// Whether a backend may be called so.
+fn is_id(id: &str) -> bool {
+    let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    !id.is_empty() && id.len() <= 100 && id.chars().all(known)
 }
 
 fn create(folder: &Path) -> Result<(), Error> {

@@ -118,7 +118,7 @@ pub(crate) mod script {
     use std::collections::VecDeque;
     use std::sync::Arc;
 
-    use parking_lot::Mutex;
+    use crate::lock::Mutex;
 
     use super::{Bounds, Exchange, Net, NetError, NetErrorKind, Request, Response, Transport};
     use crate::clock::Now;

@@ -9,8 +9,6 @@ use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
-use parking_lot::Mutex;
-
 use super::losses::Counts;
 use super::overflow::Queue;
 use super::shelf::Places;
@@ -18,7 +16,8 @@ use super::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use super::system::Map;
 use super::taking::State;
 use super::told::Told;
-use super::{catalog, keep};
+use super::{catalog, child, keep};
+use crate::lock::Mutex;
 
 /// A place in the arena, in units of 8 bytes from its start. 0 is nowhere: the head lies there.
 pub(super) type Offset = u32;
@@ -119,6 +118,7 @@ impl Arena {
     pub(crate) fn get_or_reserve(bytes: usize) -> Option<Arena> {
         let _making = MAKING.lock();
         if let Some(arena) = Arena::get() {
+            child::begin(arena);
             return Some(arena);
         }
         let bytes = bytes.clamp(1 << 20, UNIT << 31) & !(PAGE - 1);
@@ -140,6 +140,14 @@ impl Arena {
         head.bytes.store(bytes, Ordering::Relaxed);
         head.ready.store(bytes, Ordering::Relaxed);
         head.taking.first();
+    }
+
+    /// In a child of `fork`: new memory in the place of the parent's, all zeros but the head. What was given out is not
+    /// given out again. Where the system refuses, nothing is left to give.
+    pub(super) fn renew_in_child(&self) {
+        let (bytes, used) = (self.bytes(), self.used_bytes());
+        let is_new = MAP.get().is_some_and(|map| map.renew_private().is_ok());
+        self.begin(if is_new { bytes } else { used }, used);
     }
 
     /// The memory that it is, of which nothing is ever given back.

@@ -7,6 +7,8 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::str::FromStr;
 
+use crate::clock;
+
 use super::context::{self, Context, Entered, Within};
 
 /// What events, and the slowest calls of a window, are recorded for: a trace's id of 128 bits, and within it the id of
@@ -273,12 +275,18 @@ thread_local! {
     static STATE: Cell<[u64; 2]> = const { Cell::new([0; 2]) };
 }
 
+/// In a child of `fork`: its ids are not those that the parent draws next. Async-signal-safe.
+pub(super) fn forget_in_child() {
+    STATE.set([0; 2]);
+}
+
 /// 64 random bits, never 0 (wyrand with a step of its own for each thread).
 fn random() -> u64 {
     let [mut state, mut step] = STATE.get();
     if step == 0 {
-        let system = RandomState::new();
-        (state, step) = (system.hash_one(1_u8), system.hash_one(2_u8) | 1);
+        // A child of `fork` has the same random state in its thread as its parent.
+        let (system, own) = (RandomState::new(), (std::process::id(), clock::ticks()));
+        (state, step) = (system.hash_one((1_u8, own)), system.hash_one((2_u8, own)) | 1);
     }
     state = state.wrapping_add(step);
     STATE.set([state, step]);

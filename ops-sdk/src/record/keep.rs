@@ -98,6 +98,12 @@ pub(crate) fn let_go(arena: Arena, path: &Path) {
     }
 }
 
+/// In a child of `fork`: the file is the parent's. Async-signal-safe.
+pub(super) fn forget_in_child() {
+    FILE.store(ptr::null_mut(), Release);
+    MAKING_ROOM.store(false, Release);
+}
+
 /// The arena is kept nowhere from here on: this start has no place for it.
 pub(crate) fn keep_nowhere(arena: Arena) {
     Taking::of(arena).keep(false);

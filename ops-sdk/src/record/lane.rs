@@ -157,6 +157,34 @@ pub(crate) fn mute() {
     with(|_, lane| lane.busy.store(MUTE, Ordering::Relaxed));
 }
 
+/// In a child of `fork`: this thread takes a lane of its own again. What it has to remember of the one that it had, for a
+/// call that is in progress. Async-signal-safe.
+pub(super) fn forget_in_child(arena: Arena) -> Option<Orphan> {
+    let lane = LANE.take()?;
+    let offset = (ptr::from_ref(lane).addr() - arena.address_of_start()) / UNIT;
+    let (ring, ring_bytes) = (lane.ring.load(Ordering::Relaxed), lane.ring_bytes.load(Ordering::Relaxed));
+    Some(Orphan { lane, offset: u32::try_from(offset).ok()?, ring, ring_bytes })
+}
+
+/// A lane that nobody reads.
+pub(super) struct Orphan {
+    lane: &'static Lane,
+    offset: Offset,
+    ring: Offset,
+    ring_bytes: u32,
+}
+
+impl Orphan {
+    /// Makes the lane one that can be written to, where all is zeros by now: a call may be about to.
+    pub(super) fn put_back(&self, arena: Arena) {
+        debug_assert!(u64::from(self.offset) * (UNIT as u64) < arena.used_bytes());
+        self.lane.ring.store(self.ring, Ordering::Relaxed);
+        self.lane.ring_bytes.store(self.ring_bytes, Ordering::Relaxed);
+        self.lane.table.store(self.offset + NO_CELL_AT, Ordering::Relaxed);
+        self.lane.state.store(TAKEN, Ordering::Relaxed);
+    }
+}
+
 /// Every lane there is, the last made first.
 pub(super) fn all(arena: Arena) -> impl Iterator<Item = &'static Lane> {
     let first = arena.at::<Lane>(arena.head().lanes.load(Ordering::Acquire));

@@ -89,6 +89,11 @@ fn count(kind: usize) {
     }
 }
 
+/// In a child of `fork`, whose arena has lost nothing yet. Async-signal-safe.
+pub(super) fn forget_in_child() {
+    TAKEN.iter().for_each(|taken| taken.store(0, Relaxed));
+}
+
 /// Everything that was lost since this was asked last.
 pub(crate) fn take() -> Vec<Lost> {
     let Some(arena) = Arena::get() else { return Vec::new() };

@@ -16,6 +16,7 @@ mod busy;
 mod call;
 mod catalog;
 mod cell;
+pub(crate) mod child;
 mod context;
 mod correlation;
 mod cost;

@@ -17,6 +17,7 @@ use super::remains::Bytes;
 use super::ring::ALIGN;
 use super::sync::Ordering::{Relaxed, SeqCst};
 use super::sync::{self, AtomicU32, AtomicU64, Mutex, compiler_fence};
+use super::system::fork;
 use crate::clock::Ticks;
 use crate::model::Level;
 
@@ -36,13 +37,18 @@ pub(super) struct Queue {
     taken: AtomicU64,
 }
 
-/// Held while a frame is copied.
-static LOCK: Mutex<()> = Mutex::new(());
+/// Held while a frame is copied. A child of `fork` has the next one, since a thread that is not there may hold its
+/// parent's.
+static LOCKS: [Mutex<()>; 16] = [const { Mutex::new(()) }; 16];
 static BYTES_MAX: AtomicUsize = AtomicUsize::new(8 << 20);
 
 /// Sets the bound of the queue, in bytes. Beyond a quarter of the arena it has no effect.
 pub(crate) fn set_bytes_max(bytes: usize) {
     BYTES_MAX.store(bytes, Relaxed);
+}
+
+fn lock() -> &'static Mutex<()> {
+    &LOCKS[fork::generation() as usize % LOCKS.len()]
 }
 
 /// The share of the queue, in quarters, that events of this level may fill.
@@ -58,13 +64,13 @@ fn quarters(level: Level) -> u64 {
 /// Takes a finished frame in, or counts it as dropped.
 #[cold]
 pub(super) fn push(level: Level, frame: &[u8]) {
-    push_to(LOCK.lock(), level, frame);
+    push_to(lock().lock(), level, frame);
 }
 
 /// The same for who must not touch the heap.
 #[cold]
 pub(super) fn push_without_heap(level: Level, frame: &[u8]) {
-    push_to(sync::lock_without_heap(&LOCK), level, frame);
+    push_to(sync::lock_without_heap(lock()), level, frame);
 }
 
 fn push_to(held: impl DerefMut<Target = ()>, level: Level, frame: &[u8]) {
@@ -80,7 +86,7 @@ fn push_to(held: impl DerefMut<Target = ()>, level: Level, frame: &[u8]) {
 pub(super) fn swap(arena: Arena, out: &mut Vec<u8>) -> u64 {
     let queue = &arena.head().queue;
     let place = {
-        let _held = LOCK.lock();
+        let _held = lock().lock();
         let place = queue.active.load(Relaxed) as usize & 1;
         if queue.len[place].load(Relaxed) == 0 {
             return 0;
@@ -94,7 +100,7 @@ pub(super) fn swap(arena: Arena, out: &mut Vec<u8>) -> u64 {
 /// Copies out the frames that were begun by then and came since; says how many those were.
 pub(super) fn take_older(arena: Arena, by: Ticks, out: &mut Vec<u8>) -> u64 {
     let queue = &arena.head().queue;
-    let _held = LOCK.lock();
+    let _held = lock().lock();
     let place = queue.active.load(Relaxed) as usize & 1;
     if queue.len[place].load(Relaxed) == 0 { 0 } else { queue.copy_out(arena, place, by, out) }
 }
@@ -128,7 +134,7 @@ impl Queue {
 
     /// All that was copied out of the place that frames do not go to is with the journal: it is empty.
     pub(super) fn release(&self) {
-        let _held = LOCK.lock();
+        let _held = lock().lock();
         let place = 1 - (self.active.load(Relaxed) as usize & 1);
         self.len[place].store(0, Relaxed);
     }

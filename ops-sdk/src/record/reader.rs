@@ -83,6 +83,11 @@ pub(crate) struct Reader {
 /// Whether there is a reader. Two would hand out the same bytes and free what the other still reads.
 static READING: AtomicBool = AtomicBool::new(false);
 
+/// In a child of `fork`: the reader was another thread's. Async-signal-safe.
+pub(super) fn forget_in_child() {
+    READING.store(false, Release);
+}
+
 impl Drop for Reader {
     fn drop(&mut self) {
         READING.store(false, Release);

@@ -53,6 +53,11 @@ fn thrown() -> u32 {
     })
 }
 
+/// In a child of `fork`: it does not choose the calls that its parent chooses. Async-signal-safe.
+pub(super) fn forget_in_child() {
+    DICE.set(0);
+}
+
 /// Another beginning for each thread.
 #[cold]
 fn seed(dice: &Cell<u64>) -> u64 {

@@ -4,7 +4,7 @@
 
 use std::ptr::NonNull;
 
-pub(super) use parking_lot::Mutex;
+pub(super) use crate::lock::Mutex;
 pub(super) use std::hint::spin_loop;
 pub(super) use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence,
@@ -12,7 +12,7 @@ pub(super) use std::sync::atomic::{
 pub(super) use std::thread_local;
 
 /// Takes a lock without going to sleep over it, which may take memory. Whoever holds it holds it for a copy.
-pub(super) fn lock_without_heap<T>(lock: &Mutex<T>) -> parking_lot::MutexGuard<'_, T> {
+pub(super) fn lock_without_heap<T>(lock: &Mutex<T>) -> crate::lock::MutexGuard<'_, T> {
     loop {
         if let Some(held) = lock.try_lock() {
             return held;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::env::{self, Var};
-use super::{Ops, start};
+use super::{FlushReport, Ops, start};
 use crate::backend::Configure;
 use crate::error::Error;
 use crate::limits::PushLimit;
@@ -24,8 +24,11 @@ pub fn init() -> Builder {
         backends: Vec::new(),
         levels: None,
         state_dir: None,
+        state_parent: None,
         push_limit: None,
         shutdown_deadline: None,
+        on_signals: None,
+        panic_hook: None,
         linger: Duration::from_secs(1),
         arena_bytes_max: 256 << 20,
         ring_bytes_max: 1 << 20,
@@ -48,8 +51,11 @@ pub struct Builder {
     pub(super) backends: Vec<Box<dyn Configure>>,
     pub(super) levels: Option<Result<Rules, Error>>,
     pub(super) state_dir: Option<PathBuf>,
+    pub(super) state_parent: Option<PathBuf>,
     pub(super) push_limit: Option<PushLimit>,
     pub(super) shutdown_deadline: Option<Duration>,
+    pub(super) on_signals: Option<bool>,
+    pub(super) panic_hook: Option<bool>,
     pub(super) linger: Duration,
     pub(super) arena_bytes_max: usize,
     pub(super) ring_bytes_max: usize,
@@ -110,6 +116,16 @@ impl Builder {
         self
     }
 
+    /// A directory that several processes share: each takes the first of its numbered directories, `0`, `1` …, that no
+    /// live process has, as its state directory, so that a fleet that is started again finds what killed ones have left.
+    /// What lies in a directory that nobody takes is shipped by those that live, to the same backends: they look at the
+    /// start and once a minute. Up to 1,024 processes. None unless set here or by `OPS_STATE_PARENT`, and in place of a
+    /// state directory.
+    pub fn state_parent(mut self, dir: impl Into<PathBuf>) -> Builder {
+        self.state_parent = Some(dir.into());
+        self
+    }
+
     /// How large a push may be. [`PushLimit::Contract`], 32,768 bytes, unless set here or by `OPS_PUSH_LIMIT`
     /// (`contract`, `vendor`, or a number of bytes).
     pub fn push_limit(mut self, limit: PushLimit) -> Builder {
@@ -121,6 +137,27 @@ impl Builder {
     /// `OPS_SHUTDOWN_DEADLINE_MS`.
     pub fn shutdown_deadline(mut self, deadline: Duration) -> Builder {
         self.shutdown_deadline = Some(deadline);
+        self
+    }
+
+    /// Whether SIGTERM and SIGINT flush what was recorded, within the shutdown deadline. No, unless set here or by
+    /// `OPS_ON_SIGNALS=1`: a library takes no signals unasked.
+    ///
+    /// A process that has no handler of its own is ended by the signal then, with the status it would have had; a second
+    /// signal ends it at once. Where there is a handler, set before or after this, it runs as ever, the flush goes on
+    /// beside it, and when the process ends is for it to say. A signal that the program ignores stays ignored. The first
+    /// process of a container, which the system ends by no signal without a handler, exits with 128 and the signal's
+    /// number. What a child of `fork` or a program that it executes does with signals is not changed.
+    pub fn on_signals(mut self, flush: bool) -> Builder {
+        self.on_signals = Some(flush);
+        self
+    }
+
+    /// Whether a panic is recorded as an error event: message, place, thread, and the correlation that the thread works
+    /// for. No, unless set here or by `OPS_PANIC_HOOK=1`. The hook that was there before runs after it, also where a
+    /// panic aborts the process.
+    pub fn panic_hook(mut self, record: bool) -> Builder {
+        self.panic_hook = Some(record);
         self
     }
 
@@ -202,6 +239,17 @@ impl Builder {
     pub fn environment(mut self, var: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Builder {
         self.var = std::sync::Arc::new(var);
         self
+    }
+
+    /// Ships what a state directory holds, to the backends that are set here or by `OPS_BACKENDS`, without recording
+    /// anything: what `ops ship` does. The report is complete if nothing waits for these backends any more; what waits
+    /// for others stays, and counts as spooled.
+    ///
+    /// # Errors
+    ///
+    /// If a setting means nothing, the directory holds no journal, or a live process has it.
+    pub fn ship(self, dir: impl AsRef<std::path::Path>, deadline: Duration) -> Result<FlushReport, Error> {
+        start::ship(self, dir.as_ref(), deadline)
     }
 
     /// Starts recording.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::Builder;
 use crate::backend::{self, Configure};
 use crate::error::Error;
 use crate::limits::PushLimit;
@@ -92,6 +93,31 @@ pub(super) fn state_dir(var: &Var) -> Option<PathBuf> {
     var("OPS_STATE_DIR").map(PathBuf::from)
 }
 
+/// Where a process keeps its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In this directory.
+    Dir(PathBuf),
+    /// In the first free one of this directory's numbered directories.
+    Parent(PathBuf),
+}
+
+/// What the program says of the state directory or its parent, else `OPS_STATE_DIR`, else `OPS_STATE_PARENT`.
+pub(super) fn place(builder: &mut Builder) -> Result<Option<Place>, Error> {
+    let read = |name| (builder.var)(name).map(PathBuf::from);
+    let said = (builder.state_dir.take(), builder.state_parent.take());
+    let (names, places) = match said {
+        (None, None) => {
+            ("OPS_STATE_DIR and OPS_STATE_PARENT", (state_dir(&builder.var), read("OPS_STATE_PARENT")))
+        }
+        said => (".state_dir(..) and .state_parent(..)", said),
+    };
+    match places {
+        (Some(_), Some(_)) => Err(Error::setting(names, "both are set", "set one of them")),
+        (dir, parent) => Ok(dir.map(Place::Dir).or(parent.map(Place::Parent))),
+    }
+}
+
 /// `OPS_SHUTDOWN_DEADLINE_MS`: how long the guard may take when it is dropped, in milliseconds.
 pub(super) fn shutdown_deadline(var: &Var) -> Result<Option<std::time::Duration>, Error> {
     let Some(text) = var("OPS_SHUTDOWN_DEADLINE_MS") else { return Ok(None) };
@@ -99,6 +125,33 @@ pub(super) fn shutdown_deadline(var: &Var) -> Result<Option<std::time::Duration>
         let problem = format!("\"{text}\" is no number");
         Error::setting("OPS_SHUTDOWN_DEADLINE_MS", problem, "give whole milliseconds, such as 5000")
     })
+}
+
+/// What of the process is taken besides what it records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hooks {
+    /// SIGTERM and SIGINT.
+    pub(super) signals: bool,
+    pub(super) panics: bool,
+}
+
+/// `OPS_ON_SIGNALS` and `OPS_PANIC_HOOK`; what the program says wins.
+pub(super) fn hooks(builder: &Builder) -> Result<Hooks, Error> {
+    let asked = |set: Option<bool>, name| set.map_or_else(|| yes_or_no(&builder.var, name), Ok);
+    Ok(Hooks {
+        signals: asked(builder.on_signals, "OPS_ON_SIGNALS")?,
+        panics: asked(builder.panic_hook, "OPS_PANIC_HOOK")?,
+    })
+}
+
+/// A variable that turns something on; what is not set is off.
+fn yes_or_no(var: &Var, name: &str) -> Result<bool, Error> {
+    let Some(text) = var(name) else { return Ok(false) };
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "on" | "yes" => Ok(true),
+        "0" | "false" | "off" | "no" => Ok(false),
+        _ => Err(Error::setting(name, format!("\"{text}\" is neither yes nor no"), "use 1 or 0")),
+    }
 }
 
 /// `OPS_OVERHEAD_BUDGET`: the share of CPU time that measuring may cost; `set` in the program wins.
@@ -162,9 +215,36 @@ mod tests {
             ),
             (said(overhead_budget(&var("A", ""), Some(f64::NAN))), ".overhead_budget(..): \"NaN\" is"),
         ];
-        for (error, start) in errors.into_iter().chain(budgets) {
+        let said_of_signals = said(yes_or_no(&var("OPS_ON_SIGNALS", "maybe"), "OPS_ON_SIGNALS"));
+        let hooks = [(said_of_signals, "OPS_ON_SIGNALS: \"maybe\" is neither yes nor no; use 1")];
+        for (error, start) in errors.into_iter().chain(budgets).chain(hooks) {
             assert!(error.starts_with(start), "{error}");
         }
+    }
+
+    #[test]
+    fn what_the_program_says_of_its_place_wins() -> Result<(), Error> {
+        let place = |dir: Option<&str>, parent: Option<&str>, env: &'static [&'static str]| {
+            let var = |name: &str| env.contains(&name).then(|| "env".to_owned());
+            let mut builder = crate::init().environment(var);
+            (builder.state_dir, builder.state_parent) = (dir.map(PathBuf::from), parent.map(PathBuf::from));
+            super::place(&mut builder)
+        };
+        let both = &["OPS_STATE_DIR", "OPS_STATE_PARENT"];
+        let (dir, parent) =
+            (|at: &str| Some(Place::Dir(at.into())), |at: &str| Some(Place::Parent(at.into())));
+        assert_eq!(place(None, None, &[])?, None);
+        assert_eq!(place(None, None, &["OPS_STATE_DIR"])?, dir("env"));
+        assert_eq!(place(None, None, &["OPS_STATE_PARENT"])?, parent("env"));
+        assert_eq!(place(Some("own"), None, both)?, dir("own"));
+        assert_eq!(place(None, Some("own"), both)?, parent("own"));
+        let said = said(place(None, None, both));
+        assert_eq!(said, "OPS_STATE_DIR and OPS_STATE_PARENT: both are set; set one of them");
+        assert!(
+            super::super::env::tests::said(place(Some("a"), Some("b"), &[]))
+                .starts_with(".state_dir(..) and")
+        );
+        Ok(())
     }
 
     #[test]
@@ -177,6 +257,10 @@ mod tests {
         assert_eq!(push_limit(&var("OPS_PUSH_LIMIT", "1000"))?, Some(PushLimit::Bytes(1000)));
         assert_eq!(overhead_budget(&var("OPS_OVERHEAD_BUDGET", "0.02"), None)?, Some(0.02));
         assert_eq!(overhead_budget(&var("OPS_OVERHEAD_BUDGET", "x"), Some(0.5))?, Some(0.5));
+        for (text, expected) in [("1", true), ("On", true), ("0", false), ("no", false)] {
+            assert_eq!(yes_or_no(&var("OPS_PANIC_HOOK", text), "OPS_PANIC_HOOK")?, expected, "{text}");
+        }
+        assert!(!yes_or_no(&var("OTHER", "1"), "OPS_PANIC_HOOK")?);
         assert_eq!(push_limit(&var("OPS_PUSH_LIMIT", "vendor"))?, Some(PushLimit::Vendor));
         Ok(())
     }

@@ -5,7 +5,15 @@ mod builder;
 mod check;
 mod env;
 mod ops;
+mod panics;
 mod report;
+mod siblings;
+#[cfg(unix)]
+mod signals;
+#[cfg(not(unix))]
+#[path = "signals_none.rs"]
+mod signals;
+mod spool;
 mod start;
 
 pub use self::builder::{Builder, init};

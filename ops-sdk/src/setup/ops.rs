@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::env;
+use super::env::{self, Hooks};
 use super::report::{FlushReport, Stats};
+use super::siblings::Leash;
 use super::start::Running;
+use super::{panics, signals};
 use crate::diag;
 use crate::error::Error;
 use crate::hub::Hub;
@@ -20,7 +22,8 @@ const GRACE: Duration = Duration::from_millis(50);
 /// The same for the flush thread: what it moves to the journal is at most what rings hold, unless the disk hangs.
 const GRACE_FLUSH: Duration = Duration::from_secs(1);
 
-/// Recording goes on while this lives. Dropped, it stops recording, delivers what it can within the shutdown
+/// Recording goes on while this lives, in the process that started it: in a child of `fork` it does nothing, and the child
+/// may start recording itself, with a state directory of its own. Dropped, it stops recording, delivers what it can within the shutdown
 /// deadline, and says on stderr what is left.
 #[must_use = "recording stops when this is dropped: keep it in a variable of main"]
 pub struct Ops {
@@ -28,6 +31,10 @@ pub struct Ops {
     pub(super) threads: Vec<JoinHandle<()>>,
     pub(super) deadline: Duration,
     pub(super) on_disk: bool,
+    /// What ends the shipping of other processes' directories.
+    pub(super) adopting: Option<(Arc<Leash>, JoinHandle<()>)>,
+    pub(super) _signals: Option<signals::Watch>,
+    pub(super) _panics: Option<panics::Hook>,
     /// The file that the arena is kept in.
     pub(super) kept_in: Option<PathBuf>,
     pub(super) _lock: Option<StateLock>,
@@ -38,6 +45,9 @@ impl Ops {
     /// Brings everything recorded so far to every backend, or gives up at the deadline. Open metric windows are
     /// closed early. Blocks the calling thread until then.
     pub fn flush(&self, deadline: Duration) -> FlushReport {
+        if !self._running.is_here() {
+            return FlushReport::elsewhere();
+        }
         let before = self.hub.books();
         let complete = self.hub.flush(deadline);
         FlushReport::between(&before, &self.hub.books(), complete, &self.hub.unkept())
@@ -47,7 +57,8 @@ impl Ops {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let arena_used_bytes = Arena::get().map_or(0, |arena| arena.used_bytes());
-        Stats { books: self.hub.books(), arena_used_bytes }
+        let books = if self._running.is_here() { self.hub.books() } else { Vec::new() };
+        Stats { books, arena_used_bytes }
     }
 
     /// Changes which events are recorded, from now on and on every thread, as [`Builder::levels`](super::Builder::levels)
@@ -58,6 +69,14 @@ impl Ops {
     /// If the levels mean nothing, or were set in 1,024 different ways since the process started. The error names the
     /// item and what is allowed; nothing has changed then.
     pub fn set_levels(&self, levels: &str) -> Result<(), Error> {
+        if !self._running.is_here() {
+            let problem = "recording was started in the process that this is a child of";
+            return Err(Error::setting(
+                ".set_levels(..)",
+                problem,
+                "call ops_sdk::init().start() in this process",
+            ));
+        }
         let rules = env::rules(".set_levels(..)", levels)?;
         record::turn_on(&rules).map_err(too_many_levels)
     }
@@ -67,16 +86,36 @@ impl Ops {
         self.stop(deadline).0
     }
 
+    /// Takes signals and panics, if that was asked for.
+    pub(super) fn add_hooks(&mut self, hooks: Hooks) -> Result<(), Error> {
+        if hooks.signals {
+            self._signals = Some(signals::watch(&self.hub, self.deadline, self.on_disk)?);
+        }
+        self._panics = hooks.panics.then(panics::hook);
+        Ok(())
+    }
+
     fn stop(&mut self, deadline: Duration) -> (FlushReport, Vec<Book>) {
+        if !self._running.is_here() {
+            // The threads are the parent's, and so is whatever lock they hold.
+            std::mem::forget((std::mem::take(&mut self.threads), self.adopting.take()));
+            return (FlushReport::elsewhere(), Vec::new());
+        }
         let began = Instant::now();
         let before = self.hub.books();
         record::turn_off();
         self.hub.stop(deadline);
+        let adopting = self.adopting.take().map(|(leash, thread)| {
+            leash.end();
+            [thread]
+        });
         let threads = std::mem::take(&mut self.threads);
         wait_for(&threads, || began.elapsed() < deadline.saturating_add(GRACE));
         // The first is the flush thread. It waits for nobody, and what is in the rings is nowhere else.
         wait_for(&threads[..1], || began.elapsed() < deadline.saturating_add(GRACE_FLUSH));
         let complete = threads.iter().all(JoinHandle::is_finished);
+        // Another process's data is its own affair, but a push of it is not cut off while there is time.
+        wait_for(adopting.as_ref().map_or(&[], |thread| thread), || began.elapsed() < deadline);
         // The medium is not waited for past the deadline; the system has the data already.
         if self.on_disk && began.elapsed() < deadline {
             let _ = self.hub.sync();
@@ -109,7 +148,7 @@ impl Drop for Ops {
 }
 
 /// Waits until every thread has ended, or there is no time.
-fn wait_for(threads: &[JoinHandle<()>], is_time: impl Fn() -> bool) {
+pub(super) fn wait_for(threads: &[JoinHandle<()>], is_time: impl Fn() -> bool) {
     let mut pause = Duration::from_micros(100);
     while threads.iter().any(|thread| !thread.is_finished()) && is_time() {
         thread::sleep(pause);
@@ -118,7 +157,7 @@ fn wait_for(threads: &[JoinHandle<()>], is_time: impl Fn() -> bool) {
 }
 
 /// What is left at the end, said in one line; nothing if nothing is.
-fn farewell(report: &FlushReport, books: &[Book], on_disk: bool) -> Option<String> {
+pub(super) fn farewell(report: &FlushReport, books: &[Book], on_disk: bool) -> Option<String> {
     let FlushReport { spooled, pending, dropped, .. } = report;
     if spooled + pending + dropped == 0 {
         return None;

@@ -47,6 +47,12 @@ pub struct BackendReport {
 }
 
 impl FlushReport {
+    /// The report of a child of `fork` on what its parent records: nothing is known of it here, and nothing was done.
+    pub(super) fn elsewhere() -> FlushReport {
+        let (delivered, spooled, pending, dropped) = (0, 0, 0, 0);
+        FlushReport { complete: false, delivered, spooled, pending, dropped, backends: Vec::new() }
+    }
+
     /// The report of a flush that found the books as `before` and left them as `after`, with so many records of each
     /// backend that would go with the process.
     pub(super) fn between(before: &[Book], after: &[Book], complete: bool, unkept: &[u64]) -> FlushReport {

@@ -3,38 +3,50 @@
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::builder::Builder;
-use super::{Ops, check, env, ops};
+use super::env::Place;
+use super::report::FlushReport;
+use super::siblings::{self, Adopter};
+use super::{Ops, check, env, ops, spool};
 use crate::backend::{Backend, Configure, Context};
+use crate::clock::{self, Now};
 use crate::diag;
 use crate::error::Error;
 use crate::flush::{Flusher, recovery};
 use crate::hub::Hub;
-use crate::journal::{self, Journal, Settings};
+use crate::journal::{self, Journal, Settings, StateLock};
 use crate::ledger::Account;
 use crate::model::Level;
+use crate::record::system::fork;
 use crate::record::{self, Arena, Reader, Rules};
 use crate::ship::Shipper;
 
-/// Whether recording is on in this process.
-static RUNNING: AtomicBool = AtomicBool::new(false);
+/// In which process recording is on, by its generation and from 1; 0 is in none.
+static RUNNING: AtomicU32 = AtomicU32::new(0);
 
 /// Held while recording is on; lets go of it when dropped, also when the start fails half way.
-pub(super) struct Running;
+pub(super) struct Running(u32);
 
 impl Running {
+    /// Whether it is this process that records, and not one that this is a child of.
+    pub(super) fn is_here(&self) -> bool {
+        self.0 == fork::generation() + 1
+    }
+
     fn claim() -> Result<Running, Error> {
-        if RUNNING.swap(true, Ordering::AcqRel) { Err(Error::AlreadyStarted) } else { Ok(Running) }
+        let own = fork::generation() + 1;
+        if RUNNING.swap(own, Ordering::AcqRel) == own { Err(Error::AlreadyStarted) } else { Ok(Running(own)) }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        RUNNING.store(false, Ordering::Release);
+        // What a child of `fork` has of its parent's is none of its own.
+        let _ = RUNNING.compare_exchange(self.0, 0, Ordering::Release, Ordering::Relaxed);
     }
 }
 
@@ -46,9 +58,11 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     };
     let deadline = builder.shutdown_deadline.or(env::shutdown_deadline(&builder.var)?);
     let budget = env::overhead_budget(&builder.var, builder.overhead_budget)?;
+    let hooks = env::hooks(&builder)?;
     let configured = backends(&mut builder)?;
-    let context = context(&mut builder)?;
-    let lock = context.state_dir.as_deref().map(journal::lock).transpose()?;
+    let mut context = context(&mut builder)?;
+    let (lock, parent) = place(&mut builder, &mut context)?;
+    let adopter = parent.map(|parent| adopter(parent, &builder, &context, &configured));
     let opened: Vec<_> =
         configured.into_iter().map(|backend| backend.open(&context)).collect::<Result<_, _>>()?;
 
@@ -70,7 +84,70 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let threads = threads(flusher, shippers).inspect_err(|_| hub.stop(Duration::ZERO))?;
     record::turn_on(&levels).map_err(ops::too_many_levels).inspect_err(|_| hub.stop(Duration::ZERO))?;
     let deadline = deadline.unwrap_or(Duration::from_secs(5));
-    Ok(Ops { hub, threads, deadline, on_disk: lock.is_some(), kept_in, _lock: lock, _running: running })
+    let on_disk = lock.is_some();
+    let mut ops = Ops {
+        hub,
+        threads,
+        deadline,
+        on_disk,
+        kept_in,
+        adopting: None,
+        _signals: None,
+        _panics: None,
+        _lock: lock,
+        _running: running,
+    };
+    ops.add_hooks(hooks)?;
+    if let Some(adopter) = adopter {
+        let leash = Arc::clone(&adopter.leash);
+        ops.adopting = Some((leash, spawn("ops-adopt", move || adopter.run())?));
+    }
+    Ok(ops)
+}
+
+/// Ships what a directory holds, without recording anything.
+pub(super) fn ship(mut builder: Builder, dir: &Path, deadline: Duration) -> Result<FlushReport, Error> {
+    let (configured, context) = (backends(&mut builder)?, context(&mut builder)?);
+    let open = |context: &Context| configured.into_iter().map(|backend| backend.open(context)).collect();
+    let settings = (settings(&builder, Some(dir.to_owned())), builder.held_bytes_max);
+    spool::ship(dir, settings, open, context, deadline)
+}
+
+/// Locks the state directory, the one that is set or the first free one of the parent that is; says which parent.
+fn place(
+    builder: &mut Builder,
+    context: &mut Context,
+) -> Result<(Option<StateLock>, Option<PathBuf>), Error> {
+    let (dir, lock, parent) = match env::place(builder)? {
+        None => return Ok((None, None)),
+        Some(Place::Dir(dir)) => {
+            let lock = journal::lock(&dir)?;
+            (dir, lock, None)
+        }
+        Some(Place::Parent(parent)) => {
+            let (dir, lock) = siblings::claim(&parent)?;
+            (dir, lock, Some(parent))
+        }
+    };
+    context.state_dir = Some(dir);
+    Ok((Some(lock), parent))
+}
+
+/// Who ships what other processes of the same parent have left behind.
+fn adopter(
+    parent: PathBuf,
+    builder: &Builder,
+    context: &Context,
+    configured: &[Box<dyn Configure>],
+) -> Adopter {
+    Adopter {
+        parent,
+        settings: settings(builder, context.state_dir.clone()),
+        held_bytes_max: builder.held_bytes_max,
+        context: context.clone(),
+        backends: configured.iter().filter_map(|backend| backend.again()).collect(),
+        leash: Arc::default(),
+    }
 }
 
 /// Brings what an earlier process left in its arena to the journal, and keeps this one's in the state directory. Says
@@ -129,9 +206,9 @@ fn context(builder: &mut Builder) -> Result<Context, Error> {
     Ok(Context {
         namespace,
         dimensions,
-        process: RandomState::new().hash_one(std::process::id()),
+        process: RandomState::new().hash_one((std::process::id(), Now::read().unix_ns, clock::ticks())),
         host: host(),
-        state_dir: builder.state_dir.take().or_else(|| env::state_dir(&var)),
+        state_dir: None,
         push_limit: push_limit.unwrap_or_default(),
         var,
     })
@@ -156,7 +233,7 @@ fn settings(builder: &Builder, state_dir: Option<PathBuf>) -> Settings {
 }
 
 /// Gives each backend its desk, its books and its ship thread's work.
-fn attach(
+pub(super) fn attach(
     hub: &Arc<Hub>,
     backends: Vec<Box<dyn Backend>>,
     context: &Context,
@@ -172,6 +249,7 @@ fn attach(
 }
 
 fn arena(builder: &Builder) -> Result<Arena, Error> {
+    record::child::prepare();
     record::stamp::warm();
     record::set_ring_bytes(builder.ring_bytes_max);
     record::set_overflow_bytes_max(builder.overflow_bytes_max);
@@ -193,7 +271,7 @@ fn threads(flusher: Flusher, shippers: Vec<(String, Shipper)>) -> Result<Vec<Joi
     Ok(threads)
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
     thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|source| Error::System {
         what: format!("the thread {name}"),
         remedy: "allow the process more threads".to_owned(),

@@ -4,6 +4,8 @@
 //! ```text
 //! program hold             starts, says "ready", and stays until its standard input ends
 //! program fill EVENTS      records so many events of 1 KB and flushes; then its books, one JSON object a line
+//! program command FROM N   records so many numbered events from this number on, and ends
+//! program work FROM        records numbered events without end; says "reached N" when the journal has those before N
 //! program mixed            records every kind of metric and a few events; prints nothing itself
 //! ```
 //!
@@ -22,9 +24,11 @@ fn main() -> ExitCode {
     let ended = match words[..] {
         ["hold"] => hold(),
         ["fill", events] => fill(events.parse().unwrap_or(0)),
+        ["command", from, events] => command(from.parse().unwrap_or(0), events.parse().unwrap_or(0)),
+        ["work", from] => work(from.parse().unwrap_or(0)),
         ["mixed"] => mixed(),
         _ => {
-            eprintln!("program: hold, fill EVENTS or mixed");
+            eprintln!("program: hold, fill EVENTS, command FROM N, work FROM or mixed");
             return ExitCode::from(2);
         }
     };
@@ -58,6 +62,29 @@ fn fill(events: u64) -> Result<(), Error> {
     }
     ops.flush(Duration::from_secs(2));
     print(&ops.stats());
+    Ok(())
+}
+
+fn command(from: u64, events: u64) -> Result<(), Error> {
+    let _ops = ops_sdk::init().start()?;
+    for n in from..from + events {
+        info!("event {n}");
+    }
+    Ok(())
+}
+
+fn work(from: u64) -> Result<(), Error> {
+    let ops = ops_sdk::init().start()?;
+    // What was recorded for an earlier process counts as recorded here.
+    let carried = ops.stats().books[0].rows.iter().map(|row| row.recorded).sum::<u64>();
+    for n in from.. {
+        info!("event {n}");
+        if n % 20 == 19 {
+            ops.flush(Duration::from_millis(10));
+            let all: u64 = ops.stats().books[0].rows.iter().map(|row| row.recorded).sum();
+            println!("reached {}", (from + all - carried).min(n + 1));
+        }
+    }
     Ok(())
 }
 

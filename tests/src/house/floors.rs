@@ -16,13 +16,14 @@ pub const FLOORS: &[(u8, &[&str])] = &[
     (3, &["journal", "encode", "chunk"]),
     (2, &["record", "aggregate"]),
     (1, &["model"]),
-    (0, &["signal", "clock", "error", "limits", "ledger", "diag"]),
+    (0, &["signal", "clock", "error", "limits", "ledger", "diag", "lock"]),
 ];
 
 /// The only imports within a floor: who, whom, why. The top floor is one place and needs no entry.
 pub const BESIDE: &[(&str, &str, &str)] = &[
     ("aggregate", "record", "what is merged is what the arena's reader takes"),
     ("diag", "clock", "what is said at most once a minute is given the time"),
+    ("diag", "lock", "threads take turns at what was said"),
     ("ledger", "signal", "books are kept by kind"),
     ("limits", "signal", "limits are kept by kind"),
 ];

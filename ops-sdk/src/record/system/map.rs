@@ -42,11 +42,13 @@ impl Map {
     /// # Errors
     ///
     /// If the file cannot be mapped: it is not open for both, its file system has no maps, or `bytes` is 0.
+    #[cfg(test)]
     pub(crate) fn file(file: &File, bytes: usize) -> io::Result<Map> {
         map(ptr::null_mut(), bytes, libc::MAP_SHARED, file.as_raw_fd())
     }
 
-    /// Puts a file in the place of what this process sees here, as by [`Map::file`]. What other threads write meanwhile
+    /// Puts a file in the place of what this process sees here: what is written here is the file's from then on, whatever
+    /// becomes of the process. The file has to be open for reading and writing. What other threads write meanwhile
     /// goes to either.
     ///
     /// # Errors
@@ -64,7 +66,7 @@ impl Map {
     }
 
     /// How long it is.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

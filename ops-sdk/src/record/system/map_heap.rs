@@ -45,6 +45,7 @@ impl Map {
     /// # Errors
     ///
     /// Always: this system has none.
+    #[cfg(test)]
     pub(crate) fn file(_: &File, _: usize) -> io::Result<Map> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -65,7 +66,7 @@ impl Map {
     }
 
     /// How long it is.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -7,6 +7,7 @@ mod losses;
 mod outbox;
 mod schedule;
 mod sieve;
+mod telling;
 mod withheld;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use self::losses::Losses;
 use self::outbox::Outbox;
 use self::schedule::{OpenWindow, pause};
 use self::sieve::Sieve;
+use self::telling::Telling;
 use crate::aggregate::Window;
 use crate::clock::{Anchor, Now};
 use crate::diag;
@@ -33,6 +35,7 @@ pub(crate) struct Flusher {
     open: [OpenWindow; 2],
     losses: Losses,
     governor: Option<Governor>,
+    telling: Option<Telling>,
     outbox: Outbox,
     sieve: Sieve,
     /// The dimensions that every metric of this process has.
@@ -55,6 +58,7 @@ impl Flusher {
             open: [Resolution::Standard, Resolution::High].map(|resolution| OpenWindow::at(resolution, now)),
             losses: Losses::default(),
             governor: None,
+            telling: None,
             outbox: Outbox::new(process),
             sieve: Sieve::new(held_bytes_max),
             dimensions,
@@ -64,6 +68,12 @@ impl Flusher {
     /// Holds what measuring costs to this share of the CPU time that the process uses.
     pub(crate) fn governed(mut self, budget: Option<f64>) -> Flusher {
         self.governor = Governor::new(budget, Now::read());
+        self
+    }
+
+    /// Tells of the SDK's own work this often.
+    pub(crate) fn telling(mut self, every: Option<Duration>) -> Flusher {
+        self.telling = every.map(|every| Telling::new(&self.hub, every, Now::read()));
         self
     }
 
@@ -77,6 +87,7 @@ impl Flusher {
             let now = Now::read();
             self.govern(now);
             self.close_windows(now, asked.is_some());
+            self.tell(now);
             self.hub.expire(now.unix_ms());
             if let Some(trouble) = self.hub.trouble() {
                 diag::warn("journal", now, &trouble);
@@ -135,6 +146,12 @@ impl Flusher {
         if let Some(governor) = self.governor.as_mut().filter(|governor| governor.is_due(now)) {
             governor.govern(now, self.reader.calls());
         }
+    }
+
+    fn tell(&mut self, now: Now) {
+        let said = self.telling.as_mut().map(|telling| telling.say(now, &self.hub, &self.dimensions));
+        said.into_iter().flatten().for_each(|body| self.outbox.put(now.unix_ns, body));
+        self.outbox.send(&self.hub);
     }
 
     /// Closes the windows that have ended, or all that are open.

@@ -17,7 +17,7 @@ use crate::journal::{self, Journal, Settings};
 use crate::ledger::Account;
 use crate::model::Level;
 use crate::record::{self, Arena, Reader, Rules};
-use crate::ship::Shipper;
+use crate::ship::{self, Shipper};
 
 /// Whether recording is on in this process.
 static RUNNING: AtomicBool = AtomicBool::new(false);
@@ -45,6 +45,12 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     };
     let deadline = builder.shutdown_deadline.or(env::shutdown_deadline(&builder.var)?);
     let budget = env::overhead_budget(&builder.var, builder.overhead_budget)?;
+    let shipping = ship::Settings {
+        linger: builder.linger,
+        pushes_max: env::pushes_max(&builder.var, builder.pushes_max)?,
+        dead_letter_bytes_max: builder.dead_letter_bytes_max,
+    };
+    let tells = env::self_metrics(&builder.var, builder.self_metrics)?.then_some(builder.self_metrics_every);
     let configured = backends(&mut builder)?;
     let context = context(&mut builder)?;
     let lock = context.state_dir.as_deref().map(journal::lock).transpose()?;
@@ -53,7 +59,7 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
 
     let (journal, _) = Journal::open(settings(&builder, context.state_dir.clone()))?;
     let hub = Arc::new(Hub::new(journal));
-    let shippers = attach(&hub, opened, &context, builder.linger)?;
+    let shippers = attach(&hub, opened, &context, shipping)?;
     // The flush thread of a start before may not have found its end yet.
     let reader = Reader::new(arena(&builder)?).ok_or(Error::AlreadyStarted)?;
     let flusher = Flusher::new(
@@ -63,7 +69,7 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
         context.dimensions.clone(),
         builder.held_bytes_max,
     );
-    let flusher = flusher.governed(budget);
+    let flusher = flusher.governed(budget).telling(tells);
 
     let threads = threads(flusher, shippers).inspect_err(|_| hub.stop(Duration::ZERO))?;
     record::turn_on(&levels).map_err(ops::too_many_levels).inspect_err(|_| hub.stop(Duration::ZERO))?;
@@ -128,13 +134,13 @@ fn attach(
     hub: &Arc<Hub>,
     backends: Vec<Box<dyn Backend>>,
     context: &Context,
-    linger: Duration,
+    settings: ship::Settings,
 ) -> Result<Vec<(String, Shipper)>, Error> {
     let attach = |backend: Box<dyn Backend>| {
         let id = backend.id().to_owned();
         let account = Account::new(&id, |signal| backend.accepts(signal));
         let desk = hub.attach(Arc::new(account))?;
-        Ok((id, Shipper::new(Arc::clone(hub), desk, backend, context, linger)))
+        Ok((id, Shipper::new(Arc::clone(hub), desk, backend, context, settings)))
     };
     backends.into_iter().map(attach).collect()
 }

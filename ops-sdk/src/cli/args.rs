@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use super::dead_letter::DeadLetter;
 use super::human;
 use crate::model::Level;
 
@@ -47,6 +48,8 @@ pub(super) enum Command {
     Tail(Tail),
     /// Puts over-long events together again from their parts
     Join(Join),
+    /// What servers refused: list it, export it, have it sent again
+    DeadLetter(DeadLetter),
 }
 
 /// Functions, metrics, log lines by level, and the books.

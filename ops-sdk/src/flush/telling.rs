@@ -164,3 +164,87 @@ fn turn(backend: &str, why: Option<&str>) -> Body<'static> {
         fields: vec![backend],
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Journal, Settings};
+    use crate::ledger::Account;
+
+    const EVERY: Duration = Duration::from_secs(60);
+
+    fn hub() -> (Hub, Arc<Account>) {
+        let hub = Hub::new(Journal::open(Settings::new(None)).expect("a journal in memory").0);
+        let account = Arc::new(Account::new("one", |_| true));
+        hub.attach(Arc::clone(&account)).expect("a desk");
+        (hub, account)
+    }
+
+    fn at(s: u64) -> Now {
+        Now { unix_ns: 1_000_000_000_000 + s * 1_000_000_000, mono_ns: s * 1_000_000_000 }
+    }
+
+    fn told(bodies: &[Body<'_>]) -> Vec<(String, f64)> {
+        let metric = |body: &Body<'_>| match body {
+            Body::Metric(metric) => Some((metric.name.to_string(), metric.points.sum())),
+            _ => None,
+        };
+        bodies.iter().filter_map(metric).collect()
+    }
+
+    #[test]
+    fn what_happened_since_the_last_time_is_told_with_the_backends_name() {
+        let (hub, account) = hub();
+        let mut telling = Telling::new(&hub, EVERY, at(0));
+        account.recorded(Signal::Log, 10);
+        account.delivered(Signal::Log, 7);
+        account.dead_lettered(Signal::Log, 1);
+        let meter = &hub.meters()[0];
+        meter.push(100, 60, Duration::from_millis(5), None);
+        meter.push(100, 60, Duration::from_millis(5), Some(PushError::Network));
+        meter.retry();
+        meter.turned(Some("down"));
+        assert!(telling.say(at(59), &hub, &[]).is_empty(), "not yet");
+        let process = [("Service".to_owned(), "shop".to_owned()), ("Backend".to_owned(), "x".to_owned())];
+        let said = telling.say(at(60), &hub, &process);
+        let wanted = [
+            ("delivered", 7.0),
+            ("dead_lettered", 1.0),
+            ("pushes", 2.0),
+            ("retries", 1.0),
+            ("push_bytes", 200.0),
+            ("wire_bytes", 120.0),
+            ("push_errors", 1.0),
+            ("push_duration", 10.0),
+            ("pending", 0.0),
+            ("circuit", 1.0),
+            ("pushes_at_once", 1.0),
+            ("journal_bytes", 0.0),
+        ];
+        let wanted: Vec<_> = wanted.iter().map(|(name, sum)| (format!("ops_sdk.{name}"), *sum)).collect();
+        assert_eq!(told(&said), wanted);
+        let Body::Metric(first) = &said[0] else { panic!("{said:?}") };
+        let dimensions: Vec<_> = first.dimensions.iter().map(|(key, value)| (&**key, &**value)).collect();
+        assert_eq!(dimensions, [("Backend", "one"), ("Service", "shop")]);
+        let Some(Body::Log(log)) = said.iter().find(|body| matches!(body, Body::Log(_))) else { panic!() };
+        assert_eq!((&*log.message, log.level), ("circuit of one opened: down", Level::Warn));
+    }
+
+    #[test]
+    fn telling_alone_is_nothing_to_tell_of() {
+        let (hub, account) = hub();
+        let mut telling = Telling::new(&hub, EVERY, at(0));
+        account.recorded(Signal::Log, 1);
+        let said = telling.say(at(60), &hub, &[]);
+        assert!(!said.is_empty());
+        // What was told is recorded and shipped in turn; nothing else is.
+        account.recorded(Signal::Metric, said.len() as u64);
+        account.delivered(Signal::Metric, said.len() as u64);
+        hub.meters()[0].push(1, 1, Duration::from_millis(1), None);
+        assert!(telling.say(at(120), &hub, &[]).is_empty());
+        assert!(telling.say(at(180), &hub, &[]).is_empty());
+        account.recorded(Signal::Metric, 1);
+        let said = told(&telling.say(at(240), &hub, &[]));
+        assert!(said.contains(&("ops_sdk.pushes".to_owned(), 1.0)), "nothing is forgotten: {said:?}");
+    }
+}

@@ -139,7 +139,6 @@ mod tests {
     #[test]
     fn what_happened_before_decides_the_state_and_the_pause() {
         type Events = &'static [fn(u64) -> Event];
-        let (f, t, g): (fn(u64) -> Event, fn(u64) -> Event, fn(u64) -> Event) = (failed, throttled, good);
         let table: [(Events, State, u64); 9] = [
             (&[], State::Closed, 0),
             (&[failed], State::Closed, 100),
@@ -156,10 +155,11 @@ mod tests {
             let pause = circuit.pause(now_ns);
             assert_eq!((circuit.state, pause), (state, Duration::from_millis(pause_ms)), "{}", events.len());
         }
-        let long = [vec![f; 40], vec![t; 3], vec![f; 40]].concat();
+        let again = |event: fn(u64) -> Event, times| vec![event; times];
+        let long = [again(failed, 40), again(throttled, 3), again(failed, 40)].concat();
         let (circuit, now_ns) = after(&long, 1.0);
         assert_eq!((circuit.state, circuit.pause(now_ns)), (State::Open, LONGEST));
-        assert_eq!(after(&[long, vec![g]].concat(), 1.0).0, Circuit::new());
+        assert_eq!(after(&[long, again(good, 1)].concat(), 1.0).0, Circuit::new());
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Shipper {
     /// Carries out a part of the order that is there, if one is.
     pub(super) fn replay(&mut self) {
         let now = Now::read();
-        let Some(folder) = self.replaying.folder.clone() else { return };
+        let Some(folder) = self.replaying.folder.clone().filter(|_| !self.is_ending()) else { return };
         let found = match self.replaying.replay.take() {
             Some(replay) => Ok(Some(replay)),
             None if self.replaying.is_time(now) => {
@@ -90,6 +90,10 @@ impl Shipper {
                 diag::warn(&format!("{id}/replay"), now, &text);
             }
         }
+    }
+
+    fn is_ending(&self) -> bool {
+        self.hub.time_left() < Duration::MAX
     }
 
     /// Gives the order back if something of it is left.
@@ -141,7 +145,12 @@ impl Shipper {
         self.cut_to(&items, &limits, Now::read().unix_ms(), &source, &mut tally, &mut queue);
         self.settle_letters(chunk, replay, &mut tally);
         while !queue.is_empty() || self.workers.busy() > 0 {
-            let goes_on = self.step(&mut queue, false, &source, &mut tally);
+            // The end is for what was recorded. What waits here is on the medium.
+            if self.is_ending() {
+                queue.clear();
+            }
+            let is_left = self.is_ending() && self.workers.busy() == 0;
+            let goes_on = !is_left && self.step(&mut queue, false, &source, &mut tally);
             self.settle_letters(chunk, replay, &mut tally);
             if !goes_on {
                 return false;

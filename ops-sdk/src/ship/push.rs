@@ -282,7 +282,10 @@ impl Shipper {
 
     /// Letters that had to go come into the books as recorded once more, and as lost.
     pub(super) fn count_gone(&mut self) {
-        let gone = self.letters.take_gone();
+        let mut gone = self.letters.take_gone().peekable();
+        if gone.peek().is_none() {
+            return;
+        }
         let fates = gone.map(|(signal, count)| (signal, Fate::Dropped(Loss::LettersFull), count));
         self.hub.replayed(self.desk, fates);
     }

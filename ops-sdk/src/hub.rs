@@ -12,6 +12,9 @@ use crate::ledger::{Account, Book, Loss};
 use crate::record;
 use crate::signal::Signal;
 
+mod meter;
+pub(crate) use self::meter::{Meter, Metered, PushError};
+
 /// How a record ended for one backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -25,6 +28,8 @@ pub(crate) enum Fate {
 pub(crate) enum Turn {
     /// There are records to read.
     Ship,
+    /// Nothing was due for as long as was asked.
+    Idle,
     /// Recording has stopped and there is nothing left, or no time left.
     End,
 }
@@ -61,6 +66,7 @@ struct State {
 struct Desk {
     key: CursorKey,
     account: Arc<Account>,
+    meter: Arc<Meter>,
     /// When the oldest record came that has not been read.
     waiting_since: Option<Instant>,
 }
@@ -91,7 +97,8 @@ impl Hub {
             account.recorded(signal, attached.carried[signal as usize]);
         }
         let waiting_since = attached.carried.iter().any(|n| *n > 0).then(Instant::now);
-        state.desks.push(Desk { key: attached.key, account, waiting_since });
+        let meter = Arc::default();
+        state.desks.push(Desk { key: attached.key, account, meter, waiting_since });
         state.note_evicted();
         Ok(state.desks.len() - 1)
     }
@@ -159,6 +166,16 @@ impl Hub {
         state.desks.iter().map(|desk| state.book(desk, waiting)).collect()
     }
 
+    /// What the ship threads of each backend count of their pushes.
+    pub(crate) fn meters(&self) -> Vec<Arc<Meter>> {
+        self.state.lock().desks.iter().map(|desk| Arc::clone(&desk.meter)).collect()
+    }
+
+    /// The bytes that the journal takes.
+    pub(crate) fn journal_bytes(&self) -> u64 {
+        self.state.lock().journal.bytes()
+    }
+
     /// How many records of each backend would go with the process.
     pub(crate) fn unkept(&self) -> Vec<u64> {
         let state = self.state.lock();
@@ -171,8 +188,9 @@ impl Hub {
     // --- the ship threads' side
 
     /// Waits until there is something to ship: `enough` records, or any that has waited for `linger`, or any at all
-    /// while somebody waits for a flush.
-    pub(crate) fn wait_to_ship(&self, desk: usize, linger: Duration, enough: u64) -> Turn {
+    /// while somebody waits for a flush. Nothing else wakes it before `idle` has passed.
+    pub(crate) fn wait_to_ship(&self, desk: usize, linger: Duration, enough: u64, idle: Duration) -> Turn {
+        let idle_at = after(Instant::now(), idle);
         let mut state = self.state.lock();
         loop {
             let now = Instant::now();
@@ -182,7 +200,10 @@ impl Hub {
             }
             let Some(since) = state.desks[desk].waiting_since.filter(|_| pending > 0) else {
                 state.desks[desk].waiting_since = None;
-                let wake = state.stop_at.unwrap_or_else(|| now + Duration::from_secs(60));
+                if now >= idle_at {
+                    return Turn::Idle;
+                }
+                let wake = state.stop_at.map_or(idle_at, |at| at.min(idle_at));
                 self.changed.wait_until(&mut state, wake);
                 continue;
             };
@@ -192,8 +213,43 @@ impl Hub {
             if hurry || pending >= enough || now >= due {
                 return Turn::Ship;
             }
-            let wake = state.stop_at.map_or(due, |at| at.min(due));
+            if now >= idle_at {
+                return Turn::Idle;
+            }
+            let wake = state.stop_at.map_or(due, |at| at.min(due)).min(idle_at);
             self.changed.wait_until(&mut state, wake);
+        }
+    }
+
+    /// Waits until `ready` says so; ends, and says false, `grace` after the time when everything has to have ended.
+    /// [`Hub::nudge`] has it look again.
+    pub(crate) fn wait_for(&self, ready: impl Fn() -> bool, grace: Duration) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            if ready() {
+                return true;
+            }
+            match state.stop_at.map(|at| after(at, grace)) {
+                Some(end) if Instant::now() >= end => return false,
+                Some(end) => _ = self.changed.wait_until(&mut state, end),
+                None => self.changed.wait(&mut state),
+            }
+        }
+    }
+
+    /// Has everybody who waits look again.
+    pub(crate) fn nudge(&self) {
+        drop(self.state.lock()); // whoever looked just now is waiting by then
+        self.changed.notify_all();
+    }
+
+    /// Counts records that came back from the dead letters, as recorded once more, and how they ended.
+    pub(crate) fn replayed(&self, desk: usize, fates: impl Iterator<Item = (Signal, Fate, u64)>) {
+        let state = self.state.lock();
+        let account = &state.desks[desk].account;
+        for (signal, fate, count) in fates {
+            account.recorded(signal, count);
+            book(account, signal, fate, count);
         }
     }
 
@@ -223,13 +279,7 @@ impl Hub {
             return;
         }
         let account = Arc::clone(&state.desks[desk].account);
-        for (signal, fate, count) in fates {
-            match fate {
-                Fate::Delivered => account.delivered(signal, count),
-                Fate::DeadLettered => account.dead_lettered(signal, count),
-                Fate::Dropped(loss) => account.dropped(signal, loss, count),
-            }
-        }
+        fates.for_each(|(signal, fate, count)| book(&account, signal, fate, count));
         let key = state.desks[desk].key;
         state.journal.ack(key, upto);
         state.note_evicted();
@@ -335,6 +385,15 @@ impl Hub {
             (state.journal, state.closed) = (nothing, true);
         }
         self.changed.notify_all();
+    }
+}
+
+/// Counts how records ended.
+fn book(account: &Account, signal: Signal, fate: Fate, count: u64) {
+    match fate {
+        Fate::Delivered => account.delivered(signal, count),
+        Fate::DeadLettered => account.dead_lettered(signal, count),
+        Fate::Dropped(loss) => account.dropped(signal, loss, count),
     }
 }
 

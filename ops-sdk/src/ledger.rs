@@ -66,6 +66,8 @@ losses! {
     Oversize => "oversize", "larger than the service takes";
     /// The server refused it, and there was nowhere to keep it.
     Refused => "refused", "refused by the server";
+    /// It was kept with what the server refused, and there was no more room for that: this was the oldest.
+    LettersFull => "letters_full", "dead-letter files full";
     /// Its site may log only so often: it asked for that with `rate` or `once_every`.
     RateLimited => "rate_limited", "over the rate of its site";
     /// The same as the one before it, and its site asked for that with `repeat`.

@@ -68,6 +68,13 @@ impl Condvar {
         self.0.notify_all();
     }
 
+    /// Waits. May end early.
+    pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+        if let Some(held) = guard.0.take() {
+            guard.0 = Some(self.0.wait(held).unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
     /// Waits for so long at most. May end early.
     pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, pause: Duration) -> WaitTimeoutResult {
         let Some(held) = guard.0.take() else { return WaitTimeoutResult(true) };

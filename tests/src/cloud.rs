@@ -68,14 +68,20 @@ impl Cloud {
         moto().log_events(&self.group())
     }
 
-    /// Every event of the group, its parts joined, as JSON.
+    /// Every event of the group, its parts joined, as JSON, in the order that their times and ids tell: the service has
+    /// milliseconds alone, and pushes that go side by side arrive in any order.
     ///
     /// # Panics
     ///
     /// If parts are missing or a line is not JSON.
     #[must_use]
     pub fn lines(&self) -> Vec<Value> {
-        lines(self.events().into_iter().map(|event| event.message))
+        let mut lines = lines(self.events().into_iter().map(|event| event.message));
+        lines.sort_by_cached_key(|line| {
+            let seq = line["id"].as_str().and_then(|id| id.split_once('-')?.1.parse::<u64>().ok());
+            (line["time"].as_str().map(str::to_owned), seq)
+        });
+        lines
     }
 
     /// The metrics of the namespace.

@@ -187,7 +187,9 @@ fn a_push_that_is_too_large_is_halved() {
         let at =
             items.iter().position(|(status, _)| *status == Some(413)).expect("the push that was refused");
         let whole = items[at].1;
-        assert_eq!((items[at + 1].1, items[at + 2].1), (whole.div_ceil(2), whole / 2), "{put}: {items:?}");
+        assert_eq!(items[at + 1].1, whole.div_ceil(2), "{put}: {items:?}");
+        // The second half may go beside what comes next.
+        assert!(items[at + 2..].iter().any(|(_, items)| *items == whole / 2), "{put}: {items:?}");
     }
 }
 

@@ -14,8 +14,8 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::aws::{dimensions, failed, judge, metric_name, namespace, points, settle};
-use super::{Backend, Configure, Context, EncodeError, Refusal, Verdict};
+use super::aws::{bisect, dimensions, failed, judge, metric_name, namespace, points, settle};
+use super::{Backend, Configure, Context, EncodeError, Verdict};
 use crate::chunk::{Batch, Items};
 use crate::diag;
 use crate::encode::json;
@@ -154,6 +154,11 @@ impl Backend for Open {
         };
         settle(verdict, &mut self.client)
     }
+
+    fn another(&self) -> Option<Box<dyn Backend>> {
+        let (client, head) = (self.client.another(), self.head.clone());
+        Some(Box::new(Open { client, head, gzip_bytes_min: self.gzip_bytes_min }))
+    }
 }
 
 impl Open {
@@ -182,23 +187,6 @@ impl Open {
             diag::warn("cloudwatch failure message", net.current(), &text);
         }
         bisect(verdict, &Fault::of(answer).code, items)
-    }
-}
-
-/// One bad datum fails a call: a call that is refused for its parameters is halved down to it.
-fn bisect(verdict: Verdict, code: &str, items: usize) -> Verdict {
-    const OF_PARAMETERS: [&str; 6] = [
-        "InvalidParameter",
-        "MissingParameter",
-        "MissingRequiredParameter",
-        "Validation",
-        "Serialization",
-        "InvalidFormat",
-    ];
-    let of_parameters = OF_PARAMETERS.iter().any(|prefix| code.starts_with(prefix));
-    match verdict {
-        Verdict::Refuse(Refusal { .. }) if of_parameters && items > 1 => Verdict::Halve,
-        other => other,
     }
 }
 

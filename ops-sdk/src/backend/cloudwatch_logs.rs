@@ -102,6 +102,10 @@ impl Backend for Open {
     fn send(&mut self, batch: &Batch, net: &mut Net) -> Verdict {
         self.events.send(batch, net)
     }
+
+    fn another(&self) -> Option<Box<dyn Backend>> {
+        Some(Box::new(Open { events: self.events.another(), dimensions: self.dimensions.clone() }))
+    }
 }
 
 #[cfg(test)]

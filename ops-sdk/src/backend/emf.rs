@@ -184,6 +184,12 @@ impl Backend for Open {
     fn send(&mut self, batch: &Batch, net: &mut Net) -> Verdict {
         self.carrier.send(batch, net)
     }
+
+    fn another(&self) -> Option<Box<dyn Backend>> {
+        let carrier = self.carrier.another()?;
+        let (namespace, dimensions) = (self.namespace.clone(), self.dimensions.clone());
+        Some(Box::new(Open { carrier, namespace, dimensions, line_bytes_max: self.line_bytes_max }))
+    }
 }
 
 /// What every line of a record begins with: everything up to the target's value.

@@ -51,6 +51,12 @@ pub trait Backend: Send + 'static {
     /// Pushes one batch and judges the answer. May block as long as `net` lets it.
     fn send(&mut self, batch: &Batch, net: &mut Net) -> Verdict;
 
+    /// A second one of the same settings, for pushes beside this one's; `None`, as by default, where one push has to
+    /// follow the other. Only its [`Backend::send`] is called. Pushes side by side may arrive in any order.
+    fn another(&self) -> Option<Box<dyn Backend>> {
+        None
+    }
+
     /// Takes note of the books, after the last batch of a run. Most backends have no use for them.
     fn books(&mut self, _books: &[Book]) {}
 }
@@ -74,6 +80,13 @@ pub enum Verdict {
     },
     /// It has nothing of it, and may have it later: after this long if the server said so.
     Retry {
+        /// The server's own delay; `None` leaves it to the backoff.
+        after: Option<Duration>,
+        /// Why, for the operator.
+        why: String,
+    },
+    /// It has nothing of it and will have it later, and asks to be sent less: the service is there, and says how fast.
+    Throttle {
         /// The server's own delay; `None` leaves it to the backoff.
         after: Option<Duration>,
         /// Why, for the operator.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use super::dead_letter::DeadLetter;
 use super::human;
 use crate::model::Level;
 
@@ -52,6 +53,8 @@ pub(super) enum Command {
     Ship(Ship),
     /// Brings what a killed process recorded last to its journal
     Recover(Recover),
+    /// What servers refused: list it, export it, have it sent again
+    DeadLetter(DeadLetter),
 }
 
 /// Functions, metrics, log lines by level, and the books.

@@ -1,10 +1,12 @@
 //! The `ops` command: what an operator asks of a local store, on a terminal or in a pipe.
 //!
-//! Promises: only ever reads, but for `ops ship`; the same store and arguments give the same text; colour only on a
-//! terminal that has not said `NO_COLOR`; a reader that goes away (`ops logs | head`) ends it quietly. The commands
-//! write into any [`Write`], so that the tests read what an operator would.
+//! Promises: only ever reads, but for `ops ship`, `ops recover` and orders to send dead letters again; the same store and
+//! arguments give the same text; colour only on a terminal that has not said `NO_COLOR`; a reader that goes away
+//! (`ops logs | head`) ends it quietly. The commands write into any [`Write`], so that the tests read what an operator
+//! would.
 
 mod args;
+mod dead_letter;
 mod human;
 mod join;
 mod logs;
@@ -79,6 +81,7 @@ fn run(args: Args, now: Now, colour: bool, out: &mut dyn Write) -> Result<(), Fa
         Command::Join(args) => join::run(&args, out),
         Command::Ship(args) => ship::run(crate::init(), &args, &mut io::stderr()),
         Command::Recover(args) => recover::run(&args, out),
+        Command::DeadLetter(args) => dead_letter::run(&args, now, colour, out),
     }
 }
 

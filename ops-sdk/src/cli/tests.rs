@@ -237,7 +237,7 @@ fn the_help_is_what_a_stranger_reads_first() {
     let help = Args::command().render_help().to_string();
     is_golden(&help, include_str!("golden/help.txt"));
     let mut command = Args::command();
-    for sub in ["stats", "logs", "tail", "join", "ship"] {
+    for sub in ["stats", "logs", "tail", "join", "ship", "recover", "dead-letter"] {
         let help = command.find_subcommand_mut(sub).unwrap().render_long_help().to_string();
         assert!(help.lines().all(|line| line.chars().count() <= table::WIDTH), "{help}");
     }

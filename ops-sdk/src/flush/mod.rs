@@ -10,6 +10,7 @@ mod outbox;
 pub(crate) mod recovery;
 mod schedule;
 mod sieve;
+mod telling;
 mod withheld;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use self::losses::Losses;
 use self::outbox::Outbox;
 use self::schedule::{OpenWindow, pause};
 use self::sieve::Sieve;
+use self::telling::Telling;
 use crate::aggregate::Window;
 use crate::clock::{Anchor, Now};
 use crate::diag;
@@ -43,6 +45,7 @@ pub(crate) struct Flusher {
     governor: Option<Governor>,
     jumps: Jumps,
     believed: Believed,
+    telling: Option<Telling>,
     outbox: Outbox,
     sieve: Sieve,
     /// The dimensions that every metric of this process has.
@@ -77,6 +80,7 @@ impl Flusher {
             governor: None,
             jumps: Jumps::new(now),
             believed,
+            telling: None,
             outbox: Outbox::new(process, 1),
             room_at: now,
             dimensions,
@@ -86,6 +90,12 @@ impl Flusher {
     /// Holds what measuring costs to this share of the CPU time that the process uses.
     pub(crate) fn governed(mut self, budget: Option<f64>) -> Flusher {
         self.governor = Governor::new(budget, Now::read());
+        self
+    }
+
+    /// Tells of the SDK's own work this often.
+    pub(crate) fn telling(mut self, every: Option<Duration>) -> Flusher {
+        self.telling = every.map(|every| Telling::new(&self.hub, every, Now::read()));
         self
     }
 
@@ -100,6 +110,7 @@ impl Flusher {
             self.govern(now);
             let jumped = self.note_jump(now);
             self.close_windows(now, asked.is_some(), jumped);
+            self.tell(now);
             self.hub.expire(self.believed.unix_ms(now));
             if now.since(self.room_at) >= ROOM_EVERY {
                 self.reader.make_room_ahead();
@@ -178,6 +189,12 @@ impl Flusher {
             self.outbox.put(now.unix_ns, event);
         }
         true
+    }
+
+    fn tell(&mut self, now: Now) {
+        let said = self.telling.as_mut().map(|telling| telling.say(now, &self.hub, &self.dimensions));
+        said.into_iter().flatten().for_each(|body| self.outbox.put(now.unix_ns, body));
+        self.send();
     }
 
     /// Closes the windows that have ended, or all that are open.

@@ -97,12 +97,15 @@ impl Net {
     pub fn send(&mut self, request: Request) -> Result<Response, NetError> {
         let total = self.left();
         if total.is_zero() {
+            self.unanswered = true;
             let text = "no time left for this push".to_owned();
             return Err(NetError { kind: NetErrorKind::Timeout { sent: Some(false) }, text });
         }
         let bounds = Bounds { connect: CONNECT_TIMEOUT.min(total), total, proxy: true };
+        self.wire_bytes += request.body().len() as u64;
         let Exchange { outcome, elapsed } = self.transport.exchange(request, bounds);
         self.spend(elapsed);
+        self.unanswered = outcome.is_err();
         outcome
     }
 

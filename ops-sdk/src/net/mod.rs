@@ -42,6 +42,10 @@ pub struct Net {
     pub now: Now,
     budget: Duration,
     spent: Duration,
+    /// Bytes of the bodies that this push has sent.
+    wire_bytes: u64,
+    /// Whether the last exchange of this push came to no answer.
+    unanswered: bool,
     #[cfg(feature = "http")]
     transport: std::sync::Arc<dyn Transport>,
 }
@@ -54,8 +58,23 @@ impl Net {
             now,
             budget: PUSH_TIMEOUT,
             spent: Duration::ZERO,
+            wire_bytes: 0,
+            unanswered: false,
             #[cfg(feature = "http")]
             transport: std::sync::Arc::new(self::ureq::Ureq::new()),
+        }
+    }
+
+    /// A second one for pushes beside this one's, over the same pool of connections.
+    #[must_use]
+    pub fn another(&self) -> Net {
+        Net {
+            spent: Duration::ZERO,
+            wire_bytes: 0,
+            unanswered: false,
+            #[cfg(feature = "http")]
+            transport: std::sync::Arc::clone(&self.transport),
+            ..*self
         }
     }
 
@@ -63,6 +82,19 @@ impl Net {
     /// gives what is left until its deadline. Connections stay.
     pub fn begin(&mut self, now: Now, budget: Duration) {
         (self.now, self.budget, self.spent) = (now, budget.min(PUSH_TIMEOUT), Duration::ZERO);
+        (self.wire_bytes, self.unanswered) = (0, false);
+    }
+
+    /// Bytes of the bodies that this push has sent so far, as they went over the wire.
+    #[must_use]
+    pub fn wire_bytes(&self) -> u64 {
+        self.wire_bytes
+    }
+
+    /// Whether the last request of this push came to no answer at all.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        self.unanswered
     }
 
     /// What ends this thread's exchanges from another thread.

@@ -12,6 +12,9 @@ use super::{ANSWER_BYTES_MAX, CONNECT_TIMEOUT};
 
 const USER_AGENT: &str = concat!("ops-sdk/", env!("CARGO_PKG_VERSION"));
 
+/// Connections that are kept for the next push: as many as pushes may go side by side (`pushes_max`).
+const CONNECTIONS_MAX: usize = 64;
+
 /// The transport of life.
 pub(super) struct Ureq {
     agent: Agent,
@@ -25,6 +28,8 @@ impl Ureq {
             .max_redirects_will_error(false)
             .user_agent(USER_AGENT)
             .timeout_connect(Some(CONNECT_TIMEOUT))
+            .max_idle_connections(CONNECTIONS_MAX)
+            .max_idle_connections_per_host(CONNECTIONS_MAX)
             .build();
         Ureq { agent: config.new_agent() }
     }

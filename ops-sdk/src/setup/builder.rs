@@ -30,6 +30,10 @@ pub fn init() -> Builder {
         on_signals: None,
         panic_hook: None,
         linger: Duration::from_secs(1),
+        pushes_max: None,
+        dead_letter_bytes_max: 64 << 20,
+        self_metrics: None,
+        self_metrics_every: Duration::from_secs(60),
         arena_bytes_max: 256 << 20,
         ring_bytes_max: 1 << 20,
         overflow_bytes_max: 8 << 20,
@@ -57,6 +61,10 @@ pub struct Builder {
     pub(super) on_signals: Option<bool>,
     pub(super) panic_hook: Option<bool>,
     pub(super) linger: Duration,
+    pub(super) pushes_max: Option<u32>,
+    pub(super) dead_letter_bytes_max: u64,
+    pub(super) self_metrics: Option<bool>,
+    pub(super) self_metrics_every: Duration,
     pub(super) arena_bytes_max: usize,
     pub(super) ring_bytes_max: usize,
     pub(super) overflow_bytes_max: usize,
@@ -164,6 +172,36 @@ impl Builder {
     /// How long a record may wait for others to share its push. 1 s unless set.
     pub fn linger(mut self, linger: Duration) -> Builder {
         self.linger = linger;
+        self
+    }
+
+    /// Pushes that may be under way to one backend at a time: 4 unless set here or by `OPS_PUSHES_MAX`, 1 … 64. It begins
+    /// with one, and goes up while there is more to send and the server answers well, and down when it does not.
+    /// Backends that have to take one push after the other (`local`, and `emf` on stdout) are sent one at a time.
+    pub fn pushes_max(mut self, pushes: u32) -> Builder {
+        self.pushes_max = Some(pushes);
+        self
+    }
+
+    /// Bytes of what one backend refused, kept in `dead-letter/` of the state directory: 64 MiB unless set. At the bound
+    /// the older half goes, counted.
+    pub fn dead_letter_bytes_max(mut self, bytes: u64) -> Builder {
+        self.dead_letter_bytes_max = bytes;
+        self
+    }
+
+    /// Whether the SDK tells of its own work once a minute, in metrics `ops_sdk.*` by `Backend`, while something else is
+    /// recorded: what is delivered, pending and refused, and how pushes go. It does unless set here or by
+    /// `OPS_SELF_METRICS=off`. Losses are told either way.
+    pub fn self_metrics(mut self, on: bool) -> Builder {
+        self.self_metrics = Some(on);
+        self
+    }
+
+    /// How often the SDK tells of its own work; for tests, which have no minute.
+    #[doc(hidden)]
+    pub fn self_metrics_every(mut self, every: Duration) -> Builder {
+        self.self_metrics_every = every;
         self
     }
 

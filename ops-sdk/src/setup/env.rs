@@ -154,6 +154,31 @@ fn yes_or_no(var: &Var, name: &str) -> Result<bool, Error> {
     }
 }
 
+/// `OPS_PUSHES_MAX`: pushes under way to one backend; `set` in the program wins.
+pub(super) fn pushes_max(var: &Var, set: Option<u32>) -> Result<u32, Error> {
+    let (name, text) = match (set, var("OPS_PUSHES_MAX")) {
+        (Some(pushes), _) => (".pushes_max(..)", pushes.to_string()),
+        (None, Some(text)) => ("OPS_PUSHES_MAX", text),
+        (None, None) => return Ok(4),
+    };
+    text.parse().ok().filter(|pushes| (1..=64).contains(pushes)).ok_or_else(|| {
+        let problem = format!("\"{text}\" is no number of pushes");
+        Error::setting(name, problem, "give a whole number from 1 to 64, such as 4")
+    })
+}
+
+/// `OPS_SELF_METRICS`: whether the SDK tells of its own work; `set` in the program wins.
+pub(super) fn self_metrics(var: &Var, set: Option<bool>) -> Result<bool, Error> {
+    match (set, var("OPS_SELF_METRICS").as_deref()) {
+        (Some(on), _) => Ok(on),
+        (None, None | Some("on")) => Ok(true),
+        (None, Some("off")) => Ok(false),
+        (None, Some(text)) => {
+            Err(Error::setting("OPS_SELF_METRICS", format!("\"{text}\" says neither"), "use on or off"))
+        }
+    }
+}
+
 /// `OPS_OVERHEAD_BUDGET`: the share of CPU time that measuring may cost; `set` in the program wins.
 pub(super) fn overhead_budget(var: &Var, set: Option<f64>) -> Result<Option<f64>, Error> {
     let (name, text) = match (set, var("OPS_OVERHEAD_BUDGET")) {
@@ -205,6 +230,12 @@ mod tests {
             ),
         ];
         let budgets = [
+            (said(pushes_max(&var("OPS_PUSHES_MAX", "many"), None)), "OPS_PUSHES_MAX: \"many\" is no number"),
+            (said(pushes_max(&var("A", ""), Some(0))), ".pushes_max(..): \"0\" is no number of pushes; give"),
+            (
+                said(self_metrics(&var("OPS_SELF_METRICS", "no"), None)),
+                "OPS_SELF_METRICS: \"no\" says neither; use on",
+            ),
             (
                 said(overhead_budget(&var("OPS_OVERHEAD_BUDGET", "1%"), None)),
                 "OPS_OVERHEAD_BUDGET: \"1%\" is no share",
@@ -256,6 +287,10 @@ mod tests {
         assert_eq!(dimensions(&var("OPS_DIMENSIONS", "A=b, C=d=e,"))?, wanted);
         assert_eq!(push_limit(&var("OPS_PUSH_LIMIT", "1000"))?, Some(PushLimit::Bytes(1000)));
         assert_eq!(overhead_budget(&var("OPS_OVERHEAD_BUDGET", "0.02"), None)?, Some(0.02));
+        assert_eq!(pushes_max(&var("OPS_PUSHES_MAX", "64"), None)?, 64);
+        assert_eq!(pushes_max(&var("OPS_PUSHES_MAX", "x"), Some(1))?, 1);
+        assert_eq!((pushes_max(&var("A", ""), None)?, self_metrics(&var("A", ""), None)?), (4, true));
+        assert!(!self_metrics(&var("OPS_SELF_METRICS", "off"), None)?);
         assert_eq!(overhead_budget(&var("OPS_OVERHEAD_BUDGET", "x"), Some(0.5))?, Some(0.5));
         for (text, expected) in [("1", true), ("On", true), ("0", false), ("no", false)] {
             assert_eq!(yes_or_no(&var("OPS_PANIC_HOOK", text), "OPS_PANIC_HOOK")?, expected, "{text}");

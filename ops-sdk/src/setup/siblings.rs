@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use crate::lock::{Condvar, Mutex};
 
-use super::spool::{self, Spool};
+use super::spool::{self, Opening, Spool};
 use crate::backend::{Configure, Context};
 use crate::clock::Now;
 use crate::diag;
 use crate::error::Error;
 use crate::hub::Hub;
-use crate::journal::{self, Settings, StateLock};
+use crate::journal::{self, StateLock};
 use crate::record;
 
 /// Processes that may share a parent.
@@ -53,8 +53,7 @@ fn numbered(parent: &Path) -> Vec<PathBuf> {
 pub(super) struct Adopter {
     pub(super) parent: PathBuf,
     /// What every directory is opened with, each with a place of its own.
-    pub(super) settings: Settings,
-    pub(super) held_bytes_max: usize,
+    pub(super) opening: Opening,
     pub(super) context: Context,
     pub(super) backends: Vec<Box<dyn Configure>>,
     pub(super) leash: Arc<Leash>,
@@ -127,14 +126,15 @@ impl Adopter {
     fn adopt(&self, dir: &Path) -> Result<(), Error> {
         // Another that has a directory open is at it itself.
         let Some(lock) = journal::try_lock(dir)? else { return Ok(()) };
-        let settings = Settings { dir: Some(dir.to_owned()), ..self.settings.clone() };
-        if !dir.join("journal").is_dir() || spool::waiting(&settings, self.held_bytes_max)? == 0 {
+        let mut opening = self.opening.clone();
+        opening.settings.dir = Some(dir.to_owned());
+        if !dir.join("journal").is_dir() || spool::waiting(&opening)? == 0 {
             return Ok(());
         }
         let context = Context { state_dir: Some(dir.to_owned()), ..self.context.clone() };
         let again = self.backends.iter().filter_map(|backend| backend.again());
         let backends = again.map(|backend| backend.open(&context)).collect::<Result<_, _>>()?;
-        let spool = Spool::open(lock, settings, self.held_bytes_max, backends, &context)?;
+        let spool = Spool::open(lock, &opening, backends, &context)?;
         let begun = |hub: &Arc<Hub>| {
             if !self.leash.hold(Some(Arc::clone(hub))) {
                 hub.stop(Duration::ZERO);

@@ -18,11 +18,19 @@ use crate::flush::recovery;
 use crate::hub::Hub;
 use crate::journal::{self, Journal, Settings, StateLock};
 use crate::ledger::{Account, Book};
-use crate::ship::Shipper;
+use crate::ship::{self, Shipper};
 use crate::signal::Signal;
 
 /// How long threads may take to end once the deadline has passed: a push that is cut off may arrive all the same.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How a directory is opened for shipping.
+#[derive(Clone)]
+pub(super) struct Opening {
+    pub(super) settings: Settings,
+    pub(super) held_bytes_max: usize,
+    pub(super) shipping: ship::Settings,
+}
 
 /// A directory that is open for shipping.
 pub(super) struct Spool {
@@ -32,19 +40,20 @@ pub(super) struct Spool {
 }
 
 /// How many records wait in a directory, over all backends. Whoever asks holds its lock.
-pub(super) fn waiting(settings: &Settings, held_bytes_max: usize) -> Result<u64, Error> {
-    let mut journal = open_journal(settings, held_bytes_max)?;
-    let ids = settings.dir.as_deref().map(journal::cursors_in).unwrap_or_default();
+pub(super) fn waiting(opening: &Opening) -> Result<u64, Error> {
+    let mut journal = open_journal(opening)?;
+    let ids = opening.settings.dir.as_deref().map(journal::cursors_in).unwrap_or_default();
     let waits =
         |id: String| journal.attach(&id, [true; Signal::COUNT]).map(|it| it.carried.iter().sum::<u64>());
     ids.into_iter().map(waits).sum()
 }
 
 /// The journal, with what the process left in its arena when it died.
-fn open_journal(settings: &Settings, held_bytes_max: usize) -> Result<Journal, Error> {
+fn open_journal(opening: &Opening) -> Result<Journal, Error> {
+    let Opening { settings, held_bytes_max, .. } = opening;
     let (mut journal, _) = Journal::open(settings.clone())?;
     if let Some(dir) = &settings.dir
-        && let Some(recovered) = recovery::recover(dir, &mut journal, held_bytes_max)?
+        && let Some(recovered) = recovery::recover(dir, &mut journal, *held_bytes_max)?
     {
         diag::say(&format!("{}: {recovered}; recovered", dir.display()));
     }
@@ -52,18 +61,18 @@ fn open_journal(settings: &Settings, held_bytes_max: usize) -> Result<Journal, E
 }
 
 impl Spool {
-    /// Opens what `settings` say for these backends.
+    /// Opens a directory for these backends.
     pub(super) fn open(
         lock: StateLock,
-        settings: Settings,
-        held_bytes_max: usize,
+        opening: &Opening,
         backends: Vec<Box<dyn Backend>>,
         context: &Context,
     ) -> Result<Spool, Error> {
-        let ids = settings.dir.as_deref().map(journal::cursors_in).unwrap_or_default();
-        let journal = open_journal(&settings, held_bytes_max)?;
+        let ids = opening.settings.dir.as_deref().map(journal::cursors_in).unwrap_or_default();
+        let journal = open_journal(opening)?;
         let hub = Arc::new(Hub::new(journal));
-        let shippers = attach(&hub, backends, context, Duration::ZERO)?;
+        let shippers =
+            attach(&hub, backends, context, ship::Settings { linger: Duration::ZERO, ..opening.shipping })?;
         let is_ours = |id: &String| shippers.iter().any(|(own, _)| own == id);
         for id in ids.into_iter().filter(|id| !is_ours(id)) {
             hub.attach(Arc::new(Account::new(&id, |_| true)))?;
@@ -107,7 +116,7 @@ fn pending(book: &Book) -> u64 {
 /// Ships what `dir` holds, as `Builder::ship` says.
 pub(super) fn ship(
     dir: &Path,
-    (settings, held_bytes_max): (Settings, usize),
+    opening: &Opening,
     open: impl FnOnce(&Context) -> Result<Vec<Box<dyn Backend>>, Error>,
     mut context: Context,
     deadline: Duration,
@@ -121,5 +130,5 @@ pub(super) fn ship(
     let lock = journal::lock(dir)?;
     context.state_dir = Some(dir.to_owned());
     let backends = open(&context)?;
-    Spool::open(lock, settings, held_bytes_max, backends, &context)?.ship(deadline, |_| ())
+    Spool::open(lock, opening, backends, &context)?.ship(deadline, |_| ())
 }

@@ -11,6 +11,7 @@ use super::builder::Builder;
 use super::env::Place;
 use super::report::FlushReport;
 use super::siblings::{self, Adopter};
+use super::spool::Opening;
 use super::{Ops, check, env, ops, spool};
 use crate::backend::{Backend, Configure, Context};
 use crate::clock::{self, Now};
@@ -23,7 +24,7 @@ use crate::ledger::Account;
 use crate::model::Level;
 use crate::record::system::fork;
 use crate::record::{self, Arena, Reader, Rules};
-use crate::ship::Shipper;
+use crate::ship::{self, Shipper};
 
 /// In which process recording is on, by its generation and from 1; 0 is in none.
 static RUNNING: AtomicU32 = AtomicU32::new(0);
@@ -59,10 +60,12 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let deadline = builder.shutdown_deadline.or(env::shutdown_deadline(&builder.var)?);
     let budget = env::overhead_budget(&builder.var, builder.overhead_budget)?;
     let hooks = env::hooks(&builder)?;
+    let shipping = shipping(&builder)?;
+    let tells = env::self_metrics(&builder.var, builder.self_metrics)?.then_some(builder.self_metrics_every);
     let configured = backends(&mut builder)?;
     let mut context = context(&mut builder)?;
     let (lock, parent) = place(&mut builder, &mut context)?;
-    let adopter = parent.map(|parent| adopter(parent, &builder, &context, &configured));
+    let adopter = parent.map(|parent| adopter(parent, opening(&builder, shipping), &context, &configured));
     let opened: Vec<_> =
         configured.into_iter().map(|backend| backend.open(&context)).collect::<Result<_, _>>()?;
 
@@ -71,7 +74,7 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let (mut journal, _) = Journal::open(settings(&builder, context.state_dir.clone()))?;
     let kept_in = keep(&reader, context.state_dir.as_deref(), &mut journal, builder.held_bytes_max)?;
     let hub = Arc::new(Hub::new(journal));
-    let shippers = attach(&hub, opened, &context, builder.linger)?;
+    let shippers = attach(&hub, opened, &context, shipping)?;
     let flusher = Flusher::new(
         Arc::clone(&hub),
         reader,
@@ -79,7 +82,7 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
         context.dimensions.clone(),
         builder.held_bytes_max,
     );
-    let flusher = flusher.governed(budget);
+    let flusher = flusher.governed(budget).telling(tells);
 
     let threads = threads(flusher, shippers).inspect_err(|_| hub.stop(Duration::ZERO))?;
     record::turn_on(&levels).map_err(ops::too_many_levels).inspect_err(|_| hub.stop(Duration::ZERO))?;
@@ -109,8 +112,24 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
 pub(super) fn ship(mut builder: Builder, dir: &Path, deadline: Duration) -> Result<FlushReport, Error> {
     let (configured, context) = (backends(&mut builder)?, context(&mut builder)?);
     let open = |context: &Context| configured.into_iter().map(|backend| backend.open(context)).collect();
-    let settings = (settings(&builder, Some(dir.to_owned())), builder.held_bytes_max);
-    spool::ship(dir, settings, open, context, deadline)
+    let mut opening = opening(&builder, shipping(&builder)?);
+    opening.settings = settings(&builder, Some(dir.to_owned()));
+    spool::ship(dir, &opening, open, context, deadline)
+}
+
+fn shipping(builder: &Builder) -> Result<ship::Settings, Error> {
+    Ok(ship::Settings {
+        linger: builder.linger,
+        pushes_max: env::pushes_max(&builder.var, builder.pushes_max)?,
+        dead_letter_bytes_max: builder.dead_letter_bytes_max,
+    })
+}
+
+/// How other directories than the process's own are opened.
+fn opening(builder: &Builder, shipping: ship::Settings) -> Opening {
+    // On disk, whichever directory it will be: the bounds are those of a disk.
+    let settings = settings(builder, Some(PathBuf::new()));
+    Opening { settings, held_bytes_max: builder.held_bytes_max, shipping }
 }
 
 /// Locks the state directory, the one that is set or the first free one of the parent that is; says which parent.
@@ -136,14 +155,13 @@ fn place(
 /// Who ships what other processes of the same parent have left behind.
 fn adopter(
     parent: PathBuf,
-    builder: &Builder,
+    opening: Opening,
     context: &Context,
     configured: &[Box<dyn Configure>],
 ) -> Adopter {
     Adopter {
         parent,
-        settings: settings(builder, context.state_dir.clone()),
-        held_bytes_max: builder.held_bytes_max,
+        opening,
         context: context.clone(),
         backends: configured.iter().filter_map(|backend| backend.again()).collect(),
         leash: Arc::default(),
@@ -237,13 +255,13 @@ pub(super) fn attach(
     hub: &Arc<Hub>,
     backends: Vec<Box<dyn Backend>>,
     context: &Context,
-    linger: Duration,
+    settings: ship::Settings,
 ) -> Result<Vec<(String, Shipper)>, Error> {
     let attach = |backend: Box<dyn Backend>| {
         let id = backend.id().to_owned();
         let account = Account::new(&id, |signal| backend.accepts(signal));
         let desk = hub.attach(Arc::new(account))?;
-        Ok((id, Shipper::new(Arc::clone(hub), desk, backend, context, linger)))
+        Ok((id, Shipper::new(Arc::clone(hub), desk, backend, context, settings)))
     };
     backends.into_iter().map(attach).collect()
 }

@@ -1,32 +1,43 @@
 //! The threads `ops-ship-ID`, one per backend: read the journal from the backend's cursor, encode, cut into pushes,
 //! send, judge, and move the cursor when the server has answered. What fails is tried again without end, as long as
 //! the journal keeps it; what the server refuses for good goes to the dead-letter file. Nothing that was delivered is
-//! sent again, unless the process dies between the server's answer and the cursor.
+//! sent again, unless the process ends between the server's answer and the cursor.
+//!
+//! Where a backend allows it, several pushes are under way at a time (`workers`), as many as `pace` lets go. Their
+//! answers come back here, in any order; the cursor moves over what is settled, in order.
 
-mod backoff;
-mod dead_letter;
+mod circuit;
+pub(crate) mod dead_letter;
+mod pace;
+mod push;
 mod reading;
+mod replay;
 mod tally;
+mod window;
+mod workers;
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::backoff::Backoff;
-use self::dead_letter::DeadLetters;
+use self::dead_letter::Letters;
+use self::pace::Pace;
+use self::push::Source;
 use self::reading::{Reading, reading};
+use self::replay::Replaying;
 use self::tally::Tally;
-use crate::backend::{Backend, Context, Refusal, Verdict};
-use crate::chunk::{Batch, Items, chunk, is_one_push};
+use self::workers::{Pusher, Workers};
+use crate::backend::{Backend, Context, Refusal};
+use crate::chunk::{Batch, Item, Items, chunk, is_one_push};
 use crate::clock::Now;
-use crate::diag;
 use crate::encode::json;
-use crate::hub::{Fate, Hub, Turn};
+use crate::hub::{Hub, Meter, Turn};
 use crate::journal::{Run, RunFrame};
 use crate::ledger::Loss;
 use crate::limits::Limits;
 use crate::model::Record;
-use crate::net::Net;
 use crate::record;
 
 /// Pushes that are cut from records encoded together; the last of them is seldom full.
@@ -35,28 +46,33 @@ const PUSHES_AT_ONCE: usize = 16;
 const BYTES_AT_ONCE: std::ops::Range<usize> = 256 << 10..4 << 20;
 /// Records of one reading.
 const RUN_RECORDS_MAX: usize = 10_000;
+/// Between two tries to read what the disk does not give.
+const DISK_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the user may set of a ship thread.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// How long a record may wait for others to share its push.
+    pub(crate) linger: Duration,
+    /// Pushes under way at a time, at most.
+    pub(crate) pushes_max: u32,
+    /// Bytes of one backend's dead-letter files.
+    pub(crate) dead_letter_bytes_max: u64,
+}
 
 /// What a ship thread works with.
 pub(crate) struct Shipper {
     hub: Arc<Hub>,
     desk: usize,
-    backend: Box<dyn Backend>,
+    meter: Arc<Meter>,
+    pusher: Pusher,
+    workers: Workers,
+    pace: Pace,
     limits: Limits,
-    net: Net,
-    letters: DeadLetters,
-    backoff: Backoff,
-    linger: Duration,
+    letters: Letters,
+    replaying: Replaying,
+    settings: Settings,
     items: Items,
-}
-
-/// One try of one batch, and what is left of it to try again.
-enum Next {
-    /// All of it has come to its end.
-    Done,
-    /// These are to be sent, the last first.
-    Again(Vec<Batch>),
-    /// There is no time left.
-    Stop,
 }
 
 impl Shipper {
@@ -65,18 +81,21 @@ impl Shipper {
         desk: usize,
         backend: Box<dyn Backend>,
         context: &Context,
-        linger: Duration,
+        settings: Settings,
     ) -> Shipper {
+        let folder: Option<PathBuf> = context.state_dir.as_deref().map(dead_letter::folder);
         Shipper {
             limits: backend.limits().under(context.push_limit),
-            letters: DeadLetters::new(context.state_dir.as_deref(), backend.id()),
-            net: Net::new(Now::read()),
-            backoff: Backoff::new(),
+            letters: Letters::new(context.state_dir.as_deref(), backend.id(), settings.dead_letter_bytes_max),
+            replaying: Replaying::new(folder),
+            workers: Workers::new(Arc::clone(&hub), backend.id()),
+            meter: Arc::clone(&hub.meters()[desk]),
+            pace: Pace::new(settings.pushes_max),
+            pusher: Pusher::new(backend),
             items: Items::new(),
             hub,
             desk,
-            backend,
-            linger,
+            settings,
         }
     }
 
@@ -85,56 +104,97 @@ impl Shipper {
         record::mute();
         let mut run = Run::new();
         let enough = self.limits.push_items_max as u64;
-        while self.hub.wait_to_ship(self.desk, self.linger, enough) == Turn::Ship {
-            self.hub.read(self.desk, self.enough_bytes(), RUN_RECORDS_MAX, &mut run);
-            if run.is_empty() && self.hub.waits(self.desk) {
-                // The disk does not give what the journal holds. It is tried again, but not in a hurry.
-                let _ = self.hub.wait_to_retry(self.backoff.next(None));
-                continue;
+        // Letters that an order had begun to move are moved before there are others.
+        self.replay();
+        loop {
+            let idle = self.replaying.idle();
+            match self.hub.wait_to_ship(self.desk, self.settings.linger, enough, idle) {
+                Turn::End => return,
+                Turn::Idle => {}
+                Turn::Ship => self.ship_next(&mut run),
             }
-            if !self.ship(&run) {
-                self.hub.rewind(self.desk);
-            }
-            let books = self.hub.books();
-            // A backend that panics over the books has still shipped.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.backend.books(&books)));
+            self.replay();
         }
+    }
+
+    /// Ships what comes next in the journal.
+    fn ship_next(&mut self, run: &mut Run) {
+        self.hub.read(self.desk, self.enough_bytes(), RUN_RECORDS_MAX, run);
+        if run.is_empty() && self.hub.waits(self.desk) {
+            // The disk does not give what the journal holds. It is tried again, but not in a hurry.
+            self.hub.wait_to_retry(DISK_PAUSE);
+            return;
+        }
+        if !self.ship(run) {
+            self.hub.rewind(self.desk);
+        } else if self.workers.busy() == 0 && !self.hub.waits(self.desk) {
+            self.workers.dismiss();
+        }
+        self.tell_books();
+    }
+
+    fn tell_books(&mut self) {
+        let books = self.hub.books();
+        // A backend that panics over the books has still shipped.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.pusher.backend.books(&books)));
     }
 
     /// Ships a run, some pushes at a time. Says false if there was no time for all of it.
     fn ship(&mut self, run: &Run) -> bool {
         let (mut tally, mut left) = (Tally::new(run.len()), reading(run));
-        let mut encoded = 0;
-        while encoded < run.len() {
-            encoded = self.encode(&mut left, &mut tally);
-            if !self.ship_items(run, &mut tally) {
-                return false;
+        let (mut queue, mut encoded) = (VecDeque::new(), 0);
+        loop {
+            if queue.is_empty() && encoded < run.len() {
+                encoded = self.encode(&mut left, run, &mut tally);
+                self.cut(run, &mut tally, &mut queue);
+                self.settle(run, &mut tally);
+            } else if queue.is_empty() && self.workers.busy() == 0 {
+                return true;
+            } else {
+                let more = encoded < run.len();
+                let goes_on = self.step(&mut queue, more, &Source::Run(run), &mut tally);
+                self.settle(run, &mut tally); // also when there is no more time: some may have been taken
+                if !goes_on {
+                    return false;
+                }
             }
         }
-        true
     }
 
-    /// Ships what is encoded. Says false if there was no time for all of it.
-    fn ship_items(&mut self, run: &Run, tally: &mut Tally) -> bool {
+    /// Cuts what is encoded into pushes. What may not be sent is settled here.
+    fn cut(&mut self, run: &Run, tally: &mut Tally, queue: &mut VecDeque<Batch>) {
         let (items, now_ms) = (std::mem::take(&mut self.items), Now::read().unix_ms());
         if is_one_push(&items, &self.limits, now_ms) {
             items.iter().for_each(|(item, _)| tally.expect(item.place));
-            self.settle(run, tally);
-            return self.deliver(items.into_batch(), run, tally);
+            queue.push_back(items.into_batch());
+            return;
         }
-        let chunked = chunk(&items, &self.limits, now_ms);
+        let limits = self.limits.clone();
+        self.cut_to(&items, &limits, now_ms, &Source::Run(run), tally, queue);
+        self.items = items;
+    }
+
+    /// Cuts items into pushes within these limits.
+    fn cut_to(
+        &mut self,
+        items: &Items,
+        limits: &Limits,
+        now_ms: u64,
+        source: &Source<'_>,
+        tally: &mut Tally,
+        queue: &mut VecDeque<Batch>,
+    ) {
+        let chunked = chunk(items, limits, now_ms);
         for (item, _) in chunked.batches.iter().flat_map(Batch::iter) {
             tally.expect(item.place);
         }
         for (index, loss) in chunked.refused {
             let Some((item, bytes)) = items.get(index) else { continue };
             let refusal = Refusal { loss, why: loss.said().to_owned() };
-            let fate = self.bury(item.record, item.time_ms, &refusal, bytes);
+            let fate = self.bury(source, item, &refusal, bytes);
             tally.mark(item.place, fate);
         }
-        self.items = items;
-        self.settle(run, tally);
-        chunked.batches.into_iter().all(|batch| self.deliver(batch, run, tally))
+        queue.extend(chunked.batches);
     }
 
     /// Encodes the next records of a run into `self.items`, as many as some pushes hold, and says how many of the run
@@ -142,6 +202,7 @@ impl Shipper {
     fn encode<'a>(
         &mut self,
         left: &mut Reading<'a, impl Iterator<Item = (&'a RunFrame, &'a [u8])>>,
+        run: &Run,
         tally: &mut Tally,
     ) -> usize {
         self.items.clear();
@@ -154,7 +215,7 @@ impl Shipper {
             self.items.begin(id, time_ms, place);
             let outcome = match left.record() {
                 Ok((record, alike)) => {
-                    let (backend, items) = (self.backend.as_mut(), &mut self.items);
+                    let (backend, items) = (self.pusher.backend.as_mut(), &mut self.items);
                     json::alike(record, alike, || encode_one(backend, record, items))
                 }
                 Err(error) => Err(error.to_string()),
@@ -164,7 +225,8 @@ impl Shipper {
                 let refusal = Refusal { loss: Loss::Unencodable, why };
                 let line =
                     left.record().map_or_else(|_| left.payload().to_vec(), |(record, _)| line_of(record));
-                let fate = self.bury(id, time_ms, &refusal, &line);
+                let item = Item { bytes: 0..line.len(), time_ms, record: id, place };
+                let fate = self.bury(&Source::Run(run), &item, &refusal, &line);
                 tally.mark(place, fate);
             }
         }
@@ -180,146 +242,18 @@ impl Shipper {
             .clamp(BYTES_AT_ONCE.start, BYTES_AT_ONCE.end)
     }
 
-    /// Sends one batch until all of it has come to its end. Says false if there was no time for that.
-    fn deliver(&mut self, batch: Batch, run: &Run, tally: &mut Tally) -> bool {
-        let mut left = vec![batch];
-        while let Some(batch) = left.pop() {
-            let next = self.push(batch, tally);
-            self.settle(run, tally); // also when there is no more time: a part of the push may have been taken
-            match next {
-                Next::Done => {}
-                Next::Again(batches) => left.extend(batches),
-                Next::Stop => return false,
-            }
-        }
-        true
-    }
-
-    /// Sends one batch once, and acts on the verdict.
-    fn push(&mut self, batch: Batch, tally: &mut Tally) -> Next {
-        let budget = self.hub.time_left();
-        if budget.is_zero() {
-            return Next::Stop;
-        }
-        self.net.begin(Now::read(), budget);
-        let (backend, net) = (&mut self.backend, &mut self.net);
-        let sent = catch_unwind(AssertUnwindSafe(|| backend.send(&batch, net)));
-        match sent.unwrap_or_else(|_| Verdict::Retry { after: None, why: "the backend panicked".to_owned() })
-        {
-            Verdict::Delivered => self.delivered(batch, tally),
-            Verdict::Partial { failed, refused } => self.partly(&batch, &failed, &refused, tally),
-            Verdict::Halve if batch.len() > 1 => {
-                let (first, second) = batch.halves();
-                Next::Again(vec![second, first])
-            }
-            Verdict::Halve => {
-                let why = "one item alone is more than the server takes".to_owned();
-                self.refused(&batch, &Refusal { loss: Loss::Oversize, why }, tally)
-            }
-            Verdict::Refuse(refusal) => self.refused(&batch, &refusal, tally),
-            Verdict::Retry { after, why } => self.again(batch, after, &why),
-            Verdict::Reauthenticate { why } => self.again(batch, None, &why),
-        }
-    }
-
-    fn delivered(&mut self, batch: Batch, tally: &mut Tally) -> Next {
-        self.backoff.reset();
-        batch.iter().for_each(|(item, _)| tally.done(item.place, Fate::Delivered));
-        if self.items.bytes() == 0 {
-            self.items = Items::reuse(batch); // so that a large one is not allocated over and over
-        }
-        Next::Done
-    }
-
-    fn refused(&mut self, batch: &Batch, refusal: &Refusal, tally: &mut Tally) -> Next {
-        for (item, bytes) in batch.iter() {
-            let fate = self.bury(item.record, item.time_ms, refusal, bytes);
-            tally.done(item.place, fate);
-        }
-        Next::Done
-    }
-
-    fn partly(
-        &mut self,
-        batch: &Batch,
-        failed: &[usize],
-        refused: &[(usize, Refusal)],
-        tally: &mut Tally,
-    ) -> Next {
-        let answers = answers(batch.len(), failed, refused);
-        for ((item, bytes), answer) in batch.iter().zip(&answers) {
-            match answer {
-                Answer::Refused(refusal) => {
-                    let fate = self.bury(item.record, item.time_ms, refusal, bytes);
-                    tally.done(item.place, fate);
-                }
-                Answer::Taken => tally.done(item.place, Fate::Delivered),
-                Answer::Failed => {}
-            }
-        }
-        let left = batch.select(|index| matches!(answers[index], Answer::Failed));
-        if left.is_empty() {
-            self.backoff.reset();
-            return Next::Done;
-        }
-        self.again(left, None, "the server took a part of the push")
-    }
-
-    /// Waits, and has the batch sent again.
-    fn again(&mut self, batch: Batch, after: Option<Duration>, why: &str) -> Next {
-        let id = self.backend.id();
-        diag::warn(id, Now::read(), &format!("{id}: not delivered, will be tried again: {why}"));
-        if self.hub.wait_to_retry(self.backoff.next(after)) { Next::Again(vec![batch]) } else { Next::Stop }
-    }
-
-    /// Keeps what will never be delivered, if there is a place to keep it.
-    fn bury(&mut self, id: crate::model::RecordId, time_ms: u64, refusal: &Refusal, item: &[u8]) -> Fate {
-        let backend = self.backend.id();
-        match self.letters.keep(id, time_ms, refusal, item) {
-            Ok(true) => Fate::DeadLettered,
-            kept => {
-                let lost =
-                    kept.err().map_or_else(String::new, |error| format!(" (dead-letter file: {error})"));
-                let text = format!("{backend}: record {id} is refused and dropped: {}{lost}", refusal.why);
-                diag::warn(&format!("{backend}/refused"), Now::read(), &text);
-                Fate::Dropped(refusal.loss)
-            }
-        }
-    }
-
     /// Moves the cursor over everything that is settled.
-    fn settle(&self, run: &Run, tally: &mut Tally) {
+    fn settle(&mut self, run: &Run, tally: &mut Tally) {
         let (start, fates) = tally.advance();
         let settled = || run.within(start..start + fates.len());
         let Some((last, places)) = settled().last() else { return };
+        self.sync_letters();
         let counted = settled().flat_map(|(frame, places)| {
             let alike = fates[places.start - start..places.end - start].chunk_by(PartialEq::eq);
             alike.map(|alike| (frame.head.signal, alike[0], alike.len() as u64))
         });
         self.hub.settle(self.desk, last.behind(places.end - 1), counted);
     }
-}
-
-/// What a partial answer says of one item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer<'a> {
-    Taken,
-    Failed,
-    Refused(&'a Refusal),
-}
-
-/// A partial answer, item by item. An index outside the push says nothing, and of one that is named twice the refusal
-/// counts, the first if there are two: sending again what was refused never ends.
-fn answers<'a>(items: usize, failed: &[usize], refused: &'a [(usize, Refusal)]) -> Vec<Answer<'a>> {
-    let mut answers = vec![Answer::Taken; items];
-    let failed = failed.iter().map(|index| (*index, Answer::Failed));
-    let refused = refused.iter().rev().map(|(index, refusal)| (*index, Answer::Refused(refusal)));
-    for (index, answer) in failed.chain(refused) {
-        if let Some(place) = answers.get_mut(index) {
-            *place = answer;
-        }
-    }
-    answers
 }
 
 /// Encodes a record; a backend that panics cannot express it.
@@ -335,19 +269,4 @@ fn line_of(record: &Record<'_>) -> Vec<u8> {
     let mut line = Vec::new();
     json::line(&mut line, record, &[]);
     line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_partial_answer_is_read_item_by_item_whatever_its_indexes() {
-        let refusal = |why: &str| Refusal { loss: Loss::Refused, why: why.to_owned() };
-        let refused = [(2, refusal("first")), (2, refusal("second")), (usize::MAX, refusal("nowhere"))];
-        let said = answers(4, &[3, 3, 2, 4, usize::MAX], &refused);
-        let wanted = [Answer::Taken, Answer::Taken, Answer::Refused(&refused[0].1), Answer::Failed];
-        assert_eq!(said, wanted);
-        assert!(answers(0, &[0], &refused).is_empty());
-    }
 }

@@ -11,6 +11,11 @@ use crate::net::Net;
 pub(in crate::backend) trait Carry: Send {
     fn limits(&self) -> Limits;
     fn send(&mut self, batch: &Batch, net: &mut Net) -> Verdict;
+
+    /// A second one for pushes beside this one's; `None` where one has to follow the other.
+    fn another(&self) -> Option<Box<dyn Carry>> {
+        None
+    }
 }
 
 /// Into the group and stream that log lines go to.
@@ -48,5 +53,9 @@ impl Carry for super::log_events::LogEvents {
 
     fn send(&mut self, batch: &Batch, net: &mut Net) -> Verdict {
         self.send(batch, net)
+    }
+
+    fn another(&self) -> Option<Box<dyn Carry>> {
+        Some(Box::new(Self::another(self)))
     }
 }

@@ -16,7 +16,7 @@ const OPERATOR_DELAY: Duration = Duration::from_secs(60);
 
 /// Codes by what they mean. `Exception` at the end is left out: the older protocol had none.
 /// Throttling and transient codes: botocore 1.44.5 `retries/standard.py`.
-const LATER: [&str; 23] = [
+const SLOWER: [&str; 12] = [
     "Throttling",
     "Throttled",
     "RequestThrottled",
@@ -29,6 +29,8 @@ const LATER: [&str; 23] = [
     "SlowDown",
     "EC2Throttled",
     "PriorRequestNotComplete",
+];
+const LATER: [&str; 11] = [
     "RequestTimeout",
     "InternalFailure",
     "InternalServerError",
@@ -58,7 +60,7 @@ const CREDENTIALS: [&str; 15] = [
     "AuthFailure",
     "InvalidSecurity",
 ];
-const OPERATOR: [&str; 9] = [
+const OPERATOR: [&str; 10] = [
     "AccessDenied",
     "UnauthorizedOperation",
     "NotAuthorized",
@@ -68,6 +70,8 @@ const OPERATOR: [&str; 9] = [
     "KMSDisabled",
     "UnknownOperation",
     "ResourceNotFound",
+    // Nothing is ordered by tokens any more (PutLogEvents, since 2023); what still asks for one is not the service.
+    "InvalidSequenceToken",
 ];
 const TOO_LARGE: [&str; 3] = ["RequestEntityTooLarge", "RequestTooLarge", "PayloadTooLarge"];
 
@@ -90,7 +94,10 @@ pub(in crate::backend) fn judge(answer: &Response, now_unix_s: i64, items: usize
     if OPERATOR.contains(&code) {
         return later(delay.or(Some(OPERATOR_DELAY)));
     }
-    if LATER.contains(&code) || matches!(answer.status, 408 | 429 | 500..) {
+    if SLOWER.contains(&code) || answer.status == 429 {
+        return Verdict::Throttle { after: delay, why };
+    }
+    if LATER.contains(&code) || matches!(answer.status, 408 | 500..) {
         return later(delay);
     }
     match (answer.status, code) {
@@ -118,6 +125,23 @@ pub(in crate::backend) fn settle(verdict: Verdict, client: &mut Client) -> Verdi
         client.refresh();
     }
     verdict
+}
+
+/// One bad item fails a call: a call that is refused for its parameters is halved down to it.
+pub(in crate::backend) fn bisect(verdict: Verdict, code: &str, items: usize) -> Verdict {
+    const OF_PARAMETERS: [&str; 6] = [
+        "InvalidParameter",
+        "MissingParameter",
+        "MissingRequiredParameter",
+        "Validation",
+        "Serialization",
+        "InvalidFormat",
+    ];
+    let of_parameters = OF_PARAMETERS.iter().any(|prefix| code.starts_with(prefix));
+    match verdict {
+        Verdict::Refuse(Refusal { .. }) if of_parameters && items > 1 => Verdict::Halve,
+        other => other,
+    }
 }
 
 /// Whether a success is the service's: its successes are JSON objects or empty. A proxy's page is neither.
@@ -153,6 +177,7 @@ mod tests {
             Verdict::Delivered => ("delivered", None),
             Verdict::Partial { .. } => ("partial", None),
             Verdict::Retry { after, .. } => ("retry", after.map(|after| after.as_secs())),
+            Verdict::Throttle { after, .. } => ("throttle", after.map(|after| after.as_secs())),
             Verdict::Halve => ("halve", None),
             Verdict::Reauthenticate { .. } => ("reauthenticate", None),
             Verdict::Refuse(_) => ("refuse", None),
@@ -168,11 +193,11 @@ mod tests {
             (200, &[], "{}", ("delivered", None)),
             (200, &[], "<html>log in to the hotel's network</html>", ("retry", Some(60))),
             (200, &[], &gigantic, ("retry", Some(60))),
-            (400, &[], r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#, ("retry", None)),
-            (400, &[("x-amzn-query-error", "Throttling;Sender")], "", ("retry", None)),
-            (400, &[("retry-after", "7")], r#"{"__type":"x#LimitExceededException"}"#, ("retry", Some(7))),
-            (429, &[], "", ("retry", None)),
-            (429, &[("x-amz-retry-after", "2000")], "", ("retry", Some(2))),
+            (400, &[], r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#, ("throttle", None)),
+            (400, &[("x-amzn-query-error", "Throttling;Sender")], "", ("throttle", None)),
+            (400, &[("retry-after", "7")], r#"{"__type":"x#LimitExceededException"}"#, ("throttle", Some(7))),
+            (429, &[], "", ("throttle", None)),
+            (429, &[("x-amz-retry-after", "2000")], "", ("throttle", Some(2))),
             (500, &[], "", ("retry", None)),
             (502, &[], "<html>bad gateway</html>", ("retry", None)),
             (503, &[("retry-after", "Sun, 22 Nov 2026 07:24:31 GMT")], "", ("retry", Some(3))),

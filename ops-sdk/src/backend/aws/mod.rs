@@ -19,7 +19,7 @@ pub(super) use self::carry::{Carry, carry_to_logs};
 #[cfg(any(feature = "cloudwatch-logs", feature = "emf"))]
 pub(super) use self::destination::Destination;
 #[cfg(feature = "cloudwatch")]
-pub(super) use self::judge::{failed, judge, settle};
+pub(super) use self::judge::{bisect, failed, judge, settle};
 #[cfg(feature = "cloudwatch-logs")]
 pub(super) use self::log_events::LogEvents;
 #[cfg(feature = "emf")]

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::super::aws::tests::{KEYS, NOW_S, context};
 use super::*;
+use crate::backend::Refusal;
 use crate::chunk::chunk;
 use crate::ledger::Loss;
 use crate::limits::PushLimit;
@@ -162,6 +163,8 @@ fn one_bad_datum_costs_itself_alone() {
     assert_eq!(verdict, Verdict::Refuse(Refusal { loss: Loss::Refused, why }));
 }
 
+const NO_ERROR: &str = "status N without an AWS error: is the endpoint the service's own?";
+
 #[test]
 fn answers_have_their_verdicts() {
     let throttled = r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#;
@@ -175,7 +178,14 @@ fn answers_have_their_verdicts() {
     let table = [
         (Ok(response(200, &[], "{}")), Verdict::Delivered),
         (Ok(response(200, &note, "{}")), Verdict::Delivered),
-        (Ok(response(400, &[], throttled)), retry(None, "ThrottlingException: Rate exceeded")),
+        (
+            Ok(response(400, &[("retry-after", "4")], throttled)),
+            Verdict::Throttle {
+                after: Some(std::time::Duration::from_secs(4)),
+                why: "ThrottlingException: Rate exceeded".into(),
+            },
+        ),
+        (Ok(response(500, &[], "")), retry(None, NO_ERROR.replace("N", "500").as_str())),
         (Ok(response(400, &[], denied)), retry(Some(60), "AccessDeniedException: no")),
         (
             Ok(response(400, &[], expired)),

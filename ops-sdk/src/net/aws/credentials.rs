@@ -38,6 +38,8 @@ pub(super) struct Credentials {
     context: Context,
     line: Line,
     held: Option<Credential>,
+    /// How often keys were loaded: which ones are held.
+    number: u64,
     refused: bool,
     attempted_ns: Option<u64>,
 }
@@ -56,12 +58,17 @@ impl Credentials {
         let line = Line::default();
         let context = lend::context(&line, region, var);
         let sources = sources(profile, region, &context, var);
-        Ok(Credentials { sources, context, line, held: None, refused: false, attempted_ns: None })
+        Ok(Credentials { sources, context, line, held: None, number: 0, refused: false, attempted_ns: None })
     }
 
-    /// The keys in hand were refused.
-    pub(super) fn refuse(&mut self) {
-        self.refused = true;
+    /// Which keys are in hand.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The keys of this number were refused. If others are in hand by now, that says nothing of them.
+    pub(super) fn refuse(&mut self, number: u64) {
+        self.refused |= number == self.number;
     }
 
     /// Keys to sign with, loaded anew when that is due.
@@ -70,7 +77,7 @@ impl Credentials {
         if due(expiry_s, self.refused, self.attempted_ns, net.current()) {
             self.attempted_ns = Some(net.current().mono_ns);
             match self.load(net) {
-                Ok(loaded) => (self.held, self.refused) = (Some(loaded), false),
+                Ok(loaded) => (self.held, self.number, self.refused) = (Some(loaded), self.number + 1, false),
                 Err(why) if self.held.is_none() => return Err(why),
                 Err(_) => {}
             }

@@ -13,6 +13,10 @@ mod sign;
 mod skew;
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
 
 pub use self::fault::{Fault, server_delay};
 pub use self::settings::{Service, Settings};
@@ -56,7 +60,10 @@ pub struct Client {
     service: Service,
     region: String,
     endpoint: Endpoint,
-    credentials: Credentials,
+    /// One for all clients of a backend, so that keys are loaded once for all of them.
+    credentials: Arc<Mutex<Credentials>>,
+    /// Which keys the last request was signed with.
+    signed_with: u64,
     signer: Signer,
 }
 
@@ -73,7 +80,21 @@ impl Client {
         let endpoint = region::endpoint(&service, settings, &region, var)?;
         let credentials = Credentials::open(&profile, &region, var)?;
         let signer = Signer::new(service.signing_name, &region);
-        Ok(Client { service, region, endpoint, credentials, signer })
+        let credentials = Arc::new(Mutex::new(credentials));
+        Ok(Client { service, region, endpoint, credentials, signed_with: 0, signer })
+    }
+
+    /// A second one with the same credentials, for requests beside this one's.
+    #[must_use]
+    pub fn another(&self) -> Client {
+        Client {
+            service: self.service,
+            region: self.region.clone(),
+            endpoint: self.endpoint.clone(),
+            credentials: Arc::clone(&self.credentials),
+            signed_with: 0,
+            signer: Signer::new(self.service.signing_name, &self.region),
+        }
     }
 
     /// The region that is signed for.
@@ -82,9 +103,9 @@ impl Client {
         &self.region
     }
 
-    /// The credentials in hand were refused: the next call loads them anew.
+    /// The credentials of the last call were refused: the next call loads others, unless somebody has by then.
     pub fn refresh(&mut self) {
-        self.credentials.refuse();
+        self.credentials.lock().refuse(self.signed_with);
     }
 
     /// Sends one operation and gives the answer, whatever its status; a refusal that came of this machine's clock alone
@@ -104,8 +125,19 @@ impl Client {
     }
 
     fn signed(&mut self, net: &mut Net, call: &Call<'_>) -> Result<Request, CallError> {
-        let credential = self.credentials.get(net).map_err(CallError::Credentials)?;
-        let signed = self.signer.sign(request(&self.endpoint, call), credential);
+        // Who loads them is bounded by a push of its own; whoever waits for that is, too.
+        let began = Instant::now();
+        let held = self.credentials.try_lock_for(net.left());
+        net.spend(began.elapsed());
+        let Some(mut held) = held else {
+            return Err(CallError::Credentials(
+                "no credentials yet: another push is still loading them".to_owned(),
+            ));
+        };
+        let credential = held.get(net).map_err(CallError::Credentials)?.clone();
+        self.signed_with = held.number();
+        drop(held);
+        let signed = self.signer.sign(request(&self.endpoint, call), &credential);
         signed.map_err(|error| CallError::Credentials(format!("the credentials cannot sign: {error}")))
     }
 }

@@ -197,6 +197,74 @@ fn refused_keys_are_loaded_anew_and_nothing_is_lost() {
     assert!(last.headers()["authorization"].to_str().unwrap().contains("Credential=TWO/"));
 }
 
+/// The rows of PutLogEvents (`logs/2014-03-28`, botocore 1.44.5) and what stands before any service.
+#[test]
+fn every_answer_has_its_verdict() {
+    let said = |code: &str| format!(r#"{{"__type":"{code}","message":"m"}}"#);
+    let table: [(u16, String, &str, &str); 15] = [
+        (200, "{}".into(), "delivered", "delivered"),
+        (200, r#"{"rejectedLogEventsInfo":{"tooOldLogEventEndIndex":1}}"#.into(), "partial", "partial"),
+        (200, "<html>a proxy</html>".into(), "retry", "retry"),
+        (400, said("InvalidParameterException"), "refuse", "halve"),
+        (400, said("ValidationException"), "refuse", "halve"),
+        (400, said("ThrottlingException"), "throttle", "throttle"),
+        (503, said("ServiceUnavailableException"), "retry", "retry"),
+        (400, said("UnrecognizedClientException"), "reauthenticate", "reauthenticate"),
+        (400, said("ExpiredTokenException"), "reauthenticate", "reauthenticate"),
+        (400, said("AccessDeniedException"), "retry", "retry"),
+        (400, said("DataAlreadyAcceptedException"), "delivered", "delivered"),
+        (400, said("InvalidSequenceTokenException"), "retry", "retry"),
+        (413, String::new(), "refuse", "halve"),
+        (429, String::new(), "throttle", "throttle"),
+        (502, "<html>bad gateway</html>".into(), "retry", "retry"),
+    ];
+    for (status, body, alone, together) in table {
+        for (messages, expected) in [(&["x"][..], alone), (&["x", "y"], together)] {
+            let script = Arc::new(Script::default()).answer(status, &body);
+            let kind = match open().send(&batch(messages), &mut script.net(NOW_S)) {
+                Verdict::Delivered => "delivered",
+                Verdict::Partial { .. } => "partial",
+                Verdict::Retry { .. } => "retry",
+                Verdict::Throttle { .. } => "throttle",
+                Verdict::Halve => "halve",
+                Verdict::Reauthenticate { .. } => "reauthenticate",
+                Verdict::Refuse(_) => "refuse",
+            };
+            assert_eq!(kind, expected, "{status} {body} for {}", messages.len());
+        }
+    }
+}
+
+#[test]
+fn clients_of_one_backend_share_their_keys_and_load_others_once() {
+    let expired = r#"{"__type":"ExpiredTokenException","message":"expired"}"#;
+    let vars = [
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ];
+    let keys = |key: &str| {
+        format!(
+            r#"{{"AccessKeyId":"{key}","SecretAccessKey":"s","Token":"t","Expiration":"2099-01-01T00:00:00Z"}}"#
+        )
+    };
+    let script = Arc::new(Script::default());
+    script.answer(200, &keys("ONE")).answer(200, "{}").answer(400, expired);
+    let mut first = LogEvents::open(&Destination::default(), &context(&vars)).unwrap();
+    let mut second = first.another();
+    let send = |logs: &mut LogEvents| logs.send(&batch(&["x"]), &mut script.net(NOW_S));
+    assert_eq!(send(&mut second), Verdict::Delivered);
+    assert!(matches!(send(&mut first), Verdict::Reauthenticate { .. }));
+    script.answer(200, &keys("TWO")).answer(200, "{}").answer(200, "{}");
+    assert_eq!(send(&mut first), Verdict::Delivered);
+    // The second was refused with the same old keys, and says so late: the new ones are not thrown away for it.
+    second.client.refresh();
+    assert_eq!(send(&mut second), Verdict::Delivered);
+    let asked = script.asked();
+    let loads = asked.iter().filter(|(request, _)| request.uri().path() == "/x").count();
+    assert_eq!((asked.len(), loads), (6, 2));
+}
+
 #[test]
 fn no_answer_keeps_the_batch() {
     let script = Arc::new(Script::default()).then(Err(refused()));

@@ -142,7 +142,7 @@ fn refused_keys_are_loaded_anew() {
     script.answer(200, &container_answer("TWO", "2099-01-01T00:00:00Z"));
     let mut net = script.net(NOW_S);
     assert_eq!(credentials.get(&mut net).unwrap().access_key_id, "ONE");
-    credentials.refuse();
+    credentials.refuse(credentials.number());
     assert_eq!(credentials.get(&mut net).unwrap().access_key_id, "TWO");
     assert_eq!(credentials.get(&mut net).unwrap().access_key_id, "TWO");
     assert_eq!(script.asked().len(), 2);

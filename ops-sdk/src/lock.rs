@@ -130,6 +130,7 @@ mod tests {
             std::panic::resume_unwind(Box::new(()));
         });
         assert!(thread.join().is_err());
-        assert_eq!((*shared.lock(), shared.try_lock().map(|value| *value)), (5, Some(5)));
+        assert_eq!(*shared.lock(), 5);
+        assert_eq!(shared.try_lock().map(|value| *value), Some(5));
     }
 }

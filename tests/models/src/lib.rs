@@ -13,6 +13,8 @@
 mod clock;
 #[path = "../../../ops-sdk/src/ledger.rs"]
 mod ledger;
+#[path = "../../../ops-sdk/src/lock.rs"]
+mod lock;
 #[path = "../../../ops-sdk/src/model/mod.rs"]
 mod model;
 #[path = "../../../ops-sdk/src/record/mod.rs"]

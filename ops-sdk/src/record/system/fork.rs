@@ -47,9 +47,11 @@ pub(crate) fn on_fork(in_child: fn()) {
 /// Held by who works with a library that has locks of its own, which a child would find locked for ever: forks wait for
 /// it, a second at most. One at a time.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "local"), allow(dead_code))]
 pub(crate) struct HoldOff(());
 
 /// Holds forks off until what is returned is dropped.
+#[cfg_attr(not(feature = "local"), allow(dead_code))]
 pub(crate) fn hold_off() -> HoldOff {
     while HELD_OFF.swap(true, SeqCst) {
         thread::sleep(LOOK_EVERY);

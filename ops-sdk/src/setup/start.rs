@@ -13,7 +13,7 @@ use crate::backend::{Backend, Configure, Context};
 use crate::error::Error;
 use crate::flush::Flusher;
 use crate::hub::Hub;
-use crate::journal::{self, Journal, Settings};
+use crate::journal::{self, Durability, Journal, Settings};
 use crate::ledger::Account;
 use crate::model::Level;
 use crate::record::{self, Arena, Reader, Rules};
@@ -51,7 +51,9 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let opened: Vec<_> =
         configured.into_iter().map(|backend| backend.open(&context)).collect::<Result<_, _>>()?;
 
-    let (journal, _) = Journal::open(settings(&builder, context.state_dir.clone()))?;
+    let settings = settings(&builder, context.state_dir.clone())?;
+    let durability = settings.durability;
+    let (journal, _) = Journal::open(settings)?;
     let hub = Arc::new(Hub::new(journal));
     let shippers = attach(&hub, opened, &context, builder.linger)?;
     // The flush thread of a start before may not have found its end yet.
@@ -66,6 +68,11 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let flusher = flusher.governed(budget);
 
     let threads = threads(flusher, shippers).inspect_err(|_| hub.stop(Duration::ZERO))?;
+    if let (Durability::PowerLoss { every }, true) = (durability, lock.is_some()) {
+        let syncer = Arc::clone(&hub);
+        // Not among those that the end waits for: it may hang with the medium, and holds nothing.
+        spawn("ops-sync", move || syncer.sync_every(every)).inspect_err(|_| hub.stop(Duration::ZERO))?;
+    }
     record::turn_on(&levels).map_err(ops::too_many_levels).inspect_err(|_| hub.stop(Duration::ZERO))?;
     let deadline = deadline.unwrap_or(Duration::from_secs(5));
     Ok(Ops { hub, threads, deadline, on_disk: lock.is_some(), _lock: lock, _running: running })
@@ -116,11 +123,14 @@ fn host() -> String {
         .unwrap_or_else(|| "localhost".to_owned())
 }
 
-fn settings(builder: &Builder, state_dir: Option<PathBuf>) -> Settings {
+fn settings(builder: &Builder, state_dir: Option<PathBuf>) -> Result<Settings, Error> {
     let mut settings = Settings::new(state_dir);
     settings.bytes_max = builder.journal_bytes_max.unwrap_or(settings.bytes_max);
     settings.age_max = builder.journal_age_max;
-    settings
+    settings.audit_bytes_max = builder.audit_bytes_max.unwrap_or(settings.audit_bytes_max);
+    settings.audit_age_max = builder.audit_age_max.unwrap_or(settings.audit_age_max);
+    settings.durability = env::durability(&builder.var, builder.durability)?;
+    Ok(settings)
 }
 
 /// Gives each backend its desk, its books and its ship thread's work.

@@ -73,7 +73,7 @@ fn a_segment_of_a_later_version_is_an_error_and_stays() {
     let path = dir.path().join("journal/00000000000000000001.seg");
     let mut bytes = frame::header(Position::default());
     bytes[4] = 9;
-    let crc = crc32fast::hash(&bytes[..48]);
+    let crc = crate::crc::crc32c(&bytes[..48]);
     bytes[48..52].copy_from_slice(&crc.to_le_bytes());
     fs::write(&path, bytes).unwrap();
     let said = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap_err().to_string();
@@ -126,15 +126,15 @@ fn what_waits_for_the_disk_is_bounded_and_what_is_on_disk_stays() {
     let dir = tempfile::tempdir().unwrap();
     let (folder, aside) = (dir.path().join("journal"), dir.path().join("aside"));
     let mut journal = open(Some(dir.path()), 1 << 16);
-    journal.waiting_bytes_max = 1 << 14;
+    journal.lanes[SIGNALS].waiting_bytes_max = 1 << 14;
     let key = attach(&mut journal, "one", ALL);
     (1..=150).for_each(|seq| append(&mut journal, Signal::Log, seq));
-    journal.seal();
+    journal.lanes[SIGNALS].seal();
     fs::rename(&folder, &aside).unwrap();
     fs::write(&folder, "in the way").unwrap();
     (151..=600).for_each(|seq| append(&mut journal, Signal::Log, seq));
     journal.commit();
-    let waiting: u64 = journal.line.segments.iter().map(Segment::memory_bytes).sum();
+    let waiting: u64 = journal.lanes[SIGNALS].line.segments.iter().map(Segment::memory_bytes).sum();
     assert!(waiting <= 1 << 14, "{waiting}");
     fs::remove_file(&folder).unwrap();
     fs::rename(&aside, &folder).unwrap();

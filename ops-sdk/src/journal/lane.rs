@@ -335,6 +335,11 @@ impl Lane {
             Saved::Unreadable => self.line.start(),
         };
         slot.save(at, self.line.end).map_err(fail)?;
+        if saved == Saved::New && self.durable {
+            // Were its file to go with the power, the next start would take the backend for a new one, at the end.
+            let (disk, folder) = (&folders.disk, &folders.cursors);
+            slot.sync().and_then(|()| disk.sync_folder(folder)).map_err(fail)?;
+        }
         Ok((Some(slot), at))
     }
 

@@ -30,6 +30,14 @@ impl Position {
         self
     }
 
+    /// This many records earlier.
+    pub(super) fn less(mut self, frames: &Tally<u32>) -> Position {
+        for (sum, n) in self.before.iter_mut().zip(frames) {
+            *sum = sum.saturating_sub(u64::from(*n));
+        }
+        self
+    }
+
     /// This many records further.
     pub(super) fn plus(mut self, frames: &Tally<u32>) -> Position {
         for (sum, n) in self.before.iter_mut().zip(frames) {

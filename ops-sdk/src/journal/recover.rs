@@ -3,6 +3,7 @@
 //! much they hold, and what is damaged inside a sealed one is found, and counted, when it is read.
 
 use std::io;
+use std::path::Path;
 
 use super::disk::{DiskFile, How, Store};
 use super::folders::Folders;
@@ -56,6 +57,8 @@ struct Survey {
     /// Bytes behind it that are neither a frame nor room for one.
     torn_bytes: u64,
     times: Times,
+    /// What the system said when some of it could not be read.
+    failed: Option<io::Error>,
 }
 
 /// Reads the segments of a lane, and how far backends had come in it.
@@ -64,19 +67,28 @@ pub(super) fn recover(folders: &Folders, commonest: Signal) -> Result<(Line, Ope
     let mut files = segment_files(folders)?;
     files.sort_by_key(|(ordinal, _)| *ordinal);
     let (count, last) = (files.len(), files.len().saturating_sub(1));
+    let begun = files.last().map_or(0, |(ordinal, _)| *ordinal);
     for (index, (ordinal, store)) in files.into_iter().enumerate() {
-        let survey = survey(&store, ordinal)?;
+        let mut survey = survey(&store, ordinal)?;
+        if let Some(error) = survey.failed.take_if(|_| index == last && survey.times.is_none()) {
+            // Its place cannot be used again, and what it holds is not known.
+            return Err(read_error(&store.path, error));
+        }
         opened.records += survey.records;
         if index == last {
             opened.torn_bytes = survey.torn_bytes;
         }
         add(&mut line, ordinal, store, &survey, commonest, index == last);
     }
+    // So much had been there when the last segment began. Cursors know of which kinds, and only where they do not it is
+    // a guess.
     let end = furthest(folders, line.end)?;
+    let end = end.guess(begun, commonest);
     if count > 0 && line.end.is_before(&end) {
         line.segments.push_back(Segment::gone(line.end, Loss::Damaged));
     }
     line.end = end;
+    settle_guesses(&mut line);
     let stood = line.end.ordinal() - line.start().ordinal();
     opened.damaged_records = stood.saturating_sub(opened.records);
     Ok((line, opened))
@@ -90,8 +102,7 @@ fn segment_files(folders: &Folders) -> Result<Vec<(u64, Store)>, Error> {
 }
 
 fn survey(store: &Store, ordinal: u64) -> Result<Survey, Error> {
-    let fail =
-        |source| path_error("read", &store.path, "give a directory whose files this user may read", source);
+    let fail = |source| read_error(&store.path, source);
     let file = store.open(How::Read).map_err(fail)?;
     let bytes = file.len().map_err(fail)?;
     let mut start = [0; HEADER_BYTES];
@@ -104,9 +115,14 @@ fn survey(store: &Store, ordinal: u64) -> Result<Survey, Error> {
     if let Some(footer) = footer(file.as_ref(), bytes, ordinal).map_err(fail)? {
         let records = footer.records.iter().map(|n| u64::from(*n)).sum();
         let (last, frames_end, times) = (footer.records, footer.frames_end, footer.times);
-        return Ok(Survey { header, footer: Some(footer), records, last, frames_end, torn_bytes: 0, times });
+        let (footer, torn_bytes, failed) = (Some(footer), 0, None);
+        return Ok(Survey { header, footer, records, last, frames_end, torn_bytes, times, failed });
     }
     Ok(walk(header, bytes, Scan::new(Source::new(Some(file), bytes, &[]), ordinal)))
+}
+
+fn read_error(path: &Path, source: io::Error) -> Error {
+    path_error("read", path, "give a directory whose files this user may read", source)
 }
 
 fn footer(file: &dyn DiskFile, bytes: u64, ordinal: u64) -> io::Result<Option<Footer>> {
@@ -121,8 +137,8 @@ fn footer(file: &dyn DiskFile, bytes: u64, ordinal: u64) -> io::Result<Option<Fo
 fn walk(header: Header, bytes: u64, mut scan: Scan<'_>) -> Survey {
     let frames_end = bytes.min(HEADER_BYTES as u64);
     let last = [0; Signal::COUNT];
-    let mut survey =
-        Survey { header, footer: None, records: 0, last, frames_end, torn_bytes: 0, times: None };
+    let (footer, records, torn_bytes, times, failed) = (None, 0, 0, None, None);
+    let mut survey = Survey { header, footer, records, last, frames_end, torn_bytes, times, failed };
     while let Some(found) = scan.next() {
         let frame = found.head.frame;
         let whole = scan.payload(&found).is_some();
@@ -135,6 +151,7 @@ fn walk(header: Header, bytes: u64, mut scan: Scan<'_>) -> Survey {
         survey.times = Some((first, latest.max(frame.time_ms)));
     }
     survey.torn_bytes = scan.source.written_end(survey.frames_end) - survey.frames_end;
+    survey.failed = scan.source.failed.take();
     survey
 }
 
@@ -147,18 +164,37 @@ fn add(line: &mut Line, ordinal: u64, store: Store, survey: &Survey, commonest: 
         }
         _ => (Position::default().guess(ordinal, commonest), true),
     };
-    line.end = line.end.max(base.plus(&survey.last));
     let footer = Footer { base, records: survey.last, frames_end: survey.frames_end, times: survey.times };
     let mut segment = Segment::found(store, &footer, survey.footer.is_some(), guessed);
-    // What cannot be changed stays as it is: nothing reads beyond the last frame. It is walked again next time.
-    if is_last && survey.times.is_none() {
+    let readable = survey.failed.is_none();
+    if !guessed || survey.times.is_some() {
+        line.end = line.end.max(base.plus(&survey.last));
+    }
+    // What holds nothing goes. In the middle that is only what has not even a header: the others tell kinds.
+    if readable && survey.times.is_none() && (is_last || guessed) {
         let _ = segment.discard();
         return;
     }
-    if is_last && !guessed {
+    // What cannot be changed stays as it is: nothing reads beyond the last frame. It is walked again next time.
+    if readable && is_last && !guessed {
         let _ = segment.seal();
     }
     line.segments.push_back(segment);
+}
+
+/// Gives segments whose kinds are a guess such as leave those on both sides what they are known to have.
+fn settle_guesses(line: &mut Line) {
+    for index in (0..line.segments.len()).rev() {
+        if !line.segments[index].guessed {
+            continue;
+        }
+        let before = index.checked_sub(1).map(|before| line.segments[before].end()).unwrap_or_default();
+        let (at, records) = (line.segments[index].base.ordinal(), *line.segments[index].records());
+        let most = line.end_of(index).less(&records);
+        if before.is_within(&most) && (before.ordinal()..=most.ordinal()).contains(&at) {
+            line.segments[index].base = before.toward(&most, at - before.ordinal());
+        }
+    }
 }
 
 /// Ordinals are not used twice: if a cursor knew of frames after the last whole one, so does the journal.

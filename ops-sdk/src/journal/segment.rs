@@ -113,6 +113,16 @@ impl Segment {
         if self.gone.is_some() { 0 } else { self.file_bytes + self.memory_bytes() + FOOTER_BYTES as u64 }
     }
 
+    /// Records of each kind that it is known to have had, those that cannot be read included.
+    pub(super) fn records(&self) -> &Tally<u32> {
+        &self.records
+    }
+
+    /// Where the last of them ends.
+    pub(super) fn end(&self) -> Position {
+        self.base.plus(&self.records)
+    }
+
     /// The bytes of it that are in memory.
     pub(super) fn memory_bytes(&self) -> u64 {
         self.tail.len() as u64

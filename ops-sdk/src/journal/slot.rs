@@ -4,7 +4,7 @@
 //! It also holds where the journal ended then, so that frames which have gone from the end since are known to be lost.
 //!
 //! A slot is `OPSC · generation u64 · position 5×u64 · end 5×u64 · CRC-32C`, little-endian; the second stands at
-//! byte 128.
+//! byte 4096, so that no medium writes both at once.
 
 use std::io::{self, ErrorKind};
 
@@ -14,7 +14,7 @@ use crate::crc::crc32c;
 
 const MAGIC: [u8; 4] = *b"OPSC";
 const SLOT_BYTES: usize = 4 + 8 + 2 * POSITION_BYTES + 4;
-const SLOT_STRIDE: usize = 128;
+const SLOT_STRIDE: usize = 4096;
 
 /// What a cursor's file says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +152,9 @@ mod tests {
             assert_eq!((at(&path), peek_end(&store(&path))), (Saved::At(*place), Some(places[2])));
         }
         let whole = std::fs::read(&path).unwrap();
-        for i in 0..whole.len() {
+        let slots = (0..SLOT_BYTES).chain(SLOT_STRIDE..SLOT_STRIDE + SLOT_BYTES);
+        assert_eq!(whole.len(), SLOT_STRIDE + SLOT_BYTES);
+        for i in slots {
             let mut bad = whole.clone();
             bad[i] ^= 4;
             std::fs::write(&path, &bad).unwrap();

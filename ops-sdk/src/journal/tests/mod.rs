@@ -3,6 +3,8 @@
 mod cut;
 mod damage;
 mod disk;
+mod figures;
+mod lanes;
 mod model;
 mod plain;
 mod power;

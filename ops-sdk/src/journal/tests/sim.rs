@@ -203,6 +203,9 @@ impl State {
             Outcome::Done => bytes.len(),
             Outcome::Half(_) => usize::try_from(self.chance.below(bytes.len() as u64 + 1)).unwrap(),
         };
+        if self.dead && part < bytes.len() {
+            part -= part % SECTOR_BYTES; // less than that is written whole or not at all
+        }
         let grows = (at + part).saturating_sub(self.nodes[node].now.len());
         let free = self.bytes_max.map_or(usize::MAX, |max| max.saturating_sub(self.bytes()));
         if grows > free {

@@ -67,17 +67,20 @@ fn a_cursor_that_says_nothing_starts_at_the_oldest() {
 }
 
 #[test]
-fn a_segment_of_a_later_version_is_an_error_and_stays() {
+fn a_segment_of_another_form_is_an_error_and_stays() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(Some(dir.path()), 1 << 20));
     let path = dir.path().join("journal/00000000000000000001.seg");
-    let mut bytes = frame::header(Position::default());
-    bytes[4] = 9;
-    let crc = crate::crc::crc32c(&bytes[..48]);
-    bytes[48..52].copy_from_slice(&crc.to_le_bytes());
-    fs::write(&path, bytes).unwrap();
-    let said = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap_err().to_string();
-    assert!(said.contains("form 9") && said.contains("OPS_STATE_DIR"), "{said}");
+    for (form, crc) in [(2, crate::crc::crc32 as fn(&[u8]) -> u32), (9, crate::crc::crc32c)] {
+        let mut bytes = frame::header(Position::default());
+        bytes[4] = form;
+        let crc = crc(&bytes[..48]);
+        bytes[48..52].copy_from_slice(&crc.to_le_bytes());
+        fs::write(&path, bytes).unwrap();
+        let said = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap_err().to_string();
+        assert!(said.contains(&format!("form {form} by another version")), "{said}");
+        assert!(said.contains("OPS_STATE_DIR") && said.contains("give another directory"), "{said}");
+    }
     assert!(path.exists());
 }
 

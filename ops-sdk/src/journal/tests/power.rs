@@ -186,7 +186,7 @@ fn run(seed: u64, call: u64) -> bool {
     world.work(&mut chance, 60);
     let ended = !world.disk.is_dead();
     world.disk.reboot();
-    if call % 3 == 0 {
+    if call.is_multiple_of(3) {
         world.disk.fail_at(call % 31);
         if let Ok(mut journal) = world.open(DURABLE) {
             journal.process = !journal.process;

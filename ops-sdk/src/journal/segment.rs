@@ -5,8 +5,8 @@
 //!
 //! A file gets its blocks before frames are written to it: zeros, 64 KiB at first and up to 1 MiB ahead, so that a disk
 //! which is full refuses room and tears no frame. What is left of the room is given back when the segment is sealed,
-//! which also puts the footer behind its frames. Zeros written ahead cost 0.1 ms a MiB beside what they save in growing
-//! the file piece by piece: `cargo test --release -p ops-sdk --lib journal -- --ignored --nocapture how_fast`.
+//! which also puts the footer behind its frames. A MiB takes 0.33 ms with zeros written ahead and 0.27 ms without, of a
+//! core's own time: `cargo test --release -p ops-sdk --lib how_much_writing_zeros -- --ignored --nocapture`.
 
 use std::io::{self, ErrorKind};
 use std::ops::Range;

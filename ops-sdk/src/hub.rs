@@ -146,12 +146,14 @@ impl Hub {
     /// Has the journal put on the medium. Nobody waits for the medium meanwhile but the one who asks.
     pub(crate) fn sync(&self) -> std::io::Result<()> {
         let plan = self.state.lock().journal.plan_sync();
-        plan.run()?;
+        let result = plan.run();
         let mut state = self.state.lock();
-        if !state.closed {
-            state.journal.synced(plan);
+        match result {
+            _ if state.closed => {}
+            Ok(()) => state.journal.synced(plan),
+            Err(_) => state.journal.not_synced(plan),
         }
-        Ok(())
+        result
     }
 
     /// Has the journal put on the medium this often, until everything has ended: the work of the thread "ops-sync".

@@ -203,6 +203,14 @@ impl Journal {
         }
     }
 
+    /// This plan failed. What it was to sync is not taken for safe any more, even if the system says so later: it reports
+    /// a failed write once, and may forget what it did not write. What is appended from here on goes elsewhere.
+    pub fn not_synced(&mut self, plan: SyncPlan) {
+        for failed in plan.into_lanes() {
+            self.lanes[if failed.audit { AUDIT } else { SIGNALS }].not_synced(&failed);
+        }
+    }
+
     /// Everything before is known to be on the medium.
     #[must_use]
     pub fn synced_end(&self) -> Position {
@@ -218,8 +226,13 @@ impl Journal {
     pub fn sync(&mut self) -> io::Result<()> {
         self.lanes.iter_mut().try_for_each(Lane::try_commit)?;
         let plan = self.plan_sync();
-        plan.run()?;
-        self.synced(plan);
+        match plan.run() {
+            Ok(()) => self.synced(plan),
+            Err(error) => {
+                self.not_synced(plan);
+                return Err(error);
+            }
+        }
         Ok(())
     }
 }

@@ -56,6 +56,8 @@ pub(super) struct Segment {
     /// How often the file was changed, and up to which change the medium has it.
     changes: u64,
     synced: u64,
+    /// A sync of it failed: the system may have forgotten what it did not write, and say that all is well next time.
+    pub(super) suspect: bool,
 }
 
 impl Segment {
@@ -77,6 +79,7 @@ impl Segment {
             tail: frame::header(base).to_vec(),
             changes: 0,
             synced: 0,
+            suspect: false,
         }
     }
 

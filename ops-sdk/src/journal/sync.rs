@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::disk::Store;
 use super::folders::Folders;
-use super::lane::Lane;
+use super::lane::{CursorKey, Lane};
 use super::position::Position;
 use super::segment::Segment;
 
@@ -48,7 +48,7 @@ impl SyncPlan {
     ///
     /// # Errors
     ///
-    /// What the system says to the first that fails. The plan is not done then: the next one has it all again.
+    /// What the system says to the first that fails. [`Journal::not_synced`](super::Journal::not_synced) is to be told.
     pub fn run(&self) -> io::Result<()> {
         self.lanes.iter().try_for_each(LanePlan::run)
     }
@@ -104,7 +104,30 @@ impl Lane {
             }
         }
         self.readers_synced = self.readers_synced.max(done.readers);
-        self.synced_end = self.synced_end.max(done.upto);
+        let suspect = self.line.segments.iter().find(|segment| segment.suspect).map(|segment| segment.base);
+        let upto = suspect.filter(|base| base.is_before(&done.upto)).unwrap_or(done.upto);
+        self.synced_end = self.synced_end.max(upto);
         self.trim();
+    }
+
+    /// A plan failed. None of its segments is trusted any more, nor grows, and its cursors are written once more, to be
+    /// synced by the next plan.
+    pub(super) fn not_synced(&mut self, plan: &LanePlan) {
+        for (_, ordinal, _) in &plan.segments {
+            let mut segments = self.line.segments.iter_mut();
+            if let Some(segment) = segments.find(|segment| segment.base.ordinal() == *ordinal) {
+                segment.suspect = true;
+            }
+        }
+        self.seal();
+        for (_, index, ..) in &plan.slots {
+            let again = self.readers.get_mut(*index).and_then(|reader| {
+                let (position, end) = reader.saved;
+                reader.slot.as_mut()?.save(position, end).err()
+            });
+            if let Some(error) = again {
+                self.note_cursor_error(CursorKey(*index), &error);
+            }
+        }
     }
 }

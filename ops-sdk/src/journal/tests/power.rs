@@ -223,6 +223,39 @@ fn a_sync_that_nothing_follows_makes_all_of_it_safe_and_leaves_nothing_to_do() {
 }
 
 #[test]
+fn what_a_failed_sync_was_to_write_is_not_taken_for_safe_when_the_next_one_succeeds() {
+    for seed in 1..=20 {
+        let (mut world, mut chance) = (World::new(seed), Chance::of(seed));
+        let mut journal = world.open(DURABLE).unwrap();
+        (0..20).for_each(|_| world.append(&mut journal, &mut chance));
+        journal.sync().unwrap();
+        let before = journal.synced_end();
+        (0..20).for_each(|_| world.append(&mut journal, &mut chance));
+        let plan = journal.plan_sync();
+        world.disk.fault(1000);
+        assert!(plan.run().is_err());
+        world.disk.fault(0);
+        journal.not_synced(plan);
+        (0..20).for_each(|_| world.append(&mut journal, &mut chance));
+        journal.sync().unwrap();
+        assert!(journal.synced_end() != journal.end() && before.is_within(&journal.synced_end()));
+        world.note_safe(&journal);
+        if seed > 10 {
+            // Delivered, none of it is left to be suspected.
+            (0..2).for_each(|reader| while world.read(&mut journal, reader, 4) > 0 {});
+            journal.sync().unwrap();
+            journal.sync().unwrap();
+            assert_eq!(journal.synced_end(), journal.end());
+            continue;
+        }
+        journal.process = !journal.process;
+        drop(journal);
+        world.disk.reboot();
+        world.check();
+    }
+}
+
+#[test]
 fn delivered_segments_go_only_when_the_cursors_that_passed_them_are_on_the_medium() {
     for (durability, gone) in [(DURABLE, false), (Durability::ProcessCrash, true)] {
         let (mut world, mut chance) = (World::new(4), Chance::of(4));

@@ -328,6 +328,8 @@ impl DiskFile for SimFile {
             (node.medium, node.unsynced) = (node.now.clone(), Vec::new());
             return Ok(());
         }
+        // What was not written is forgotten, and the next sync has nothing to do.
+        node.unsynced.clear();
         Err(io::Error::other("not synced"))
     }
 }

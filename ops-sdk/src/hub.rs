@@ -29,6 +29,9 @@ pub(crate) enum Turn {
     End,
 }
 
+/// How long a medium that failed is left alone.
+const SYNC_AGAIN: Duration = Duration::from_secs(10);
+
 /// The meeting place.
 pub(crate) struct Hub {
     state: Mutex<State>,
@@ -158,9 +161,13 @@ impl Hub {
 
     /// Has the journal put on the medium this often, until everything has ended: the work of the thread "ops-sync".
     pub(crate) fn sync_every(&self, every: Duration) {
-        while self.wait_to_sync(every) {
+        let mut pause = every;
+        while self.wait_to_sync(pause) {
+            pause = every;
             if let Err(error) = self.sync() {
                 self.state.lock().trouble = Some(not_synced(&error));
+                // Each failure ends a segment: not many times a second.
+                pause = every.max(SYNC_AGAIN);
             }
         }
     }

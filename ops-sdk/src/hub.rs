@@ -34,6 +34,9 @@ pub(crate) enum Turn {
     End,
 }
 
+/// How long a medium that failed is left alone.
+const SYNC_AGAIN: Duration = Duration::from_secs(10);
+
 /// The meeting place.
 pub(crate) struct Hub {
     state: Mutex<State>,
@@ -41,6 +44,8 @@ pub(crate) struct Hub {
     changed: Condvar,
     /// A flush was asked for.
     asked: Condvar,
+    /// Everything is to end.
+    ended: Condvar,
 }
 
 struct State {
@@ -85,7 +90,12 @@ impl Hub {
             trouble: None,
             closed: false,
         };
-        Hub { state: Mutex::new(state), changed: Condvar::new(), asked: Condvar::new() }
+        Hub {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            asked: Condvar::new(),
+            ended: Condvar::new(),
+        }
     }
 
     /// Gives a backend its cursor and opens its books with what earlier processes left for it. Says which desk it is.
@@ -154,9 +164,42 @@ impl Hub {
         self.state.lock().trouble.take()
     }
 
-    /// Asks the system to put the journal on the medium.
+    /// Has the journal put on the medium. Nobody waits for the medium meanwhile but the one who asks.
     pub(crate) fn sync(&self) -> std::io::Result<()> {
-        self.state.lock().journal.sync()
+        let plan = self.state.lock().journal.plan_sync();
+        let result = plan.run();
+        let mut state = self.state.lock();
+        match result {
+            _ if state.closed => {}
+            Ok(()) => state.journal.synced(plan),
+            Err(_) => state.journal.not_synced(plan),
+        }
+        result
+    }
+
+    /// Has the journal put on the medium this often, until everything has ended: the work of the thread "ops-sync".
+    pub(crate) fn sync_every(&self, every: Duration) {
+        let mut pause = every;
+        while self.wait_to_sync(pause) {
+            pause = every;
+            if let Err(error) = self.sync() {
+                self.state.lock().trouble = Some(not_synced(&error));
+                // Each failure ends a segment: not many times a second.
+                pause = every.max(SYNC_AGAIN);
+            }
+        }
+    }
+
+    /// Waits until the next sync is due. Says false if everything is to end: whoever ends it syncs once more.
+    fn wait_to_sync(&self, every: Duration) -> bool {
+        let due = after(Instant::now(), every);
+        let mut state = self.state.lock();
+        while state.stop_at.is_none() {
+            if self.ended.wait_until(&mut state, due).timed_out() {
+                return true;
+            }
+        }
+        false
     }
 
     /// The books of every backend; `arena` records are on their way to each.
@@ -375,6 +418,7 @@ impl Hub {
         drop(state);
         self.asked.notify_all();
         self.changed.notify_all();
+        self.ended.notify_all();
     }
 
     /// Lets go of the journal, when the threads have ended or are left behind: what one of those settles from here on
@@ -395,6 +439,11 @@ fn book(account: &Account, signal: Signal, fate: Fate, count: u64) {
         Fate::DeadLettered => account.dead_lettered(signal, count),
         Fate::Dropped(loss) => account.dropped(signal, loss, count),
     }
+}
+
+fn not_synced(error: &std::io::Error) -> String {
+    let remedy = "repair the disk; until then what is recorded may not survive a loss of power";
+    format!("OPS_STATE_DIR / .state_dir(..): cannot put the journal on the medium: {error}; {remedy}")
 }
 
 /// A moment that far away; one that never comes where the clock does not reach that far.

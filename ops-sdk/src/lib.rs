@@ -49,6 +49,7 @@ pub mod chunk;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
+mod crc;
 mod diag;
 pub mod encode;
 pub mod error;
@@ -69,6 +70,7 @@ pub mod store;
 
 pub use crate::chunk::parts;
 pub use crate::error::Error;
+pub use crate::journal::Durability;
 pub use crate::model::{Level, Unit};
 pub use crate::record::{
     Amount, Counted, DimensionValue, Dimensions, Ending, FieldValue, KnownValue, Measure, Outcome, Record,

@@ -6,6 +6,9 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{self, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
+/// How often a wait of limited length looks for a lock again.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
 /// A lock around a value.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(sync::Mutex<T>);
@@ -30,6 +33,18 @@ impl<T> Mutex<T> {
     /// Waits for the value.
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         MutexGuard(Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// Waits for the value for so long at most.
+    #[cfg_attr(not(feature = "aws"), allow(dead_code))] // credentials, which may be loaded for long
+    pub(crate) fn try_lock_for(&self, patience: Duration) -> Option<MutexGuard<'_, T>> {
+        let began = Instant::now();
+        loop {
+            match self.try_lock() {
+                None if began.elapsed() < patience => std::thread::sleep(LOOK_AGAIN),
+                tried => return tried,
+            }
+        }
     }
 
     /// The value, unless somebody has it.

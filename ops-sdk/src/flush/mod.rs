@@ -137,8 +137,16 @@ impl Flusher {
         let (hub, outbox, sieve, taking) =
             (&self.hub, &mut self.outbox, &mut self.sieve, self.reader.taking());
         let taken = self.reader.take_events(|site, frame| {
-            let Some(values) = sieve.pass(site, frame.ticks, frame.value_bytes()) else { return };
-            outbox.event(site, anchor.unix_ns(frame.ticks), values);
+            let passed = sieve.pass(site, frame.ticks, frame.value_bytes());
+            if let Some(values) = passed {
+                outbox.event(site, anchor.unix_ns(frame.ticks), values);
+            }
+            // With what says that they go on: what is sent brings the taking to its end.
+            if sieve.has_released() {
+                for event in sieve.released(false) {
+                    outbox.event(event.site, anchor.unix_ns(event.ticks), &event.values);
+                }
+            }
             if outbox.is_full() {
                 outbox.send(hub, taking);
             }

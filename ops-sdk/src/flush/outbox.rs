@@ -3,9 +3,9 @@
 
 use crate::encode::binary::{self, BLOCK_BYTES, BlockWriter};
 use crate::hub::Hub;
-use crate::journal::{FrameHead, Journal};
-use crate::model::{Body, Record, RecordId, Signal};
-use crate::record::{Site, Taking};
+use crate::journal::{FrameHead, Journal, Weight};
+use crate::model::{Body, Level, Record, RecordId, Signal};
+use crate::record::{Kind, Site, Taking};
 
 /// Bytes of records that are appended at one go: what a core's own cache holds beside the rest.
 const APPEND_BYTES: usize = 256 << 10;
@@ -37,7 +37,9 @@ impl Outbox {
         let record = Record { id: self.next_id(), time_ns, body };
         binary::encode(&record, &mut self.payloads);
         let (signal, time_ms) = (record.signal(), record.time_ms());
-        self.frames.push((FrameHead { signal, time_ms, id: record.id, records: 1 }, self.payloads.len()));
+        let weight = Weight::of(&record.body);
+        self.frames
+            .push((FrameHead { signal, time_ms, id: record.id, records: 1, weight }, self.payloads.len()));
     }
 
     /// Numbers a log event and adds it to a block.
@@ -52,10 +54,12 @@ impl Outbox {
         let open = self.open.get_or_insert_with(|| {
             let start = self.payloads.len();
             self.blocks.begin(&mut self.payloads, id, time_ns);
-            (FrameHead { signal: Signal::Log, time_ms, id, records: 0 }, start)
+            (FrameHead { signal: Signal::Log, time_ms, id, records: 0, weight: Weight::Debug }, start)
         });
         self.blocks.event(&mut self.payloads, site, time_ns, values);
         open.0.records += 1;
+        let level = if let Kind::Event(level) = site.kind { level } else { Level::Info };
+        open.0.weight = open.0.weight.max(Weight::of_level(level));
         open.0.time_ms = open.0.time_ms.max(time_ms);
     }
 

@@ -74,6 +74,12 @@ impl Sieve {
         self.released.extend(self.held.hold(unit, event));
     }
 
+    /// Whether there is something that is no longer held back.
+    #[inline]
+    pub(super) fn has_released(&self) -> bool {
+        !self.released.is_empty()
+    }
+
     /// Hands out what is no longer held back; everything, if nothing comes any more.
     pub(super) fn released(&mut self, last: bool) -> Vec<Event> {
         if last {

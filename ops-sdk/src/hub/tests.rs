@@ -1,7 +1,7 @@
 //! What a flush waits for, and what is left of the hub when it is closed.
 
 use super::*;
-use crate::journal::Settings;
+use crate::journal::{Settings, Weight};
 use crate::model::RecordId;
 
 fn hub(desks: &[&str]) -> Arc<Hub> {
@@ -14,8 +14,10 @@ fn hub(desks: &[&str]) -> Arc<Hub> {
 }
 
 fn append(hub: &Hub, count: u64) {
-    let head =
-        |seq| FrameHead { signal: Signal::Log, time_ms: 1, id: RecordId { process: 1, seq }, records: 1 };
+    let head = |seq| {
+        let (id, weight) = (RecordId { process: 1, seq }, Weight::Info);
+        FrameHead { signal: Signal::Log, time_ms: 1, id, records: 1, weight }
+    };
     hub.append((0..count).map(|seq| (head(seq), &b"frame"[..])), || {});
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Cursor {
     next: Position,
     /// Stretches behind `acked` that were lost, in order, none touching another.
     holes: Vec<(Position, Position)>,
+    /// How many records are in them.
+    lost: Tally<u64>,
     /// What was lost and not yet told, by the order of [`LOSSES`].
     untold: [Tally<u64>; LOSSES.len()],
 }
@@ -26,7 +28,7 @@ impl Cursor {
     /// A cursor that starts here.
     pub(super) fn new(accepts: Tally<bool>, at: Position) -> Cursor {
         let untold = Default::default();
-        Cursor { accepts, acked: at, next: at, holes: Vec::new(), untold }
+        Cursor { accepts, acked: at, next: at, holes: Vec::new(), lost: [0; Signal::COUNT], untold }
     }
 
     /// What is to be read next.
@@ -53,6 +55,9 @@ impl Cursor {
     /// Its frames of each kind between `acked` and `end` that are not lost.
     pub(super) fn pending(&self, end: &Position) -> Tally<u64> {
         let mut pending = self.count(&self.acked, end);
+        if self.holes.last().is_none_or(|(_, to)| !end.is_before(to)) {
+            return std::array::from_fn(|i| pending[i].saturating_sub(self.lost[i]));
+        }
         for (from, to) in self.holes.iter().filter(|(from, _)| from.is_before(end)) {
             let to = if to.is_before(end) { to } else { end };
             for (left, lost) in pending.iter_mut().zip(self.count(from, to)) {
@@ -77,10 +82,15 @@ impl Cursor {
 
     /// What lies between two positions is gone, except what was read of it.
     pub(super) fn lose_ahead(&mut self, from: Position, to: Position, loss: Loss) {
-        for (from, to) in self.outside_holes(from.max(self.next), to) {
-            self.book(&from, &to, loss);
-            self.holes.push((from, to));
-        }
+        self.lose_all_ahead(&[(from, to)], loss);
+    }
+
+    /// The same, for many stretches.
+    pub(super) fn lose_all_ahead(&mut self, stretches: &[(Position, Position)], loss: Loss) {
+        let outside = stretches.iter().flat_map(|(from, to)| self.outside_holes(from.max(self.next), *to));
+        let mut holes: Vec<_> = outside.collect();
+        holes.iter().for_each(|(from, to)| self.book(from, to, loss));
+        self.holes.append(&mut holes);
         self.merge_holes();
         self.advance(self.next);
     }
@@ -121,7 +131,8 @@ impl Cursor {
     /// The stretches between two positions that are not in a hole.
     fn outside_holes(&self, mut from: Position, to: Position) -> Vec<(Position, Position)> {
         let mut stretches = Vec::new();
-        for (hole, end) in self.holes.iter().filter(|(hole, _)| hole.is_before(&to)) {
+        let first = self.holes.partition_point(|(_, end)| !from.is_before(end));
+        for (hole, end) in self.holes[first..].iter().take_while(|(hole, _)| hole.is_before(&to)) {
             if from.is_before(hole) {
                 stretches.push((from, *hole));
             }
@@ -142,16 +153,29 @@ impl Cursor {
             }
             touching
         });
+        self.count_holes();
+    }
+
+    fn count_holes(&mut self) {
+        let mut lost = [0; Signal::COUNT];
+        for (from, to) in &self.holes {
+            lost.iter_mut().zip(self.count(from, to)).for_each(|(sum, n)| *sum += n);
+        }
+        self.lost = lost;
     }
 
     fn forget_holes(&mut self) {
-        let acked = self.acked;
-        self.holes.retain(|(_, to)| acked.is_before(to));
+        let passed = self.holes.partition_point(|(_, to)| !self.acked.is_before(to));
+        if passed > 0 {
+            self.holes.drain(..passed);
+            self.count_holes();
+        }
     }
 
     fn jump_holes(&mut self) {
         let next = self.next.ordinal();
-        let here = self.holes.iter().find(|(from, to)| (from.ordinal()..to.ordinal()).contains(&next));
+        let first = self.holes.partition_point(|(_, to)| to.ordinal() <= next);
+        let here = self.holes.get(first).filter(|(from, _)| from.ordinal() <= next);
         self.next = here.map_or(self.next, |(_, to)| *to);
     }
 
@@ -171,7 +195,7 @@ mod tests {
     const LOGS: Tally<bool> = [false, true, false, false, false];
 
     fn at(logs: u64, metrics: u32) -> Position {
-        Position::default().guess(logs + 1).plus(&[metrics, 0, 0, 0, 0])
+        Position::default().guess(logs + 1, Signal::Log).plus(&[metrics, 0, 0, 0, 0])
     }
 
     fn untold(cursor: &mut Cursor) -> Vec<(Signal, Loss, u64)> {

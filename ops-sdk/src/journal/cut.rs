@@ -4,12 +4,12 @@
 //! Cursors are pulled back first and segments cut after, from the end on, so that a start which dies half way leaves the
 //! beginning of these frames, never a cursor beyond them, and the same call cuts the rest.
 
-use std::path::Path;
-use std::{fs, io};
+use std::io;
 
 use super::Journal;
+use super::folders::Folders;
 use super::frame::HEAD_BYTES;
-use super::lock::path_error;
+use super::lane::{Lane, write_error};
 use super::position::Position;
 use super::segment::{Segment, Times};
 use super::slot::{Saved, Slot};
@@ -33,23 +33,32 @@ impl Journal {
     ///
     /// If a cursor or a segment cannot be read or written. Nothing is cut then, or the last of it.
     pub fn cut_from(&mut self, process: u64, seq: u64) -> Result<u64, Error> {
-        let Some((segments, cursors)) = self.folders.clone() else { return Ok(0) };
-        let remedy = "give a directory whose files this user may read and write";
-        let fail = |source| path_error("write to", &segments, remedy, source);
-        let cuts = self.cuts(process, seq).map_err(fail)?;
-        let end = cuts.last().map_or_else(|| self.end_before(process, seq), |cut| cut.at.1);
-        let records = self.line.end.ordinal() - end.ordinal();
-        if records > 0 {
-            pull_back(&cursors, end).map_err(|source| path_error("write to", &cursors, remedy, source))?;
-            self.apply(cuts, end).map_err(fail)?;
-        }
-        Ok(records)
+        self.lanes.iter_mut().map(|lane| lane.cut_from(process, seq)).sum()
     }
 
     /// The number of the last record that this process has in the newest segment with whole frames; none if that holds
     /// nothing of it. The frames of a process that has just ended are the last of the journal.
     #[must_use]
     pub fn last_of(&self, process: u64) -> Option<u64> {
+        self.lanes.iter().filter_map(|lane| lane.last_of(process)).max()
+    }
+}
+
+impl Lane {
+    fn cut_from(&mut self, process: u64, seq: u64) -> Result<u64, Error> {
+        let Some(folders) = self.folders.clone() else { return Ok(0) };
+        let fail = |source| write_error(&folders.segments, source);
+        let cuts = self.cuts(process, seq).map_err(fail)?;
+        let end = cuts.last().map_or_else(|| self.end_before(process, seq), |cut| cut.at.1);
+        let records = self.line.end.ordinal() - end.ordinal();
+        if records > 0 {
+            pull_back(&folders, end).map_err(|source| write_error(&folders.cursors, source))?;
+            self.apply(cuts, end).map_err(fail)?;
+        }
+        Ok(records)
+    }
+
+    fn last_of(&self, process: u64) -> Option<u64> {
         self.line.segments.iter().rev().find_map(|segment| newest(segment, process))?
     }
 
@@ -92,7 +101,7 @@ impl Journal {
                 segment.discard()?;
                 self.line.segments.truncate(index);
             } else {
-                segment.cut(bytes, times)?;
+                segment.cut(bytes, &at, times)?;
             }
             self.line.end = at;
         }
@@ -100,6 +109,9 @@ impl Journal {
             self.line.segments.push_back(Segment::gone(self.line.end, Loss::Damaged));
         }
         (self.line.end, self.handed) = (end, end);
+        if end.is_before(&self.synced_end) {
+            self.synced_end = end;
+        }
         self.bytes = self.line.segments.iter().map(Segment::bytes).sum();
         Ok(())
     }
@@ -142,9 +154,9 @@ fn cut_in(segment: &Segment, index: usize, process: u64, seq: u64) -> io::Result
 
 /// Sees to it that no cursor stands behind `end` or knows of anything there. On the medium too: were it only the
 /// segments' end that gets there, what is appended next would be passed over.
-fn pull_back(cursors: &Path, end: Position) -> io::Result<()> {
-    for entry in fs::read_dir(cursors)? {
-        let (mut slot, saved) = Slot::open(&entry?.path())?;
+fn pull_back(folders: &Folders, end: Position) -> io::Result<()> {
+    for name in folders.disk.names(&folders.cursors)? {
+        let (mut slot, saved) = Slot::open(folders.cursor(&name))?;
         if let Saved::At(at) = saved {
             slot.save(if end.is_before(&at) { end } else { at }, end)?;
             slot.sync()?;

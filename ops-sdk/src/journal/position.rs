@@ -30,6 +30,14 @@ impl Position {
         self
     }
 
+    /// This many records earlier.
+    pub(super) fn less(mut self, frames: &Tally<u32>) -> Position {
+        for (sum, n) in self.before.iter_mut().zip(frames) {
+            *sum = sum.saturating_sub(u64::from(*n));
+        }
+        self
+    }
+
     /// This many records further.
     pub(super) fn plus(mut self, frames: &Tally<u32>) -> Position {
         for (sum, n) in self.before.iter_mut().zip(frames) {
@@ -38,9 +46,23 @@ impl Position {
         self
     }
 
-    /// The position of this ordinal, the records of unknown kind before it taken for logs, the commonest kind.
-    pub(super) fn guess(mut self, ordinal: u64) -> Position {
-        self.before[Signal::Log as usize] += ordinal.saturating_sub(self.ordinal());
+    /// The position of this ordinal, the records of unknown kind before it taken for those of the commonest.
+    pub(super) fn guess(mut self, ordinal: u64, commonest: Signal) -> Position {
+        self.before[commonest as usize] += ordinal.saturating_sub(self.ordinal());
+        self
+    }
+
+    /// What of it is a place in the lane of audit records, or in the other one. No kind is in both.
+    pub(super) fn in_lane(mut self, audit: bool) -> Position {
+        for signal in Signal::ALL.into_iter().filter(|signal| (*signal == Signal::Audit) != audit) {
+            self.before[signal as usize] = 0;
+        }
+        self
+    }
+
+    /// Places in both lanes as one.
+    pub(super) fn beside(mut self, other: &Position) -> Position {
+        self.before.iter_mut().zip(other.before).for_each(|(sum, n)| *sum = sum.saturating_add(n));
         self
     }
 

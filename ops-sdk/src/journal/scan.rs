@@ -3,10 +3,9 @@
 //! What is not a whole head is passed over, to the next place where one begins, so a damaged frame costs itself
 //! and no other. Bytes that cannot be read count as zeros, which no checksum matches. Never writes.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 
+use super::disk::DiskFile;
 use super::frame::{self, HEAD_BYTES, HEADER_BYTES, Head, MARKER};
 
 /// Bytes read from a file at once, unless one frame has more.
@@ -14,7 +13,7 @@ const WINDOW_BYTES: usize = 64 * 1024;
 
 /// The bytes of a segment: those in the file, then those in memory. No frame lies in both.
 pub(super) struct Source<'a> {
-    file: Option<File>,
+    file: Option<Box<dyn DiskFile>>,
     file_bytes: u64,
     tail: &'a [u8],
     window: Vec<u8>,
@@ -25,7 +24,7 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// `file_bytes` of the file, then `tail`. Without a file its bytes count as zeros.
-    pub(super) fn new(file: Option<File>, file_bytes: u64, tail: &'a [u8]) -> Source<'a> {
+    pub(super) fn new(file: Option<Box<dyn DiskFile>>, file_bytes: u64, tail: &'a [u8]) -> Source<'a> {
         Source { file, file_bytes, tail, window: Vec::new(), window_at: 0, failed: None }
     }
 
@@ -55,13 +54,26 @@ impl<'a> Source<'a> {
         self.window.get(usize::try_from(range.start - self.window_at).ok()?..)?.get(..bytes)
     }
 
+    /// Where the last byte ends that is not zero, from `at` on; `at` if there is none.
+    pub(super) fn written_end(&mut self, mut at: u64) -> u64 {
+        let mut written = at;
+        while at < self.len() {
+            let end = self.part_end(at).min(at + WINDOW_BYTES as u64);
+            if let Some(last) = self.get(at..end).and_then(|bytes| bytes.iter().rposition(|b| *b != 0)) {
+                written = at + last as u64 + 1;
+            }
+            at = end;
+        }
+        written
+    }
+
     fn fill(&mut self, at: u64, bytes: usize) {
         let left = usize::try_from(self.file_bytes - at).unwrap_or(usize::MAX);
         self.window.clear();
         self.window.resize(bytes.max(WINDOW_BYTES).min(left), 0);
         self.window_at = at;
-        if let Some(file) = &mut self.file
-            && let Err(error) = read_at(file, at, &mut self.window)
+        if let Some(file) = &self.file
+            && let Err(error) = file.read_at(at, &mut self.window)
         {
             self.failed = Some(error);
         }
@@ -79,20 +91,6 @@ impl<'a> Source<'a> {
         }
         self.len()
     }
-}
-
-/// Reads as far as the file goes. What it does not have stays as it was.
-fn read_at(file: &mut File, at: u64, mut into: &mut [u8]) -> std::io::Result<()> {
-    file.seek(SeekFrom::Start(at))?;
-    while !into.is_empty() {
-        match file.read(into) {
-            Ok(0) => break,
-            Ok(n) => into = &mut into[n..],
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// A frame with a whole head. Its payload has not been looked at.

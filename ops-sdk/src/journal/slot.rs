@@ -3,18 +3,18 @@
 //!
 //! It also holds where the journal ended then, so that frames which have gone from the end since are known to be lost.
 //!
-//! A slot is `OPSC · generation u64 · position 5×u64 · end 5×u64 · CRC-32`, little-endian; the second stands at
-//! byte 128.
+//! A slot is `OPSC · generation u64 · position 5×u64 · end 5×u64 · CRC-32C`, little-endian; the second stands at
+//! byte 4096, so that no medium writes both at once.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind};
 
+use super::disk::{DiskFile, How, Store};
 use super::position::{POSITION_BYTES, Position};
+use crate::crc::crc32c;
 
 const MAGIC: [u8; 4] = *b"OPSC";
 const SLOT_BYTES: usize = 4 + 8 + 2 * POSITION_BYTES + 4;
-const SLOT_STRIDE: usize = 128;
+const SLOT_STRIDE: usize = 4096;
 
 /// What a cursor's file says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +30,8 @@ pub(super) enum Saved {
 /// A cursor's file, open.
 #[derive(Debug)]
 pub(super) struct Slot {
-    file: File,
-    path: PathBuf,
+    file: Box<dyn DiskFile>,
+    store: Store,
     generation: u64,
 }
 
@@ -41,14 +41,16 @@ impl Slot {
     /// # Errors
     ///
     /// What the system says.
-    pub(super) fn open(path: &Path) -> io::Result<(Slot, Saved)> {
-        let existed = path.try_exists()?;
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let (generation, saved) = match latest(&mut file)? {
+    pub(super) fn open(store: Store) -> io::Result<(Slot, Saved)> {
+        let (file, existed) = match store.open(How::Edit) {
+            Err(error) if error.kind() == ErrorKind::NotFound => (store.open(How::New)?, false),
+            file => (file?, true),
+        };
+        let (generation, saved) = match latest(file.as_ref())? {
             Some(slot) => (slot.generation, Saved::At(slot.position)),
             None => (0, if existed { Saved::Unreadable } else { Saved::New }),
         };
-        Ok((Slot { file, path: path.to_owned(), generation }, saved))
+        Ok((Slot { file, store, generation }, saved))
     }
 
     /// Saves a position and the end of the journal over the older of the two.
@@ -63,9 +65,8 @@ impl Slot {
         bytes.extend_from_slice(&generation.to_le_bytes());
         bytes.extend_from_slice(&position.to_bytes());
         bytes.extend_from_slice(&end.to_bytes());
-        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
-        self.file.seek(SeekFrom::Start(generation % 2 * SLOT_STRIDE as u64))?;
-        self.file.write_all(&bytes)?;
+        bytes.extend_from_slice(&crc32c(&bytes).to_le_bytes());
+        self.file.write_at(generation % 2 * SLOT_STRIDE as u64, &bytes)?;
         self.generation = generation;
         Ok(())
     }
@@ -76,19 +77,24 @@ impl Slot {
     ///
     /// What the system says.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync()
     }
 
-    /// The file.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// How often it was saved.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Where the file is.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
     }
 }
 
 /// How far the journal reached when the cursor was last saved, if the file says so.
-pub(super) fn peek_end(path: &Path) -> Option<Position> {
-    let mut file = File::open(path).ok()?;
-    latest(&mut file).ok()?.map(|slot| slot.end.max(slot.position))
+pub(super) fn peek_end(store: &Store) -> Option<Position> {
+    let file = store.open(How::Read).ok()?;
+    latest(file.as_ref()).ok()?.map(|slot| slot.end.max(slot.position))
 }
 
 struct Written {
@@ -97,10 +103,10 @@ struct Written {
     end: Position,
 }
 
-fn latest(file: &mut File) -> io::Result<Option<Written>> {
-    let mut bytes = Vec::new();
-    file.take(2 * SLOT_STRIDE as u64).read_to_end(&mut bytes)?;
-    let slots = bytes.chunks(SLOT_STRIDE).filter_map(parse);
+fn latest(file: &dyn DiskFile) -> io::Result<Option<Written>> {
+    let mut bytes = [0; 2 * SLOT_STRIDE];
+    let read = file.read_at(0, &mut bytes)?;
+    let slots = bytes[..read].chunks(SLOT_STRIDE).filter_map(parse);
     Ok(slots.max_by_key(|slot| slot.generation))
 }
 
@@ -109,7 +115,7 @@ fn parse(bytes: &[u8]) -> Option<Written> {
     let (covered, crc) = bytes.split_last_chunk::<4>()?;
     let (generation, rest) = covered.strip_prefix(&MAGIC)?.split_first_chunk::<8>()?;
     let (position, rest) = rest.split_first_chunk()?;
-    let intact = crc32fast::hash(covered) == u32::from_le_bytes(*crc);
+    let intact = crc32c(covered) == u32::from_le_bytes(*crc);
     intact.then_some(Written {
         generation: u64::from_le_bytes(*generation),
         position: Position::from_bytes(position),
@@ -119,25 +125,36 @@ fn parse(bytes: &[u8]) -> Option<Written> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::super::disk::Files;
     use super::*;
+    use crate::signal::Signal;
+
+    fn store(path: &Path) -> Store {
+        Store { disk: Arc::new(Files), path: path.to_owned() }
+    }
 
     fn at(path: &Path) -> Saved {
-        Slot::open(path).unwrap().1
+        Slot::open(store(path)).unwrap().1
     }
 
     #[test]
     fn a_cursor_file_survives_any_bad_byte_and_any_cut_with_the_position_before() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("one");
-        let (mut slot, saved) = Slot::open(&path).unwrap();
+        let (mut slot, saved) = Slot::open(store(&path)).unwrap();
         assert_eq!(saved, Saved::New);
-        let places: Vec<_> = (1..=3).map(|n| Position::default().guess(n * 10)).collect();
+        let places: Vec<_> = (1..=3).map(|n| Position::default().guess(n * 10, Signal::Log)).collect();
         for place in &places {
             slot.save(*place, places[2]).unwrap();
-            assert_eq!((at(&path), peek_end(&path)), (Saved::At(*place), Some(places[2])));
+            assert_eq!((at(&path), peek_end(&store(&path))), (Saved::At(*place), Some(places[2])));
         }
         let whole = std::fs::read(&path).unwrap();
-        for i in 0..whole.len() {
+        let slots = (0..SLOT_BYTES).chain(SLOT_STRIDE..SLOT_STRIDE + SLOT_BYTES);
+        assert_eq!(whole.len(), SLOT_STRIDE + SLOT_BYTES);
+        for i in slots {
             let mut bad = whole.clone();
             bad[i] ^= 4;
             std::fs::write(&path, &bad).unwrap();

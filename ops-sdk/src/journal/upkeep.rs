@@ -3,36 +3,38 @@
 use std::io;
 use std::path::Path;
 
+use super::frame::FrameHead;
+use super::lane::{CursorKey, Lane, SPARE_AGE_MS};
 use super::lock::STATE_DIR;
 use super::position::Position;
-use super::segment::Segment;
-use super::{CursorKey, FrameHead, Journal, SPARE_AGE_MS};
+use super::segment::{Segment, file_name};
 use crate::ledger::Loss;
 
-impl Journal {
+impl Lane {
     pub(super) fn roll(&mut self, at: Position) {
         self.seal();
-        let folder = self.folders.as_ref().map(|(segments, _)| segments.as_path());
+        let store = self.folders.as_ref().map(|folders| folders.segment(&file_name(at.ordinal())));
         let mut memory = std::mem::take(&mut self.spare);
         let filled_ms =
             self.line.segments.back().and_then(|segment| segment.times).map(|(first, last)| last - first);
-        if folder.is_none() && filled_ms.is_some_and(|ms| ms < SPARE_AGE_MS) {
+        if store.is_none() && filled_ms.is_some_and(|ms| ms < SPARE_AGE_MS) {
             // It will be filled as fast: growing step by step would copy it over and over.
-            memory.reserve(usize::try_from(self.settings.segment_bytes_max).unwrap_or(0));
+            memory.reserve(usize::try_from(self.segment_bytes_max).unwrap_or(0));
         }
-        let segment = Segment::new(at, folder).within(memory);
+        let segment = Segment::new(at, store, self.segment_bytes_max).within(memory);
         self.bytes += segment.bytes();
         self.line.segments.push_back(segment);
         self.growing = true;
         self.trim();
     }
 
+    /// Says that the last segment will not grow any more.
     pub(super) fn seal(&mut self) {
         self.commit();
-        if let Some(segment) = self.line.segments.back_mut() {
-            segment.seal();
-        }
         self.growing = false;
+        if let Some(Err(error)) = self.line.segments.back_mut().map(Segment::seal) {
+            self.note_segment_error(&error);
+        }
     }
 
     /// One frame that no journal of this size can hold.
@@ -42,12 +44,12 @@ impl Journal {
         if self.line.segments.back().is_none_or(|segment| segment.gone != Some(Loss::JournalFull)) {
             self.line.segments.push_back(Segment::gone(at, Loss::JournalFull));
         }
-        self.lose_ahead(at, self.line.end);
+        self.lose_ahead(&[(at, self.line.end)]);
     }
 
-    fn lose_ahead(&mut self, from: Position, to: Position) {
+    pub(super) fn lose_ahead(&mut self, stretches: &[(Position, Position)]) {
         for reader in &mut self.readers {
-            reader.cursor.lose_ahead(from, to, Loss::JournalFull);
+            reader.cursor.lose_all_ahead(stretches, Loss::JournalFull);
         }
         self.settle();
     }
@@ -59,37 +61,15 @@ impl Journal {
         for (index, segment) in self.line.segments.iter_mut().enumerate() {
             if segment.memory_bytes() > 0 {
                 result = result.and(segment.commit());
-                if index < sealed {
-                    segment.seal();
-                }
+            }
+            if index < sealed && !segment.is_done() {
+                result = result.and(segment.seal());
             }
         }
         if result.is_ok() {
             self.handed = self.line.end;
         }
         result
-    }
-
-    /// Lets go of the oldest segments that wait for the disk, until what waits is within its bound. Those that are on
-    /// disk stay: they take no memory.
-    pub(super) fn shed_waiting(&mut self) {
-        let mut waiting: u64 = self.line.segments.iter().map(Segment::memory_bytes).sum();
-        while waiting > self.waiting_bytes_max {
-            let last = self.line.segments.len() - 1;
-            let Some(index) = self.line.segments.iter().position(|segment| segment.memory_bytes() > 0) else {
-                break;
-            };
-            let end = self.line.end_of(index);
-            let segment = &mut self.line.segments[index];
-            let base = segment.base;
-            waiting -= segment.memory_bytes();
-            self.bytes -= segment.bytes();
-            segment.gone = Some(Loss::JournalFull);
-            self.growing &= index != last;
-            let discarded = segment.discard();
-            self.note_discard(discarded);
-            self.lose_ahead(base, end);
-        }
     }
 
     pub(super) fn settle(&mut self) {
@@ -105,18 +85,30 @@ impl Journal {
         for reader in self.readers.iter_mut().filter(|reader| reader.cursor.next().is_before(&end)) {
             reader.cursor.lose(end, loss);
         }
+        self.save_cursors();
         self.forget_front();
         self.settle();
+    }
+
+    /// Tells every cursor's file where the journal ends, so that what a backend holds of a segment that goes is known to
+    /// have been there if the process dies next.
+    fn save_cursors(&mut self) {
+        let (end, mut failed) = (self.line.end, None);
+        for (index, reader) in self.readers.iter_mut().enumerate() {
+            failed = reader.save(end).err().map(|error| (CursorKey(index), error)).or(failed);
+        }
+        if let Some((key, error)) = failed {
+            self.note_cursor_error(key, &error);
+        }
     }
 
     /// Lets go of segments that every cursor has passed. The last one may grow on until it is worth it.
     pub(super) fn trim(&mut self) {
         self.settle();
-        let Some(passed) = self.readers.iter().map(|reader| reader.cursor.acked().ordinal()).min() else {
-            return;
-        };
+        let durable = self.durable;
+        let Some(passed) = self.readers.iter().map(|reader| reader.passed(durable)).min() else { return };
         while let Some(front) = self.line.segments.front() {
-            let is_small = front.bytes() < self.settings.segment_bytes_max / 8;
+            let is_small = front.bytes() < self.segment_bytes_max / 8;
             let grows = self.growing && self.line.segments.len() == 1 && is_small;
             let fresh = front.base.ordinal() == self.line.end_of(0).ordinal();
             if grows || fresh || self.line.end_of(0).ordinal() > passed {
@@ -138,24 +130,24 @@ impl Journal {
         }
     }
 
-    fn note_discard(&mut self, discarded: io::Result<()>) {
-        if let (Err(error), Some((segments, _))) = (discarded, &self.folders) {
-            self.trouble = Some(said("delete a segment in", segments, &error, "allow this user to"));
+    fn note_discard(&mut self, discarded: io::Result<bool>) {
+        if let (Err(error), Some(folders)) = (discarded, &self.folders) {
+            self.trouble = Some(said("delete a segment in", &folders.segments, &error, "allow this user to"));
         }
     }
 
     pub(super) fn note_segment_error(&mut self, error: &io::Error) {
-        let Some((segments, _)) = &self.folders else { return };
+        let Some(folders) = &self.folders else { return };
         let waiting_mib = self.waiting_bytes_max >> 20;
         let remedy = format!(
             "make room on the disk or repair it; until then records wait in memory, {waiting_mib} MiB at most"
         );
-        self.trouble = Some(said("use", segments, error, &remedy));
+        self.trouble = Some(said("use", &folders.segments, error, &remedy));
     }
 
     pub(super) fn note_cursor_error(&mut self, key: CursorKey, error: &io::Error) {
         let slot = self.readers.get(key.0).and_then(|reader| reader.slot.as_ref());
-        let Some(path) = slot.map(|slot| slot.path().to_owned()) else { return };
+        let Some(path) = slot.map(|slot| slot.store().path.clone()) else { return };
         let remedy = "make room on the disk or repair it; until then a restart sends some records twice";
         self.trouble = Some(said("save", &path, error, remedy));
     }

@@ -14,17 +14,17 @@ use super::arena::{Arena, Head, UNIT};
 use super::cell::{CounterCell, GaugeCell, HistogramCell};
 use super::label::Words;
 use super::lane::Lane;
+use super::sync::AtomicU64;
 use super::sync::Ordering::{Acquire, Relaxed, Release};
-use super::sync::{self, AtomicU64};
-use super::system::allocate;
+use super::system::{allocate, is_unsupported, reserve_room};
 use super::taking::Taking;
 
 /// The room that a file is given at once, in bytes.
 const STEP_BYTES: u64 = 4 << 20;
 /// The room that there should be at any time beyond what is given out: a lane and its ring.
 const AHEAD_BYTES: u64 = 2 << 20;
-/// How often to look whether another thread is done with making room, before it is given up.
-const LOOKS: u32 = 100_000;
+/// How often to look whether another thread is done with writing zeros, before it is given up.
+const LOOKS: u32 = 10_000;
 
 /// How everything lies in an arena: two builds of the SDK that agree in this can read each other's.
 pub(super) const FORM: u64 = {
@@ -152,9 +152,19 @@ fn copy(arena: Arena, file: &mut File) -> io::Result<()> {
 #[cold]
 pub(super) fn make_ready(arena: Arena, end: u64) -> Option<()> {
     let (all, ready) = (arena.bytes(), &arena.head().ready);
-    if end > all {
-        return None;
+    let file = file().filter(|_| end <= all)?;
+    let (from, to) = (ready.load(Relaxed), (end + STEP_BYTES).min(all));
+    // Nobody waits for anybody: two threads that ask for the same room get it both.
+    match reserve_room(file, from, to) {
+        Ok(()) => _ = ready.fetch_max(to, Release),
+        Err(error) if is_unsupported(&error) => return write_room(file, ready, end, to),
+        Err(_) => return None,
     }
+    Some(())
+}
+
+/// The same by writing zeros, which one thread at a time may: they would go over what another has written there since.
+fn write_room(file: &File, ready: &AtomicU64, end: u64, to: u64) -> Option<()> {
     let mut looks = 0;
     while MAKING_ROOM.swap(true, Acquire) {
         // Another thread is at it; or the one that this signal handler has interrupted.
@@ -162,12 +172,10 @@ pub(super) fn make_ready(arena: Arena, end: u64) -> Option<()> {
         if ready.load(Acquire) >= end || looks > LOOKS {
             return (ready.load(Acquire) >= end).then_some(());
         }
-        sync::spin_loop();
+        std::thread::yield_now();
     }
     let from = ready.load(Relaxed);
-    let to = (end + STEP_BYTES).min(all);
-    let made = from >= end
-        || file().is_some_and(|file| allocate(file, from, to).map(|()| ready.store(to, Release)).is_ok());
+    let made = from >= end || allocate(file, from, to).map(|()| ready.store(to, Release)).is_ok();
     MAKING_ROOM.store(false, Release);
     made.then_some(())
 }

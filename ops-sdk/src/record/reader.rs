@@ -249,7 +249,7 @@ fn take_cell(arena: Arena, kind: Kind, offset: u32) -> Option<Taken> {
         Kind::Gauge => arena.at::<GaugeCell>(offset)?.take(taking).map(Taken::Gauge),
         Kind::Histogram | Kind::Event(_) => {
             let taken = arena.at::<HistogramCell>(offset)?.take(arena, taking);
-            taken.map(|(values, _)| Taken::Histogram(values))
+            taken.filter(|(values, _)| values.count > 0).map(|(values, _)| Taken::Histogram(values))
         }
         Kind::Call => {
             let cell = arena.at::<HistogramCell>(offset)?;

@@ -219,7 +219,9 @@ impl Remains {
             Kind::Counter => Some(CounterCell::dead(&self.bytes, at)).filter(|n| *n > 0).map(Taken::Counter),
             Kind::Gauge => GaugeCell::dead(&self.bytes, at).map(Taken::Gauge),
             Kind::Histogram | Kind::Event(_) => {
-                HistogramCell::dead(&self.bytes, at).values.map(|(values, _)| Taken::Histogram(values))
+                let values =
+                    HistogramCell::dead(&self.bytes, at).values.filter(|(values, _)| values.count > 0);
+                values.map(|(values, _)| Taken::Histogram(values))
             }
             Kind::Call => {
                 let cell = HistogramCell::dead(&self.bytes, at);

@@ -7,6 +7,7 @@ use super::env::{self, Var};
 use super::{FlushReport, Ops, start};
 use crate::backend::Configure;
 use crate::error::Error;
+use crate::journal::Durability;
 use crate::limits::PushLimit;
 use crate::model::Level;
 use crate::record::Rules;
@@ -40,6 +41,9 @@ pub fn init() -> Builder {
         held_bytes_max: 8 << 20,
         journal_bytes_max: None,
         journal_age_max: Duration::from_secs(14 * 24 * 3600),
+        audit_bytes_max: None,
+        audit_age_max: None,
+        durability: None,
         series_max: 1000,
         overhead_budget: None,
         series_idle_max: Duration::from_secs(3600),
@@ -71,6 +75,9 @@ pub struct Builder {
     pub(super) held_bytes_max: usize,
     pub(super) journal_bytes_max: Option<u64>,
     pub(super) journal_age_max: Duration,
+    pub(super) audit_bytes_max: Option<u64>,
+    pub(super) audit_age_max: Option<Duration>,
+    pub(super) durability: Option<Durability>,
     pub(super) series_max: u32,
     pub(super) overhead_budget: Option<f64>,
     pub(super) series_idle_max: Duration,
@@ -243,6 +250,27 @@ impl Builder {
     /// How long a record may wait for delivery: 14 days unless set. Older ones go, counted.
     pub fn journal_age_max(mut self, age: Duration) -> Builder {
         self.journal_age_max = age;
+        self
+    }
+
+    /// Bytes of audit records that wait for delivery, in a lane of their own: 16 MiB in memory and 256 MiB in a state
+    /// directory unless set. No other record makes them give way; at the bound the oldest go, counted.
+    pub fn audit_bytes_max(mut self, bytes: u64) -> Builder {
+        self.audit_bytes_max = Some(bytes);
+        self
+    }
+
+    /// How long an audit record may wait for delivery: 90 days unless set. Older ones go, counted.
+    pub fn audit_age_max(mut self, age: Duration) -> Builder {
+        self.audit_age_max = Some(age);
+        self
+    }
+
+    /// What of the state directory survives what: the death of the process unless set here or by `OPS_DURABILITY`
+    /// (`process-crash`, `power-loss` for a sync every 100 ms, or `power-loss:MS`). No caller ever waits for the medium,
+    /// and neither does delivery; without a state directory it has no effect.
+    pub fn durability(mut self, durability: Durability) -> Builder {
+        self.durability = Some(durability);
         self
     }
 

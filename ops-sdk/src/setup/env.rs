@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Builder;
 use crate::backend::{self, Configure};
 use crate::error::Error;
+use crate::journal::Durability;
 use crate::limits::PushLimit;
 use crate::record::Rules;
 
@@ -179,6 +181,41 @@ pub(super) fn self_metrics(var: &Var, set: Option<bool>) -> Result<bool, Error> 
     }
 }
 
+/// How often `OPS_DURABILITY=power-loss` syncs, and the least and the most that can be asked for.
+const SYNC_EVERY: Duration = Duration::from_millis(100);
+const SYNC_EVERY_RANGE: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_secs(3600);
+
+/// `OPS_DURABILITY`: `process-crash`, `power-loss` or `power-loss:MS`; `set` in the program wins.
+pub(super) fn durability(var: &Var, set: Option<Durability>) -> Result<Durability, Error> {
+    let (name, durability, said) = match (set, var("OPS_DURABILITY")) {
+        (Some(set), _) => (".durability(..)", Some(set), format!("{set:?}")),
+        (None, Some(text)) => ("OPS_DURABILITY", durability_of(&text), format!("\"{text}\"")),
+        (None, None) => return Ok(Durability::default()),
+    };
+    let fits = |durability: &Durability| match durability {
+        Durability::PowerLoss { every } => SYNC_EVERY_RANGE.contains(every),
+        Durability::ProcessCrash => true,
+    };
+    durability.filter(fits).ok_or_else(|| {
+        let remedy =
+            "use process-crash, power-loss (a sync every 100 ms), or power-loss:MS with 1 to 3600000 ms";
+        Error::setting(name, format!("{said} is no durability"), remedy)
+    })
+}
+
+fn durability_of(text: &str) -> Option<Durability> {
+    let lower = text.to_ascii_lowercase();
+    match lower.split_once(':') {
+        None if lower == "process-crash" => Some(Durability::ProcessCrash),
+        None if lower == "power-loss" => Some(Durability::PowerLoss { every: SYNC_EVERY }),
+        Some(("power-loss", ms)) => {
+            ms.parse().ok().map(|ms| Durability::PowerLoss { every: Duration::from_millis(ms) })
+        }
+        _ => None,
+    }
+}
+
 /// `OPS_OVERHEAD_BUDGET`: the share of CPU time that measuring may cost; `set` in the program wins.
 pub(super) fn overhead_budget(var: &Var, set: Option<f64>) -> Result<Option<f64>, Error> {
     let (name, text) = match (set, var("OPS_OVERHEAD_BUDGET")) {
@@ -229,6 +266,17 @@ mod tests {
                 "OPS_SHUTDOWN_DEADLINE_MS: \"5s\" is",
             ),
         ];
+        for text in ["power-loss:", "power-loss:0", "power-loss:3600001", "power_loss", "process-crash:5", ""]
+        {
+            let error = said(durability(&var("OPS_DURABILITY", text), None));
+            assert!(
+                error.starts_with(&format!("OPS_DURABILITY: \"{text}\" is no durability; use")),
+                "{error}"
+            );
+        }
+        let never = Durability::PowerLoss { every: Duration::ZERO };
+        let error = said(durability(&var("A", ""), Some(never)));
+        assert!(error.starts_with(".durability(..): PowerLoss { every: 0ns } is no durability"), "{error}");
         let budgets = [
             (said(pushes_max(&var("OPS_PUSHES_MAX", "many"), None)), "OPS_PUSHES_MAX: \"many\" is no number"),
             (said(pushes_max(&var("A", ""), Some(0))), ".pushes_max(..): \"0\" is no number of pushes; give"),
@@ -296,6 +344,17 @@ mod tests {
             assert_eq!(yes_or_no(&var("OPS_PANIC_HOOK", text), "OPS_PANIC_HOOK")?, expected, "{text}");
         }
         assert!(!yes_or_no(&var("OTHER", "1"), "OPS_PANIC_HOOK")?);
+        let every = |ms| Durability::PowerLoss { every: Duration::from_millis(ms) };
+        let table = [
+            ("process-crash", Durability::ProcessCrash),
+            ("Power-Loss", every(100)),
+            ("power-loss:7", every(7)),
+        ];
+        for (text, wanted) in table {
+            assert_eq!(durability(&var("OPS_DURABILITY", text), None)?, wanted);
+            assert_eq!(durability(&var("OPS_DURABILITY", text), Some(every(3)))?, every(3));
+        }
+        assert_eq!(durability(&var("OTHER", ""), None)?, Durability::ProcessCrash);
         assert_eq!(push_limit(&var("OPS_PUSH_LIMIT", "vendor"))?, Some(PushLimit::Vendor));
         Ok(())
     }

@@ -19,7 +19,7 @@ use crate::diag;
 use crate::error::Error;
 use crate::flush::{Flusher, recovery};
 use crate::hub::Hub;
-use crate::journal::{self, Journal, Settings, StateLock};
+use crate::journal::{self, Durability, Journal, Settings, StateLock};
 use crate::ledger::Account;
 use crate::model::Level;
 use crate::record::system::fork;
@@ -65,13 +65,16 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let configured = backends(&mut builder)?;
     let mut context = context(&mut builder)?;
     let (lock, parent) = place(&mut builder, &mut context)?;
-    let adopter = parent.map(|parent| adopter(parent, opening(&builder, shipping), &context, &configured));
+    let opening = opening(&builder, shipping)?;
+    let adopter = parent.map(|parent| adopter(parent, opening, &context, &configured));
     let opened: Vec<_> =
         configured.into_iter().map(|backend| backend.open(&context)).collect::<Result<_, _>>()?;
 
     // The flush thread of a start before may not have found its end yet.
     let reader = Reader::new(arena(&builder)?).ok_or(Error::AlreadyStarted)?;
-    let (mut journal, _) = Journal::open(settings(&builder, context.state_dir.clone()))?;
+    let settings = settings(&builder, context.state_dir.clone())?;
+    let durability = settings.durability;
+    let (mut journal, _) = Journal::open(settings)?;
     let kept_in = keep(&reader, context.state_dir.as_deref(), &mut journal, builder.held_bytes_max)?;
     let hub = Arc::new(Hub::new(journal));
     let shippers = attach(&hub, opened, &context, shipping)?;
@@ -85,6 +88,11 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let flusher = flusher.governed(budget).telling(tells);
 
     let threads = threads(flusher, shippers).inspect_err(|_| hub.stop(Duration::ZERO))?;
+    if let (Durability::PowerLoss { every }, true) = (durability, lock.is_some()) {
+        let syncer = Arc::clone(&hub);
+        // Not among those that the end waits for: it may hang with the medium, and holds nothing.
+        spawn("ops-sync", move || syncer.sync_every(every)).inspect_err(|_| hub.stop(Duration::ZERO))?;
+    }
     record::turn_on(&levels).map_err(ops::too_many_levels).inspect_err(|_| hub.stop(Duration::ZERO))?;
     let deadline = deadline.unwrap_or(Duration::from_secs(5));
     let on_disk = lock.is_some();
@@ -112,8 +120,10 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
 pub(super) fn ship(mut builder: Builder, dir: &Path, deadline: Duration) -> Result<FlushReport, Error> {
     let (configured, context) = (backends(&mut builder)?, context(&mut builder)?);
     let open = |context: &Context| configured.into_iter().map(|backend| backend.open(context)).collect();
-    let mut opening = opening(&builder, shipping(&builder)?);
-    opening.settings = settings(&builder, Some(dir.to_owned()));
+    let opening = Opening {
+        settings: settings(&builder, Some(dir.to_owned()))?,
+        ..opening(&builder, shipping(&builder)?)?
+    };
     spool::ship(dir, &opening, open, context, deadline)
 }
 
@@ -126,10 +136,10 @@ fn shipping(builder: &Builder) -> Result<ship::Settings, Error> {
 }
 
 /// How other directories than the process's own are opened.
-fn opening(builder: &Builder, shipping: ship::Settings) -> Opening {
+fn opening(builder: &Builder, shipping: ship::Settings) -> Result<Opening, Error> {
     // On disk, whichever directory it will be: the bounds are those of a disk.
-    let settings = settings(builder, Some(PathBuf::new()));
-    Opening { settings, held_bytes_max: builder.held_bytes_max, shipping }
+    let settings = settings(builder, Some(PathBuf::new()))?;
+    Ok(Opening { settings, held_bytes_max: builder.held_bytes_max, shipping })
 }
 
 /// Locks the state directory, the one that is set or the first free one of the parent that is; says which parent.
@@ -243,11 +253,14 @@ fn host() -> String {
         .unwrap_or_else(|| "localhost".to_owned())
 }
 
-fn settings(builder: &Builder, state_dir: Option<PathBuf>) -> Settings {
+fn settings(builder: &Builder, state_dir: Option<PathBuf>) -> Result<Settings, Error> {
     let mut settings = Settings::new(state_dir);
     settings.bytes_max = builder.journal_bytes_max.unwrap_or(settings.bytes_max);
     settings.age_max = builder.journal_age_max;
-    settings
+    settings.audit_bytes_max = builder.audit_bytes_max.unwrap_or(settings.audit_bytes_max);
+    settings.audit_age_max = builder.audit_age_max.unwrap_or(settings.audit_age_max);
+    settings.durability = env::durability(&builder.var, builder.durability)?;
+    Ok(settings)
 }
 
 /// Gives each backend its desk, its books and its ship thread's work.

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use crate::encode::binary::BlockWriter;
     use crate::hub::{Fate, Hub};
-    use crate::journal::{FrameHead, Journal, Settings};
+    use crate::journal::{FrameHead, Journal, Settings, Weight};
     use crate::ledger::Account;
     use crate::model::{Level, Signal};
     use crate::record::{Kind, Site, Source};
@@ -100,7 +100,8 @@ mod tests {
             if broken {
                 payload = b"?".to_vec();
             }
-            let head = FrameHead { signal: Signal::Log, time_ms: seq + 100, id, records };
+            let weight = Weight::Info;
+            let head = FrameHead { signal: Signal::Log, time_ms: seq + 100, id, records, weight };
             hub.append([(head, &payload[..])].into_iter(), || {});
         };
         frame(1, 3, false);

@@ -16,7 +16,7 @@ pub const FLOORS: &[(u8, &[&str])] = &[
     (3, &["journal", "encode", "chunk"]),
     (2, &["record", "aggregate"]),
     (1, &["model"]),
-    (0, &["signal", "clock", "error", "limits", "ledger", "diag", "lock"]),
+    (0, &["signal", "clock", "error", "limits", "ledger", "diag", "lock", "crc"]),
 ];
 
 /// The only imports within a floor: who, whom, why. The top floor is one place and needs no entry.

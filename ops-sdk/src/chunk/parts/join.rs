@@ -130,7 +130,7 @@ fn assemble(whole: Whole, total: usize, pieces: &Pieces<'_>) -> Result<Joined, J
     }
     let pieces: Vec<_> = pieces.values().copied().collect();
     let bytes = pieces.concat();
-    match bytes.len() == length && crc32fast::hash(&bytes) == crc32 {
+    match bytes.len() == length && crate::crc::crc32(&bytes) == crc32 {
         true => Ok(Joined { id: Some(id), bytes }),
         false => Err(JoinError::Digest { id, total, bytes: length, crc32 }),
     }

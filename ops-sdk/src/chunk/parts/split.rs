@@ -10,7 +10,7 @@ const CHAR_BYTES_MAX: usize = 4;
 /// no room for the header and one character, or more than [`PARTS_MAX`] parts would be needed.
 #[must_use]
 pub fn split(id: RecordId, text: &[u8], part_bytes_max: usize) -> Option<Parts<'_>> {
-    let whole = Whole { id, bytes: text.len(), crc32: crc32fast::hash(text) };
+    let whole = Whole { id, bytes: text.len(), crc32: crate::crc::crc32(text) };
     // The header is as long as the total has digits, and the total depends on the length of the header: the first
     // number of digits that has room for the total is it. More digits never make for fewer parts.
     for total_max in [9, 99, 999, 9_999, PARTS_MAX] {

@@ -67,17 +67,20 @@ fn a_cursor_that_says_nothing_starts_at_the_oldest() {
 }
 
 #[test]
-fn a_segment_of_a_later_version_is_an_error_and_stays() {
+fn a_segment_of_another_form_is_an_error_and_stays() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(Some(dir.path()), 1 << 20));
     let path = dir.path().join("journal/00000000000000000001.seg");
-    let mut bytes = frame::header(Position::default());
-    bytes[4] = 9;
-    let crc = crc32fast::hash(&bytes[..48]);
-    bytes[48..52].copy_from_slice(&crc.to_le_bytes());
-    fs::write(&path, bytes).unwrap();
-    let said = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap_err().to_string();
-    assert!(said.contains("form 9") && said.contains("OPS_STATE_DIR"), "{said}");
+    for (form, crc) in [(2, crate::crc::crc32 as fn(&[u8]) -> u32), (9, crate::crc::crc32c)] {
+        let mut bytes = frame::header(Position::default());
+        bytes[4] = form;
+        let crc = crc(&bytes[..48]);
+        bytes[48..52].copy_from_slice(&crc.to_le_bytes());
+        fs::write(&path, bytes).unwrap();
+        let said = Journal::open(small(Some(dir.path()), 1 << 20)).unwrap_err().to_string();
+        assert!(said.contains(&format!("form {form} by another version")), "{said}");
+        assert!(said.contains("OPS_STATE_DIR") && said.contains("give another directory"), "{said}");
+    }
     assert!(path.exists());
 }
 
@@ -126,15 +129,15 @@ fn what_waits_for_the_disk_is_bounded_and_what_is_on_disk_stays() {
     let dir = tempfile::tempdir().unwrap();
     let (folder, aside) = (dir.path().join("journal"), dir.path().join("aside"));
     let mut journal = open(Some(dir.path()), 1 << 16);
-    journal.waiting_bytes_max = 1 << 14;
+    journal.lanes[SIGNALS].waiting_bytes_max = 1 << 14;
     let key = attach(&mut journal, "one", ALL);
     (1..=150).for_each(|seq| append(&mut journal, Signal::Log, seq));
-    journal.seal();
+    journal.lanes[SIGNALS].seal();
     fs::rename(&folder, &aside).unwrap();
     fs::write(&folder, "in the way").unwrap();
     (151..=600).for_each(|seq| append(&mut journal, Signal::Log, seq));
     journal.commit();
-    let waiting: u64 = journal.line.segments.iter().map(Segment::memory_bytes).sum();
+    let waiting: u64 = journal.lanes[SIGNALS].line.segments.iter().map(Segment::memory_bytes).sum();
     assert!(waiting <= 1 << 14, "{waiting}");
     fs::remove_file(&folder).unwrap();
     fs::rename(&aside, &folder).unwrap();
@@ -142,6 +145,71 @@ fn what_waits_for_the_disk_is_bounded_and_what_is_on_disk_stays() {
     assert_eq!(left[..150], (1..=150).collect::<Vec<_>>());
     assert_eq!(left.last(), Some(&600));
     assert_eq!(lost(&mut journal), [(Signal::Log, Loss::JournalFull, 600 - left.len() as u64)]);
+}
+
+#[test]
+fn what_has_no_room_while_the_disk_takes_nothing_goes_by_its_weight_and_audit_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folders, aside) = (["journal", "audit"].map(|name| dir.path().join(name)), dir.path().join("aside"));
+    let mut journal = open(Some(dir.path()), 1 << 20);
+    journal.lanes.iter_mut().for_each(|lane| lane.waiting_bytes_max = 1 << 16);
+    let key = attach(&mut journal, "one", ALL);
+    fs::create_dir(&aside).unwrap();
+    for folder in &folders {
+        fs::rename(folder, aside.join(folder.file_name().unwrap())).unwrap();
+        fs::write(folder, "in the way").unwrap();
+    }
+    let weights = [Weight::Debug, Weight::Info, Weight::State, Weight::Warn, Weight::Metric, Weight::Error];
+    let signal = |weight| match weight {
+        Weight::State => Signal::Check,
+        Weight::Metric => Signal::Metric,
+        _ => Signal::Log,
+    };
+    let kinds: Vec<Weight> = (0..3000).map(|i: usize| weights[i * i * 7 % 11 % 6]).collect();
+    for (seq, weight) in (1..).zip(&kinds) {
+        let head = FrameHead { weight: *weight, ..block(signal(*weight), seq, 1 + (seq % 3) as u32) };
+        journal.append(head, format!("payload {seq}").as_bytes());
+        if seq % 50 == 0 {
+            journal.append(FrameHead { weight: Weight::Error, ..block(Signal::Audit, seq, 1) }, b"kept");
+            journal.commit();
+            let waits = |lane: &Lane| lane.line.segments.iter().map(Segment::memory_bytes).sum::<u64>();
+            assert!(journal.lanes.iter().all(|lane| waits(lane) <= 1 << 16));
+        }
+    }
+    for folder in &folders {
+        fs::remove_file(folder).unwrap();
+        fs::rename(aside.join(folder.file_name().unwrap()), folder).unwrap();
+    }
+    journal.commit();
+    assert_eq!((journal.unkept(key), journal.pending(key, Signal::Audit)), (0, 60));
+    let records = |seq: u64| 1 + seq % 3;
+    let recorded: u64 = (1..=3000).map(records).sum();
+    let gone: u64 = lost(&mut journal).iter().map(|row| row.2).sum();
+    assert_eq!(pending(&journal, key), recorded - gone + 60);
+    let (mut run, mut left) = (Run::new(), Vec::new());
+    loop {
+        journal.read(key, usize::MAX, usize::MAX, &mut run);
+        if run.is_empty() {
+            break;
+        }
+        left.extend(run.iter().map(|(frame, _)| frame.head).filter(|head| head.signal != Signal::Audit));
+        journal.ack(key, run.end());
+    }
+    assert_eq!(left.iter().map(|head| u64::from(head.records)).sum::<u64>(), recorded - gone);
+    assert!(lost(&mut journal).is_empty());
+    let kept = |weight| left.iter().filter(|head| head.weight == weight).count();
+    let all = |weight| kinds.iter().filter(|kind| **kind == weight).count();
+    assert_eq!(
+        [Weight::Warn, Weight::Metric, Weight::Error].map(kept),
+        [Weight::Warn, Weight::Metric, Weight::Error].map(all)
+    );
+    assert!(
+        kept(Weight::Debug) < all(Weight::Debug) / 2,
+        "{} of {}",
+        kept(Weight::Debug),
+        all(Weight::Debug)
+    );
+    assert!(left.is_sorted_by_key(|head| head.id.seq));
 }
 
 /// Says in the environment of this test program, started once more, what it is to do, and in which directory.

@@ -3,12 +3,22 @@
 mod cut;
 mod damage;
 mod disk;
+mod figures;
+mod lanes;
 mod model;
 mod plain;
+mod power;
+mod sim;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::footer::FOOTER_BYTES;
+use super::frame::HEAD_BYTES;
+use super::segment::Segment;
 use super::*;
+use crate::ledger::Loss;
 use crate::model::RecordId;
 
 pub(super) const ALL: [bool; Signal::COUNT] = [true; Signal::COUNT];
@@ -16,7 +26,7 @@ pub(super) const LOGS: [bool; Signal::COUNT] = [false, true, false, false, false
 
 /// Settings with bounds that a test reaches.
 pub(super) fn small(dir: Option<&Path>, bytes_max: u64) -> Settings {
-    Settings { bytes_max, ..Settings::new(dir.map(Path::to_owned)) }
+    Settings { bytes_max, audit_bytes_max: bytes_max, ..Settings::new(dir.map(Path::to_owned)) }
 }
 
 pub(super) fn head(signal: Signal, seq: u64) -> FrameHead {
@@ -25,7 +35,7 @@ pub(super) fn head(signal: Signal, seq: u64) -> FrameHead {
 
 /// The head of a frame of several records.
 pub(super) fn block(signal: Signal, seq: u64, records: u32) -> FrameHead {
-    FrameHead { signal, time_ms: seq, id: RecordId { process: 7, seq }, records }
+    FrameHead { signal, time_ms: seq, id: RecordId { process: 7, seq }, records, weight: Weight::Info }
 }
 
 /// Appends a frame of several records, numbered from `seq` on.
@@ -77,6 +87,12 @@ pub(super) fn lost(journal: &mut Journal) -> Vec<(Signal, Loss, u64)> {
 
 pub(super) fn open(dir: Option<&Path>, bytes_max: u64) -> Journal {
     Journal::open(small(dir, bytes_max)).unwrap().0
+}
+
+/// Ends a journal as the death of its process does, when everything was handed to the system.
+pub(super) fn kill(mut journal: Journal) {
+    journal.commit();
+    journal.process = !journal.process;
 }
 
 pub(super) fn attach(journal: &mut Journal, id: &str, accepts: [bool; Signal::COUNT]) -> CursorKey {

@@ -19,7 +19,7 @@ enum Step {
     Rewind { reader: usize },
     Expire { age_ms: u64 },
     Commit,
-    Reopen,
+    Reopen { killed: bool },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -31,7 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..3usize).prop_map(|reader| Step::Rewind { reader }),
         1 => (0..300u64).prop_map(|age_ms| Step::Expire { age_ms }),
         1 => Just(Step::Commit),
-        1 => Just(Step::Reopen),
+        1 => any::<bool>().prop_map(|killed| Step::Reopen { killed }),
     ]
 }
 
@@ -45,8 +45,8 @@ struct Known {
     owed: [u64; Signal::COUNT],
     lost: [u64; Signal::COUNT],
     settled: BTreeSet<u64>,
-    /// The last record that it read.
-    last: u64,
+    /// The last record that it read in each lane.
+    last: [u64; 2],
 }
 
 struct World {
@@ -59,7 +59,11 @@ struct World {
 
 impl World {
     fn new(dir: Option<&Path>, bytes_max: u64) -> World {
-        let settings = Settings { age_max: Duration::from_millis(200), ..small(dir, bytes_max) };
+        let settings = Settings {
+            age_max: Duration::from_millis(200),
+            audit_age_max: Duration::from_millis(300),
+            ..small(dir, bytes_max)
+        };
         let mut world = World { settings, journal: None, records: Vec::new(), known: Default::default() };
         world.open();
         world
@@ -80,7 +84,7 @@ impl World {
             let lost = Default::default();
             let settled = std::mem::take(&mut known.settled);
             let key = Some(attached.key);
-            *known = Known { key, owed: attached.carried, lost, settled, held: vec![], last: 0 };
+            *known = Known { key, owed: attached.carried, lost, settled, held: vec![], last: [0; 2] };
         }
         self.journal = Some(journal);
     }
@@ -95,15 +99,22 @@ impl World {
             Step::Rewind { reader } => {
                 let key = self.known[reader].key.unwrap();
                 self.journal().rewind(key);
-                (self.known[reader].held, self.known[reader].last) = (vec![], 0);
+                (self.known[reader].held, self.known[reader].last) = (vec![], [0; 2]);
             }
             Step::Expire { age_ms } => {
                 let now_ms = self.records.len() as u64 + age_ms;
                 self.journal().expire(now_ms);
             }
             Step::Commit => self.journal().commit(),
-            Step::Reopen if self.settings.dir.is_some() => self.open(),
-            Step::Reopen => {}
+            Step::Reopen { killed } if self.settings.dir.is_some() => {
+                self.journal.take().into_iter().for_each(|journal| {
+                    if killed {
+                        kill(journal)
+                    }
+                });
+                self.open();
+            }
+            Step::Reopen { .. } => {}
         }
         self.check();
     }
@@ -129,9 +140,10 @@ impl World {
                 let (signal, expected) = &self.records[seq as usize - 1];
                 assert_eq!((frame.head.signal as usize, payload), (*signal, &expected[..]));
                 assert!(ACCEPTS[reader][*signal]);
-                assert!(seq > known.last, "out of order");
+                let last = &mut known.last[lane_of(frame.head.signal)];
+                assert!(seq > *last, "out of order");
+                *last = seq;
                 assert!(!known.settled.contains(&seq), "read after it was settled");
-                known.last = seq;
                 known.held.push((seq, behind));
             }
         }
@@ -145,8 +157,13 @@ impl World {
             known.owed[self.records[*seq as usize - 1].0] -= 1;
         }
         let key = known.key.unwrap();
-        if let Some((_, end)) = settled.last() {
-            self.journal().ack(key, *end);
+        // A run is of one lane, and what is settled of one says nothing of the other.
+        for lane in [AUDIT, SIGNALS] {
+            let of_lane =
+                |(seq, _): &&(u64, Position)| lane_of(Signal::ALL[self.records[*seq as usize - 1].0]) == lane;
+            if let Some((_, end)) = settled.iter().rfind(of_lane).copied() {
+                self.journal().ack(key, end);
+            }
         }
     }
 
@@ -158,8 +175,9 @@ impl World {
             assert!([Loss::JournalFull, Loss::Expired, Loss::Damaged].contains(&row.loss));
             self.known[row.cursor.0].lost[row.signal as usize] += row.count;
         }
-        assert!(journal.bytes() <= bytes_max);
-        assert_eq!(journal.bytes(), journal.line.segments.iter().map(Segment::bytes).sum::<u64>());
+        assert!(journal.lanes.iter().all(|lane| lane.bytes() <= bytes_max));
+        let segments = journal.lanes.iter().flat_map(|lane| &lane.line.segments);
+        assert_eq!(journal.bytes(), segments.map(Segment::bytes).sum::<u64>());
         for known in &self.known {
             for signal in Signal::ALL {
                 let pending = journal.pending(known.key.unwrap(), signal);
@@ -216,7 +234,7 @@ proptest! {
     fn within_the_bounds_nothing_is_lost(steps in prop::collection::vec(step(), 1..60)) {
         let dir = tempfile::tempdir().unwrap();
         let mut world = World::new(Some(dir.path()), 1 << 20);
-        world.settings.age_max = Duration::MAX;
+        (world.settings.age_max, world.settings.audit_age_max) = (Duration::MAX, Duration::MAX);
         world.open();
         steps.into_iter().for_each(|step| world.run(step));
         for known in &world.known {

@@ -88,13 +88,13 @@ fn what_a_backend_holds_is_not_lost_by_eviction() {
         let mut journal = open(dir, 4096);
         let key = attach(&mut journal, "one", ALL);
         (1..=10).for_each(|seq| append(&mut journal, Signal::Log, seq));
-        let (held, end) = read(&mut journal, key, 5);
+        let (held, end) = read(&mut journal, key, 3);
         (11..=300).for_each(|seq| append(&mut journal, Signal::Log, seq));
         let gone: u64 = journal.evicted().iter().map(|row| row.count).sum();
         assert_eq!(gone + pending(&journal, key), 300);
         journal.ack(key, end);
         assert_eq!(gone + pending(&journal, key), 300 - held.len() as u64);
-        assert_eq!(drain(&mut journal, key).len() as u64, 300 - gone - 5);
+        assert_eq!(drain(&mut journal, key).len() as u64, 300 - gone - 3);
         assert_eq!((pending(&journal, key), journal.evicted().len()), (0, 0));
     });
 }
@@ -124,7 +124,7 @@ fn a_frame_larger_than_a_segment_is_kept_and_one_larger_than_the_journal_is_coun
         let key = attach(&mut journal, "one", ALL);
         let mut run = Run::new();
         append(&mut journal, Signal::Log, 1);
-        journal.append(head(Signal::Audit, 2), &[b'x'; 2000]);
+        journal.append(head(Signal::Check, 2), &[b'x'; 2000]);
         journal.append(head(Signal::Config, 3), &[b'y'; 5000]);
         journal.append(head(Signal::Config, 4), &[b'y'; 4096]);
         append(&mut journal, Signal::Log, 5);
@@ -142,7 +142,8 @@ fn a_frame_larger_than_a_segment_is_kept_and_one_larger_than_the_journal_is_coun
 #[test]
 fn what_is_older_than_the_bound_of_age_goes() {
     both(|dir| {
-        let settings = Settings { age_max: Duration::from_millis(800), ..small(dir, 1 << 20) };
+        let age_max = Duration::from_millis(800);
+        let settings = Settings { age_max, audit_age_max: age_max, ..small(dir, 1 << 20) };
         let mut journal = Journal::open(settings).unwrap().0;
         let key = attach(&mut journal, "one", ALL);
         (0..1000).for_each(|seq| append(&mut journal, Signal::Log, seq));

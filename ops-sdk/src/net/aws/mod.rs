@@ -16,7 +16,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::Mutex;
+use crate::lock::Mutex;
 
 pub use self::fault::{Fault, server_delay};
 pub use self::settings::{Service, Settings};

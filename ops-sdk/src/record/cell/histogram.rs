@@ -231,8 +231,9 @@ impl HistogramCell {
         }
         let (told, mark, (buckets, exemplar)) =
             self.tally.read(16, || (self.buckets_since(arena), self.exemplar()));
-        let count = buckets.iter().map(|(_, n)| n).sum();
-        if count == 0 {
+        let count: u64 = buckets.iter().map(|(_, n)| n).sum();
+        // A value may have been told before it was counted, by a reading that gave up waiting: its count is left then.
+        if count == 0 && told.count == 0 {
             return None;
         }
         self.tally.close(mark, taking);
@@ -303,9 +304,9 @@ impl HistogramCell {
         let long = |offset| bytes.long(at + offset);
         let told = Tally::dead(bytes, at + offset_of!(HistogramCell, tally));
         let buckets = dead_buckets(bytes, at);
-        let count = buckets.iter().map(|(_, n)| n).sum();
+        let count: u64 = buckets.iter().map(|(_, n)| n).sum();
         // The correlation of the largest may be that of a window before, and nobody can say.
-        let values = (count > 0).then(|| (bounded(told, count, buckets, None), told.count));
+        let values = (count > 0 || told.count > 0).then(|| (bounded(told, count, buckets, None), told.count));
         let began = Countdown(long(offset_of!(HistogramCell, countdown)));
         let before = Countdown(long(offset_of!(HistogramCell, taken_countdown)));
         let ended = long(offset_of!(HistogramCell, untimed));
@@ -351,6 +352,9 @@ fn up(bucket: &AtomicU32, n: u32) {
 /// The distribution, with its extremes held within the buckets at both ends: a value may have been written just when
 /// the window before was closed.
 fn bounded(told: Told, count: u64, buckets: Vec<(i16, u64)>, exemplar: Option<u128>) -> Distribution {
+    if count == 0 {
+        return Distribution::default();
+    }
     let within = |value: f64, bucket: Option<&(i16, u64)>| match bucket {
         Some((bucket, _)) if bucket_of(value) != *bucket => lower_bound(*bucket),
         _ => value,

@@ -113,10 +113,20 @@ pub(crate) fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
     if to <= from {
         return Ok(());
     }
-    match preallocate(file, from, to - from) {
+    match reserve_room(file, from, to) {
         Err(error) if is_unsupported(&error) => write_zeros(file, from, to),
         done => done,
     }
+}
+
+/// The same where the system has a call for it, and an error that [`is_unsupported`] knows where not. What is written
+/// there already stays, so threads need not wait for each other.
+///
+/// # Errors
+///
+/// As for [`allocate`].
+pub(crate) fn reserve_room(file: &File, from: u64, to: u64) -> io::Result<()> {
+    if to <= from { Ok(()) } else { preallocate(file, from, to - from) }
 }
 
 #[cfg(target_os = "linux")]
@@ -141,7 +151,7 @@ fn preallocate(_: &File, _: u64, _: u64) -> io::Result<()> {
 }
 
 /// Whether the file system, or the kernel, has no such call.
-fn is_unsupported(error: &io::Error) -> bool {
+pub(crate) fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS))
 }
 

@@ -89,3 +89,17 @@ impl Map {
 pub(crate) fn allocate(_: &File, _: u64, _: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
+
+/// The same.
+///
+/// # Errors
+///
+/// Always.
+pub(crate) fn reserve_room(file: &File, from: u64, to: u64) -> io::Result<()> {
+    allocate(file, from, to)
+}
+
+/// Whether there is no such call.
+pub(crate) fn is_unsupported(_: &io::Error) -> bool {
+    false
+}

@@ -15,7 +15,7 @@ mod map;
 #[cfg(unix)]
 pub(crate) mod signals;
 
-pub(crate) use self::map::{Map, allocate};
+pub(crate) use self::map::{Map, allocate, is_unsupported, reserve_room};
 
 #[cfg(test)]
 mod tests;

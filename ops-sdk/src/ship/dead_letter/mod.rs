@@ -202,7 +202,7 @@ impl Iterator for Reader {
             self.number += 1;
             let letter = Letter::parse(&bytes);
             let is_new = letter.as_ref().is_none_or(|letter| {
-                self.seen.insert((letter.id, crc32fast::hash(&letter.item), letter.item.len()))
+                self.seen.insert((letter.id, crate::crc::crc32c(&letter.item), letter.item.len()))
             });
             if is_new && !bytes.trim_ascii().is_empty() {
                 return Some(Ok(Read1 { number, bytes, letter }));

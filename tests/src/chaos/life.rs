@@ -57,13 +57,15 @@ impl Place<'_> {
             set_clock(&self.clock(), 0)?;
         }
         let child = self.command(life, &orders)?.spawn()?;
-        let mut watch = Watch { child, place: self, life, orders: &orders, stopped: false, filled: false, clock: 0 };
+        let mut watch =
+            Watch { child, place: self, life, orders: &orders, stopped: false, filled: false, clock: 0 };
         let ended = watch.to_the_end();
         if let Some(disk) = self.disk {
             disk.free();
         }
         let status = ended?;
-        let books = std::fs::read_to_string(&orders.books).ok().and_then(|text| serde_json::from_str(&text).ok());
+        let books =
+            std::fs::read_to_string(&orders.books).ok().and_then(|text| serde_json::from_str(&text).ok());
         let reached = progress::read(&orders.progress, life.threads);
         Ok(Lived { wrong: wrong(life, status, books.as_ref(), &reached), reached, books })
     }
@@ -128,6 +130,7 @@ impl Drop for Watch<'_> {
         // Both fail only where the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        forget_clock(self.child.id());
     }
 }
 
@@ -208,6 +211,14 @@ impl Watch<'_> {
     }
 }
 
+/// Takes away what libfaketime leaves of a process that is killed.
+fn forget_clock(process: u32) {
+    for left in ["faketime_shm_", "sem.faketime_sem_"] {
+        // Most processes have none.
+        let _ = std::fs::remove_file(format!("/dev/shm/{left}{process}"));
+    }
+}
+
 /// What is wrong with how it ended, if anything.
 fn wrong(life: &Life, status: ExitStatus, books: Option<&Books>, reached: &[Reached]) -> Option<String> {
     let nothing_begun = reached.iter().all(|reached| reached.begun == 0);
@@ -220,5 +231,6 @@ fn wrong(life: &Life, status: ExitStatus, books: Option<&Books>, reached: &[Reac
         Ending::Exit => status.success(),
         Ending::Term { .. } => status.code() != Some(1),
     };
-    (!right).then(|| format!("life {} was to end with {:?} and ended with {status}", life.number, life.ending))
+    (!right)
+        .then(|| format!("life {} was to end with {:?} and ended with {status}", life.number, life.ending))
 }

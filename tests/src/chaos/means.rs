@@ -76,9 +76,11 @@ impl Tools {
     /// Has a process read its wall clock through a file that [`set_clock`] writes. Its monotonic clock stays true.
     pub fn fake_clock(&self, command: &mut Command, clock: &Path) {
         let Some(faketime) = self.faketime else { return };
-        command.env("LD_PRELOAD", faketime).env("FAKETIME_TIMESTAMP_FILE", clock).env("FAKETIME_NO_CACHE", "1");
-        // Without shared memory of its own, which would outlive a process that is killed.
-        command.env("FAKETIME_DISABLE_SHM", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        command
+            .env("LD_PRELOAD", faketime)
+            .env("FAKETIME_TIMESTAMP_FILE", clock)
+            .env("FAKETIME_NO_CACHE", "1");
+        command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     }
 }
 

@@ -60,7 +60,8 @@ pub fn read(path: &Path, threads: u64) -> Vec<Reached> {
         let at = usize::try_from(at).unwrap_or(usize::MAX);
         bytes.get(at..at + 8).and_then(|eight| eight.try_into().ok()).map_or(0, u64::from_le_bytes)
     };
-    let slot = |thread| Reached { begun: number(thread * SLOT_BYTES), returned: number(thread * SLOT_BYTES + 8) };
+    let slot =
+        |thread| Reached { begun: number(thread * SLOT_BYTES), returned: number(thread * SLOT_BYTES + 8) };
     (0..threads).map(slot).collect()
 }
 

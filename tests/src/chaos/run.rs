@@ -72,7 +72,8 @@ impl Run {
 
     fn round(&self, tools: &Tools, round: u64) -> std::io::Result<Verdict> {
         let plan = Plan::of(self.seed, round, tools.means());
-        let folder = tempfile::Builder::new().prefix(&format!("round-{round}-")).tempdir_in(tools.folder())?;
+        let folder =
+            tempfile::Builder::new().prefix(&format!("round-{round}-")).tempdir_in(tools.folder())?;
         let state = folder.path().join("state");
         let disk = if plan.small_disk { Some(Mounted::new(&state)?) } else { None };
         let cloud = Cloud::start();
@@ -100,7 +101,10 @@ impl Run {
         if self.keep {
             eprintln!("  kept: {}", folder.keep().display());
         }
-        eprintln!("  again: cargo run -p ops-tests --bin chaos -- --rounds 1 --first {} --seed {seed}{flag} --keep", plan.round);
+        eprintln!(
+            "  again: cargo run -p ops-tests --bin chaos -- --rounds 1 --first {} --seed {seed}{flag} --keep",
+            plan.round
+        );
     }
 
     fn count(&self, round: u64, verdict: Verdict, total: &Mutex<Total>) {
@@ -124,13 +128,17 @@ impl Run {
     }
 
     fn say(&self, total: &Total) -> bool {
-        let Verdict { recorded, missing, invented, corrupt, duplicates, unbalanced, excused, .. } = total.verdict;
+        let Verdict { recorded, missing, invented, corrupt, duplicates, unbalanced, excused, .. } =
+            total.verdict;
         let rounds = total.rounds;
         let dull = rounds >= ROUNDS_WITH_DUPLICATES && duplicates == 0;
         if dull {
             println!("no duplicate in {rounds} rounds: the path of duplicates was never taken");
         }
-        println!("seed={} failed_rounds={} excused={excused} (lost on a broken disk, and said or killed)", self.seed, total.failed);
+        println!(
+            "seed={} failed_rounds={} excused={excused} (lost on a broken disk, and said or killed)",
+            self.seed, total.failed
+        );
         println!(
             "rounds={rounds} recorded={recorded} missing={missing} invented={invented} corrupt={corrupt} \
              duplicates={duplicates} unbalanced={unbalanced}"

@@ -51,8 +51,30 @@ pub const REGIONS: [&str; 4] = ["eu-west-1", "eu-central-1", "us-east-1", "ap-so
 const AMOUNT_MAX: u64 = 1 << 36;
 /// What texts are made of: letters, what JSON escapes, and characters of two, three and four bytes.
 const LETTERS: [&str; 24] = [
-    "a", "b", "c", "d", "e", "0", "1", " ", " ", "\"", "\\", "\n", "\t", "\u{1}", "/", "é", "ß", "€", "語", "😀", "{", "}",
-    "|", "@ops.part v1 ",
+    "a",
+    "b",
+    "c",
+    "d",
+    "e",
+    "0",
+    "1",
+    " ",
+    " ",
+    "\"",
+    "\\",
+    "\n",
+    "\t",
+    "\u{1}",
+    "/",
+    "é",
+    "ß",
+    "€",
+    "語",
+    "😀",
+    "{",
+    "}",
+    "|",
+    "@ops.part v1 ",
 ];
 
 /// The steps of a thread, without end.

@@ -109,8 +109,10 @@ fn relay(orders: &Orders, progress: &Progress, thread: u64) {
     while done < orders.steps {
         let upto = (done + orders.leg).min(orders.steps);
         let steps = &mut steps;
-        std::thread::scope(|scope| scope.spawn(move || leg(orders, progress, thread, steps, done..upto)).join())
-            .unwrap_or_else(|_| std::process::abort());
+        std::thread::scope(|scope| {
+            scope.spawn(move || leg(orders, progress, thread, steps, done..upto)).join()
+        })
+        .unwrap_or_else(|_| std::process::abort());
         done = upto;
     }
 }
@@ -162,7 +164,9 @@ fn take(life: u64, thread: u64, n: u64, step: &Step) {
 fn end(ops: Ops, orders: &Orders) -> ExitCode {
     match orders.ending {
         Ending::Exit => std::process::exit(0),
-        Ending::Clean { deadline_ms } => close(ops, orders, Duration::ZERO, Duration::from_millis(deadline_ms)),
+        Ending::Clean { deadline_ms } => {
+            close(ops, orders, Duration::ZERO, Duration::from_millis(deadline_ms))
+        }
         Ending::Drain => close(ops, orders, DRAIN_MAX, DRAIN_MAX),
         _ => {
             std::thread::sleep(WAIT_MAX);

@@ -19,7 +19,11 @@ struct Whole<'a> {
 }
 
 /// Judges every line and part that arrived.
-pub(super) fn judge<'a>(items: impl Iterator<Item = (&'a str, usize)>, expected: &Expected, verdict: &mut Verdict) {
+pub(super) fn judge<'a>(
+    items: impl Iterator<Item = (&'a str, usize)>,
+    expected: &Expected,
+    verdict: &mut Verdict,
+) {
     let (lines, wholes) = sort(items);
     let mut told = Told::default();
     for line in lines {
@@ -29,7 +33,11 @@ pub(super) fn judge<'a>(items: impl Iterator<Item = (&'a str, usize)>, expected:
         match whole.join() {
             Some(line) => told.line(&line, expected, verdict),
             // Whatever is not whole is missing, and found so below.
-            None => verdict.note(format!("record {id} arrived in {} of {} parts", whole.pieces.len(), whole.total)),
+            None => verdict.note(format!(
+                "record {id} arrived in {} of {} parts",
+                whole.pieces.len(),
+                whole.total
+            )),
         }
     }
     told.missing(expected, verdict);
@@ -39,7 +47,7 @@ fn sort<'a>(items: impl Iterator<Item = (&'a str, usize)>) -> (Vec<&'a str>, BTr
     let (mut lines, mut wholes) = (Vec::new(), BTreeMap::<&str, Whole<'a>>::new());
     for (item, _) in items {
         match part(item) {
-            Some((id, total, bytes, crc32, index, piece)) => {
+            Some(Part { id, index, total, bytes, crc32, piece }) => {
                 let whole = wholes.entry(id).or_default();
                 (whole.total, whole.bytes, whole.crc32) = (total, bytes, crc32);
                 whole.pieces.insert(index, piece);
@@ -50,23 +58,47 @@ fn sort<'a>(items: impl Iterator<Item = (&'a str, usize)>) -> (Vec<&'a str>, BTr
     (lines, wholes)
 }
 
-/// `@ops.part v1 id=ID part=I/N bytes=B crc32=C | piece`
-fn part(item: &str) -> Option<(&str, usize, usize, u32, usize, &str)> {
+/// A part as its header tells it.
+#[derive(Debug, Clone, Copy)]
+struct Part<'a> {
+    id: &'a str,
+    /// From 1 to the total.
+    index: usize,
+    total: usize,
+    bytes: usize,
+    crc32: u32,
+    piece: &'a str,
+}
+
+/// Reads `@ops.part v1 id=ID part=I/N bytes=B crc32=C | piece`.
+fn part(item: &str) -> Option<Part<'_>> {
     let (head, piece) = item.strip_prefix("@ops.part v1 id=")?.split_once(" | ")?;
     let (id, rest) = head.split_once(" part=")?;
     let (index, rest) = rest.split_once('/')?;
     let (total, rest) = rest.split_once(" bytes=")?;
     let (bytes, crc32) = rest.split_once(" crc32=")?;
     let crc32 = u32::from_str_radix(crc32, 16).ok()?;
-    Some((id, total.parse().ok()?, bytes.parse().ok()?, crc32, index.parse().ok()?, piece))
+    Some(Part {
+        id,
+        index: index.parse().ok()?,
+        total: total.parse().ok()?,
+        bytes: bytes.parse().ok()?,
+        crc32,
+        piece,
+    })
 }
 
 /// The id of the record that an item is, or is a part, of.
 pub(super) fn id(item: &str) -> Option<String> {
-    if let Some((id, ..)) = part(item) {
-        return Some(id.to_owned());
+    if let Some(part) = part(item) {
+        return Some(part.id.to_owned());
     }
     serde_json::from_str::<Value>(item).ok()?["id"].as_str().map(str::to_owned)
+}
+
+/// The life that recorded a line, if it says so.
+pub(super) fn life(item: &str) -> Option<u64> {
+    serde_json::from_str::<Value>(item).ok()?["life"].as_u64()
 }
 
 impl Whole<'_> {
@@ -97,9 +129,13 @@ impl Told {
             return;
         };
         match expected.step(life, thread, n) {
-            None => verdict.invented(format!("life {life} thread {thread} never came to event {n}: {line:.300}")),
+            None => {
+                verdict.invented(format!("life {life} thread {thread} never came to event {n}: {line:.300}"))
+            }
             Some(step) if !is(step, &value) => {
-                verdict.corrupt(format!("life {life} thread {thread} event {n} is not what was recorded: {line:.300}"));
+                verdict.corrupt(format!(
+                    "life {life} thread {thread} event {n} is not what was recorded: {line:.300}"
+                ));
             }
             Some(_) => {
                 let ids = self.0.entry((life, thread, n)).or_default();

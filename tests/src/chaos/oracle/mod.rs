@@ -70,8 +70,10 @@ struct Expected {
 #[must_use]
 pub fn judge(plan: &Plan, evidence: &Evidence, arena_loss: bool) -> Verdict {
     let lives = || plan.lives.iter().zip(&evidence.lives);
-    let may_lose: BTreeSet<u64> =
-        lives().filter(|(life, lived)| may_lose(life, lived, arena_loss)).map(|(life, _)| life.number).collect();
+    let may_lose: BTreeSet<u64> = lives()
+        .filter(|(life, lived)| may_lose(life, lived, arena_loss))
+        .map(|(life, _)| life.number)
+        .collect();
     let expected = Expected::of(plan, &evidence.lives, may_lose.clone());
     let mut verdict = Verdict { recorded: expected.returned(), may_lose, ..Verdict::default() };
     let may_repeat: Vec<bool> = plan.lives.iter().map(is_on_bad_disk).collect();
@@ -84,8 +86,15 @@ pub fn judge(plan: &Plan, evidence: &Evidence, arena_loss: bool) -> Verdict {
     for arrivals in [&logs, &metrics] {
         verdict.repeated(arrivals, promise);
     }
-    evidence.violations.iter().for_each(|why| verdict.corrupt(format!("a call that is refused for its form: {why}")));
-    lives().for_each(|(life, lived)| verdict.books(life, lived, &evidence.pushes));
+    evidence
+        .violations
+        .iter()
+        .for_each(|why| verdict.corrupt(format!("a call that is refused for its form: {why}")));
+    for (at, (life, lived)) in lives().enumerate() {
+        // What a disk took half of, a later life finds damaged.
+        let bad_disk = plan.lives[..=at].iter().any(is_on_bad_disk);
+        verdict.books(life, lived, &evidence.pushes, bad_disk);
+    }
     verdict
 }
 
@@ -196,7 +205,7 @@ impl Verdict {
     }
 
     /// The books of a life that ended in order, and how it ended.
-    fn books(&mut self, life: &Life, lived: &Lived, pushes: &[Push]) {
+    fn books(&mut self, life: &Life, lived: &Lived, pushes: &[Push], bad_disk: bool) {
         if let Some(wrong) = &lived.wrong {
             self.unbalanced(wrong.clone());
         }
@@ -206,13 +215,20 @@ impl Verdict {
             self.unbalanced(format!("the books of life {number}: {}", books.rows));
         }
         let mine = pushes.iter().filter(|push| push.kind == Kind::Logs && push.life == number);
-        let ids: BTreeSet<String> = mine.flat_map(|push| &push.items).filter_map(|item| events::id(item)).collect();
+        let ids: BTreeSet<String> =
+            mine.flat_map(|push| &push.items).filter_map(|item| events::id(item)).collect();
         if books.logs_delivered > ids.len() as u64 {
             let (said, has) = (books.logs_delivered, ids.len());
-            self.unbalanced(format!("life {number} says {said} delivered, the server has {has}: {}", books.rows));
+            self.unbalanced(format!(
+                "life {number} says {said} delivered, the server has {has}: {}",
+                books.rows
+            ));
         }
-        if !is_on_bad_disk(life) && (books.lost > 0 || !books.dropped.is_empty()) {
-            self.missing_sum(format!("life {number} lost {} and dropped {}: {}", books.lost, books.dropped, books.rows));
+        if !bad_disk && (books.lost > 0 || !books.dropped.is_empty()) {
+            self.missing_sum(format!(
+                "life {number} lost {} and dropped {}: {}",
+                books.lost, books.dropped, books.rows
+            ));
         }
         if life.ending == super::plan::Ending::Drain && !books.complete {
             self.missing_sum(format!("the last life could not deliver everything: {}", books.rows));

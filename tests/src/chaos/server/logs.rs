@@ -50,7 +50,9 @@ fn sizes(messages: &[String]) -> Result<(), String> {
         0 => Err("no events".to_owned()),
         events if events > EVENTS_MAX => Err(format!("{events} events, {EVENTS_MAX} at most")),
         _ if bytes > BYTES_MAX => Err(format!("{bytes} bytes, {BYTES_MAX} at most")),
-        events if events > CONTRACT_EVENTS => Err(format!("{events} events, {CONTRACT_EVENTS} by the contract")),
+        events if events > CONTRACT_EVENTS => {
+            Err(format!("{events} events, {CONTRACT_EVENTS} by the contract"))
+        }
         _ if bytes > CONTRACT_BYTES => Err(format!("{bytes} bytes, {CONTRACT_BYTES} by the contract")),
         _ => Ok(()),
     }
@@ -81,7 +83,11 @@ pub(super) fn reply(kept: &Range<usize>, events: usize) -> String {
     if kept.end < events {
         info.insert("tooNewLogEventStartIndex".to_owned(), kept.end.into());
     }
-    if info.is_empty() { "{}".to_owned() } else { serde_json::json!({ "rejectedLogEventsInfo": info }).to_string() }
+    if info.is_empty() {
+        "{}".to_owned()
+    } else {
+        serde_json::json!({ "rejectedLogEventsInfo": info }).to_string()
+    }
 }
 
 #[cfg(test)]
@@ -125,7 +131,10 @@ mod tests {
         let put = put(serde_json::json!(events)).expect("a call");
         assert_eq!(put.kept, 1..3);
         let reply = reply(&put.kept, 4);
-        assert_eq!(reply, r#"{"rejectedLogEventsInfo":{"tooNewLogEventStartIndex":3,"tooOldLogEventEndIndex":1}}"#);
+        assert_eq!(
+            reply,
+            r#"{"rejectedLogEventsInfo":{"tooNewLogEventStartIndex":3,"tooOldLogEventEndIndex":1}}"#
+        );
         assert_eq!(super::reply(&(0..2), 2), "{}");
     }
 }

@@ -72,7 +72,8 @@ fn check(datum: &Value, now_s: i64) -> Result<(), String> {
     if datum.get("Unit").is_some_and(|unit| !unit.as_str().is_some_and(|unit| UNITS.contains(&unit))) {
         return Err("an unknown Unit".to_owned());
     }
-    if datum.get("StorageResolution").is_some_and(|seconds| ![Some(1), Some(60)].contains(&seconds.as_i64())) {
+    if datum.get("StorageResolution").is_some_and(|seconds| ![Some(1), Some(60)].contains(&seconds.as_i64()))
+    {
         return Err("a StorageResolution that is not 1 or 60".to_owned());
     }
     dimensions(datum)?;
@@ -89,12 +90,17 @@ fn dimensions(datum: &Value) -> Result<(), String> {
         };
         text("Name", 255) && text("Value", 1_024) && !dimension["Name"].to_string().starts_with("\":")
     };
-    if all.len() > DIMENSIONS_MAX || !all.iter().all(fits) { Err("bad Dimensions".to_owned()) } else { Ok(()) }
+    if all.len() > DIMENSIONS_MAX || !all.iter().all(fits) {
+        Err("bad Dimensions".to_owned())
+    } else {
+        Ok(())
+    }
 }
 
 /// Exactly one of `Value`, `Values` with perhaps `Counts`, and `StatisticValues`; every number within ±2^360.
 fn values(datum: &Value) -> Result<(), String> {
-    let forms = ["Value", "Values", "StatisticValues"].iter().filter(|form| datum.get(**form).is_some()).count();
+    let forms =
+        ["Value", "Values", "StatisticValues"].iter().filter(|form| datum.get(**form).is_some()).count();
     if forms != 1 {
         return Err(format!("{forms} of Value, Values and StatisticValues"));
     }

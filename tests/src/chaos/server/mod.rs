@@ -92,7 +92,10 @@ impl Cloud {
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), over: AtomicBool::new(false) });
         let listening = Arc::clone(&shared);
-        thread::Builder::new().name("cloud".to_owned()).spawn(move || listen(&listener, &listening)).expect("a thread");
+        thread::Builder::new()
+            .name("cloud".to_owned())
+            .spawn(move || listen(&listener, &listening))
+            .expect("a thread");
         Cloud { shared, address }
     }
 
@@ -228,7 +231,9 @@ impl State {
     /// (`tests/rig/signatures.py`).
     fn unsigned(&mut self, asked: &Asked) -> Option<Answer> {
         if !asked.header("authorization").starts_with("AWS4-HMAC-SHA256 Credential=") {
-            return Some(self.violate("MissingAuthenticationTokenException", "a request without a signature"));
+            return Some(
+                self.violate("MissingAuthenticationTokenException", "a request without a signature"),
+            );
         }
         let Some(at_s) = wire::amz_date(asked.header("x-amz-date")) else {
             return Some(self.violate("IncompleteSignatureException", "a request without its time"));
@@ -244,11 +249,17 @@ impl State {
             Err(why) => return self.violate("InvalidParameterException", why),
         };
         if !self.places.contains(&(put.group.clone(), put.stream.clone())) {
-            return Answer::error(400, "ResourceNotFoundException", "The specified log stream does not exist.");
+            return Answer::error(
+                400,
+                "ResourceNotFoundException",
+                "The specified log stream does not exist.",
+            );
         }
         let events = put.messages.len();
         if fault == Some(Fault::Rejected) {
-            let at = usize::try_from(self.sky.choose(events as u64 + 1)).unwrap_or(0).clamp(put.kept.start, put.kept.end);
+            let at = usize::try_from(self.sky.choose(events as u64 + 1))
+                .unwrap_or(0)
+                .clamp(put.kept.start, put.kept.end);
             put.kept = if self.sky.choose(2) == 0 { at..put.kept.end } else { put.kept.start..at };
         }
         let reply = logs::reply(&put.kept, events);
@@ -276,14 +287,19 @@ impl State {
         let name = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
         let (group, stream) = (name("logGroupName"), name("logStreamName"));
         let there = self.places.contains(&(group.clone(), String::new()));
-        let missing = || Answer::error(400, "ResourceNotFoundException", "The specified log group does not exist.");
+        let missing =
+            || Answer::error(400, "ResourceNotFoundException", "The specified log group does not exist.");
         let made = match asked.operation() {
             "CreateLogGroup" => self.places.insert((group, String::new())),
             _ if !there => return missing(),
             "CreateLogStream" => self.places.insert((group, stream)),
             _ => true,
         };
-        if made { Answer::new(200, "") } else { Answer::error(400, "ResourceAlreadyExistsException", "It exists") }
+        if made {
+            Answer::new(200, "")
+        } else {
+            Answer::error(400, "ResourceAlreadyExistsException", "It exists")
+        }
     }
 
     fn violate(&mut self, code: &str, why: impl Into<String>) -> Answer {
@@ -296,7 +312,8 @@ impl State {
 
 /// How many items a push has.
 fn items(asked: &Asked) -> usize {
-    let body: Value = asked.content().ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
+    let body: Value =
+        asked.content().ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
     ["logEvents", "MetricData"].iter().filter_map(|key| body[key].as_array()).map(Vec::len).sum()
 }
 

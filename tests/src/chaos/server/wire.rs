@@ -1,6 +1,6 @@
 //! As much of HTTP/1.1 as these servers need: requests with a length, and answers.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Read};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const HEAD_BYTES_MAX: u64 = 64 << 10;
@@ -28,7 +28,9 @@ impl Asked {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             match line.trim_end().split_once(':') {
-                Some((name, value)) => asked.headers.push((name.to_ascii_lowercase(), value.trim().to_owned())),
+                Some((name, value)) => {
+                    asked.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()))
+                }
                 None => break,
             }
         }
@@ -81,11 +83,8 @@ impl Answer {
         let Answer { status, header, body } = self;
         let more = header.map_or_else(String::new, |(name, value)| format!("{name}: {value}\r\n"));
         let (date, length) = (http_date(unix_s()), body.len());
-        format!("HTTP/1.1 {status} Chaos\r\nDate: {date}\r\n{more}Content-Length: {length}\r\n\r\n{body}").into_bytes()
-    }
-
-    pub(super) fn write(&self, to: &mut impl Write) -> io::Result<()> {
-        to.write_all(&self.to_wire())
+        format!("HTTP/1.1 {status} Chaos\r\nDate: {date}\r\n{more}Content-Length: {length}\r\n\r\n{body}")
+            .into_bytes()
     }
 }
 

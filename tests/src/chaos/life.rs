@@ -59,7 +59,7 @@ impl Place<'_> {
         let child = self.command(life, &orders)?.spawn()?;
         let mut watch =
             Watch { child, place: self, life, orders: &orders, stopped: false, filled: false, clock: 0 };
-        let ended = watch.to_the_end();
+        let ended = watch.until_it_ended();
         if let Some(disk) = self.disk {
             disk.free();
         }
@@ -136,7 +136,7 @@ impl Drop for Watch<'_> {
 
 impl Watch<'_> {
     /// Does what the plan says when its time has come, until the process has ended.
-    fn to_the_end(&mut self) -> io::Result<ExitStatus> {
+    fn until_it_ended(&mut self) -> io::Result<ExitStatus> {
         let began = Instant::now();
         if let Ending::KillEarly { delay_us } = self.life.ending {
             std::thread::sleep(Duration::from_micros(delay_us));

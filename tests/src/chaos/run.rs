@@ -41,6 +41,28 @@ struct Total {
     verdict: Verdict,
 }
 
+/// A round that is over.
+struct Played {
+    plan: Plan,
+    verdict: Verdict,
+    folder: tempfile::TempDir,
+}
+
+impl Total {
+    fn add(&mut self, verdict: &Verdict) {
+        self.rounds += 1;
+        self.failed += u64::from(!verdict.holds());
+        let sum = &mut self.verdict;
+        sum.recorded += verdict.recorded;
+        sum.missing += verdict.missing;
+        sum.invented += verdict.invented;
+        sum.corrupt += verdict.corrupt;
+        sum.duplicates += verdict.duplicates;
+        sum.unbalanced += verdict.unbalanced;
+        sum.excused += verdict.excused;
+    }
+}
+
 impl Run {
     /// Runs all rounds and prints what they came to; whether every promise was kept.
     ///
@@ -57,7 +79,7 @@ impl Run {
                     return;
                 }
                 match self.round(&tools, self.first + round) {
-                    Ok(verdict) => self.count(self.first + round, verdict, &total),
+                    Ok(played) => self.count(played, &total),
                     Err(error) => {
                         eprintln!("chaos: round {}: {error}", self.first + round);
                         failed.store(true, Ordering::Relaxed);
@@ -70,7 +92,7 @@ impl Run {
         Ok(self.say(&total) && !failed.into_inner())
     }
 
-    fn round(&self, tools: &Tools, round: u64) -> std::io::Result<Verdict> {
+    fn round(&self, tools: &Tools, round: u64) -> std::io::Result<Played> {
         let plan = Plan::of(self.seed, round, tools.means());
         let folder =
             tempfile::Builder::new().prefix(&format!("round-{round}-")).tempdir_in(tools.folder())?;
@@ -85,14 +107,11 @@ impl Run {
         (evidence.pushes, evidence.violations) = cloud.taken();
         evidence.letters = ["cloudwatch-logs", "cloudwatch"].map(|backend| letters(&state, backend));
         let verdict = judge(&plan, &evidence, self.arena_loss);
-        if !verdict.holds() {
-            self.tell(&plan, &verdict, folder);
-        }
-        Ok(verdict)
+        Ok(Played { plan, verdict, folder })
     }
 
     /// Says what is wrong with a round and how to play it again.
-    fn tell(&self, plan: &Plan, verdict: &Verdict, folder: tempfile::TempDir) {
+    fn tell(&self, Played { plan, verdict, folder }: Played) {
         let Run { seed, arena_loss, .. } = self;
         let flag = if *arena_loss { " --allow-arena-loss" } else { "" };
         eprintln!("chaos: round {} of seed {seed} broke a promise:", plan.round);
@@ -107,23 +126,16 @@ impl Run {
         );
     }
 
-    fn count(&self, round: u64, verdict: Verdict, total: &Mutex<Total>) {
+    fn count(&self, played: Played, total: &Mutex<Total>) {
         let mut total = total.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        total.rounds += 1;
-        total.failed += u64::from(!verdict.holds());
-        if total.failed > FAILURES_SHOWN && !verdict.holds() {
-            eprintln!("chaos: round {round} broke a promise, too");
-        }
-        let sum = &mut total.verdict;
-        sum.recorded += verdict.recorded;
-        sum.missing += verdict.missing;
-        sum.invented += verdict.invented;
-        sum.corrupt += verdict.corrupt;
-        sum.duplicates += verdict.duplicates;
-        sum.unbalanced += verdict.unbalanced;
-        sum.excused += verdict.excused;
+        total.add(&played.verdict);
         if total.rounds.is_multiple_of(1_000) {
             eprintln!("chaos: {} rounds, {} broke a promise", total.rounds, total.failed);
+        }
+        match (played.verdict.holds(), total.failed <= FAILURES_SHOWN) {
+            (true, _) => {}
+            (false, true) => self.tell(played),
+            (false, false) => eprintln!("chaos: round {} broke a promise, too", played.plan.round),
         }
     }
 

@@ -86,7 +86,7 @@ impl Arrivals {
             // A record behind one that was still open at the end of the life that sent it was not settled.
             let settled = |life: u64| {
                 let open = usize::try_from(life).ok().and_then(|life| *open.get(life)?);
-                !open.zip(order).is_some_and(|(open, order)| *order >= open)
+                open.zip(order).is_none_or(|(open, order)| *order < open)
             };
             is_unexplained(sources, settled, promise.any_crash)
         });

@@ -164,7 +164,9 @@ fn is(step: &Step, line: &Value) -> bool {
         Loudness::Warn => "WARN",
         Loudness::Error => "ERROR",
     };
-    line["message"].as_str() == Some(text) && line["level"] == level
+    // The message is put together by who reads, and the value that it was made of is a field beside it.
+    let whole = |key: &str| line[key].as_str() == Some(text);
+    whole("message") && whole("text") && line["level"] == level
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ fn told(expected: &Expected) -> (Vec<String>, Vec<String>) {
                 };
                 let id = format!("00000000000000aa-{seq}");
                 let line = serde_json::json!({
-                    "level": level, "target": "x", "message": text, "life": life, "thread": thread, "n": n, "id": id,
+                    "level": level, "target": "x", "message": text, "text": text, "life": life, "thread": thread, "n": n, "id": id,
                 });
                 lines.push(line.to_string());
             }

@@ -190,8 +190,9 @@ impl State {
             Some(Fault::TooLarge) if items(asked) < 2 => self.act(asked, None),
             Some(Fault::Rejected) => self.act(asked, Some(Fault::Rejected)),
             Some(fault) => match fault.answer() {
-                Some((status, code, header)) => {
+                Some((status, code)) => {
                     let answer = Answer::error(status, code, "as the weather has it");
+                    let header = (fault == Fault::TooMany).then_some(("x-amz-retry-after", "40"));
                     told(Some(Answer { header, ..answer }))
                 }
                 None => self.taken_under(asked, fault),

@@ -63,18 +63,18 @@ impl Fault {
         Fault::Denied,
     ];
 
-    /// The status, the code and one more header, where the server answers by itself and takes nothing.
+    /// The status and the code, where the server answers by itself and takes nothing.
     #[must_use]
-    pub fn answer(self) -> Option<(u16, &'static str, Option<(&'static str, &'static str)>)> {
+    pub fn answer(self) -> Option<(u16, &'static str)> {
         Some(match self {
-            Fault::Throttled => (400, "ThrottlingException", None),
-            Fault::TooMany => (429, "TooManyRequestsException", Some(("x-amz-retry-after", "40"))),
-            Fault::Internal => (500, "InternalFailure", None),
-            Fault::Unavailable => (503, "ServiceUnavailableException", None),
-            Fault::TooLarge => (413, "RequestEntityTooLargeException", None),
-            Fault::Expired => (400, "ExpiredTokenException", None),
-            Fault::Refused => (400, "InvalidParameterException", None),
-            Fault::Denied => (403, "AccessDeniedException", None),
+            Fault::Throttled => (400, "ThrottlingException"),
+            Fault::TooMany => (429, "TooManyRequestsException"),
+            Fault::Internal => (500, "InternalFailure"),
+            Fault::Unavailable => (503, "ServiceUnavailableException"),
+            Fault::TooLarge => (413, "RequestEntityTooLargeException"),
+            Fault::Expired => (400, "ExpiredTokenException"),
+            Fault::Refused => (400, "InvalidParameterException"),
+            Fault::Denied => (403, "AccessDeniedException"),
             _ => return None,
         })
     }

@@ -9,7 +9,7 @@ use super::life::Place;
 use super::means::{Mounted, Tools};
 use super::oracle::{Evidence, Verdict, judge};
 use super::plan::Plan;
-use super::server::Cloud;
+use super::server::{Cloud, Push};
 
 /// Rounds of which the findings are printed.
 const FAILURES_SHOWN: u64 = 5;
@@ -107,6 +107,9 @@ impl Run {
         (evidence.pushes, evidence.violations) = cloud.taken();
         evidence.letters = ["cloudwatch-logs", "cloudwatch"].map(|backend| letters(&state, backend));
         let verdict = judge(&plan, &evidence, self.arena_loss);
+        if self.keep && !verdict.holds() {
+            std::fs::write(folder.path().join("taken"), told(&evidence))?;
+        }
         Ok(Played { plan, verdict, folder })
     }
 
@@ -157,6 +160,18 @@ impl Run {
         );
         rounds == self.rounds && total.verdict.holds() && !dull
     }
+}
+
+/// What the servers took, a line an item.
+fn told(evidence: &Evidence) -> String {
+    let push = |(at, push): (usize, &Push)| {
+        let Push { life, confirmed, items, .. } = push;
+        items
+            .iter()
+            .map(|item| format!("push {at} life {life} confirmed {confirmed}: {item:.2000}\n"))
+            .collect::<String>()
+    };
+    evidence.pushes.iter().enumerate().map(push).collect()
 }
 
 fn letters(state: &Path, backend: &str) -> String {

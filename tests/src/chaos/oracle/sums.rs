@@ -10,8 +10,8 @@ use super::{Expected, Verdict};
 use crate::chaos::server::metrics::numbers;
 use crate::chaos::work::{REGIONS, Step};
 
-/// Metrics of numbers so small that two windows may have the same.
-const COMMON: [&str; 3] = ["calls", "errors", "chaos.seen"];
+/// Metrics of numbers so small, or so often the same, that two windows may have the same.
+const COMMON: [&str; 4] = ["calls", "errors", "duration", "chaos.seen"];
 /// The SDK's own metrics, of which nothing is known here.
 const OWN: &str = "\"MetricName\":\"ops_sdk.";
 

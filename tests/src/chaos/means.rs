@@ -21,7 +21,8 @@ const FAKETIME: [&str; 3] = [
 /// The tools of a run, in a folder that goes with it.
 #[derive(Debug)]
 pub struct Tools {
-    folder: tempfile::TempDir,
+    /// Holds the library.
+    _folder: tempfile::TempDir,
     shim: Option<PathBuf>,
     faketime: Option<&'static str>,
     tmpfs: bool,
@@ -46,19 +47,13 @@ impl Tools {
         for (_, what) in missing.into_iter().filter(|(missing, _)| *missing) {
             eprintln!("chaos: not planned: {what}");
         }
-        Ok(Tools { folder, shim, faketime, tmpfs })
+        Ok(Tools { _folder: folder, shim, faketime, tmpfs })
     }
 
     /// What can be planned.
     #[must_use]
     pub fn means(&self) -> Means {
         Means { shim: self.shim.is_some(), faketime: self.faketime.is_some(), tmpfs: self.tmpfs }
-    }
-
-    /// Where rounds make their folders.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// Has a process' writes below a folder fail in so many of a hundred calls.

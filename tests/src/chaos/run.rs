@@ -94,8 +94,7 @@ impl Run {
 
     fn round(&self, tools: &Tools, round: u64) -> std::io::Result<Played> {
         let plan = Plan::of(self.seed, round, tools.means());
-        let folder =
-            tempfile::Builder::new().prefix(&format!("round-{round}-")).tempdir_in(tools.folder())?;
+        let folder = tempfile::Builder::new().prefix(&format!("ops-chaos-round-{round}-")).tempdir()?;
         let state = folder.path().join("state");
         let disk = if plan.small_disk { Some(Mounted::new(&state)?) } else { None };
         let cloud = Cloud::start();

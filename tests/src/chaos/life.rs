@@ -12,6 +12,7 @@ use super::means::{Mounted, Tools, set_clock};
 use super::plan::{Ending, Life, Plan};
 use super::progress::{self, Reached};
 use super::server::{Cloud, access_key};
+use super::store;
 use super::workload::{Books, Orders};
 
 /// A process that lives longer than this hangs. Far beyond every deadline that is given.
@@ -56,7 +57,7 @@ impl Place<'_> {
         if life.jump_s.is_some() {
             set_clock(&self.clock(), 0)?;
         }
-        let child = self.command(life, &orders)?.spawn()?;
+        let child = self.command(plan, life, &orders)?.spawn()?;
         let mut watch =
             Watch { child, place: self, life, orders: &orders, stopped: false, filled: false, clock: 0 };
         let ended = watch.until_it_ended();
@@ -94,11 +95,14 @@ impl Place<'_> {
         self.folder.join("clock")
     }
 
-    fn command(&self, life: &Life, orders: &Orders) -> io::Result<Command> {
+    fn command(&self, plan: &Plan, life: &Life, orders: &Orders) -> io::Result<Command> {
         let said = std::fs::File::create(self.folder.join(format!("{}.stderr", life.number)))?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("--live").arg(serde_json::to_string(orders)?).env_clear();
-        command.env("OPS_BACKENDS", "cloudwatch,cloudwatch-logs").env("OPS_NAMESPACE", "Chaos");
+        let backends =
+            if plan.local { "local,cloudwatch,cloudwatch-logs" } else { "cloudwatch,cloudwatch-logs" };
+        command.env("OPS_BACKENDS", backends).env("OPS_LOCAL_PATH", store::path(self.folder));
+        command.env("OPS_NAMESPACE", "Chaos");
         command.env("OPS_STATE_DIR", self.state).env("AWS_ENDPOINT_URL", self.cloud.url());
         command.env("AWS_ACCESS_KEY_ID", access_key(life.number)).env("AWS_SECRET_ACCESS_KEY", "chaos");
         command.env("AWS_REGION", "us-east-1").env("AWS_EC2_METADATA_DISABLED", "true");

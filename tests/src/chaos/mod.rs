@@ -15,5 +15,6 @@ pub mod progress;
 pub mod rng;
 pub mod run;
 pub mod server;
+pub mod store;
 pub mod work;
 pub mod workload;

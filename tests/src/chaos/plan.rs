@@ -111,6 +111,8 @@ pub struct Plan {
     pub lives: Vec<Life>,
     /// Whether the state directory is a small file system of its own, which is full for one life.
     pub small_disk: bool,
+    /// Whether everything is shipped to a local store as well.
+    pub local: bool,
 }
 
 /// Which faults a run may use: some need what a machine may not have.
@@ -134,7 +136,7 @@ impl Plan {
         let mut lives: Vec<Life> =
             (0..faulty).map(|number| life(&mut rng, number, means, small_disk)).collect();
         lives.push(Life::last(&mut rng, faulty));
-        Plan { seed, round, lives, small_disk }
+        Plan { seed, round, lives, small_disk, local: rng.percent(25) }
     }
 }
 
@@ -268,7 +270,7 @@ mod tests {
         for fault in Fault::ALL {
             assert!(lives().any(|life| life.weather.faults.contains(&fault)), "{fault:?}");
         }
-        assert!(plans.iter().any(|plan| plan.small_disk));
+        assert!(plans.iter().any(|plan| plan.small_disk) && plans.iter().any(|plan| plan.local));
         assert!(lives().any(|life| life.disk.is_some()) && lives().any(|life| life.jump_s.is_some()));
         assert!(lives().any(|life| life.stop_ms.is_some()));
     }

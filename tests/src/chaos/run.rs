@@ -10,6 +10,7 @@ use super::means::{Mounted, Tools};
 use super::oracle::{Evidence, Verdict, judge};
 use super::plan::Plan;
 use super::server::{Cloud, Push};
+use super::store;
 
 /// Rounds of which the findings are printed.
 const FAILURES_SHOWN: u64 = 5;
@@ -105,6 +106,7 @@ impl Run {
         }
         (evidence.pushes, evidence.violations) = cloud.taken();
         evidence.letters = ["cloudwatch-logs", "cloudwatch"].map(|backend| letters(&state, backend));
+        evidence.store = plan.local.then(|| store::read(folder.path())).transpose()?;
         let verdict = judge(&plan, &evidence, self.arena_loss);
         if self.keep && !verdict.holds() {
             std::fs::write(folder.path().join("taken"), told(&evidence))?;

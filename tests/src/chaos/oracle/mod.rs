@@ -16,13 +16,14 @@ use super::life::Lived;
 use super::plan::{DiskFault, Life, Plan};
 use super::progress::Reached;
 use super::server::{Kind, Push};
+use super::store::Stored;
 use super::work::{Step, Steps, Thread};
 
 /// How many findings of a round are put into words.
 const NOTES_MAX: usize = 12;
 
 /// What came of a round.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Evidence {
     /// Each life, in order.
     pub lives: Vec<Lived>,
@@ -32,6 +33,8 @@ pub struct Evidence {
     pub violations: Vec<String>,
     /// The dead-letter files of `cloudwatch-logs` and `cloudwatch`.
     pub letters: [String; 2],
+    /// What the local store has, in rounds that ship there as well.
+    pub store: Option<Stored>,
 }
 
 /// What the judge says.
@@ -85,6 +88,11 @@ pub fn judge(plan: &Plan, evidence: &Evidence, arena_loss: bool) -> Verdict {
     sums::judge(metrics.items(), &expected, &mut verdict);
     for arrivals in [&logs, &metrics] {
         verdict.repeated(arrivals, promise);
+    }
+    if let Some(stored) = &evidence.store {
+        events::judge(stored.lines.iter().map(|line| (line.as_str(), 1)), &expected, &mut verdict);
+        sums::judge_stored(&stored.series, &expected, &mut verdict);
+        verdict.kept_twice(&stored.lines);
     }
     evidence
         .violations
@@ -177,10 +185,6 @@ impl Verdict {
         self.note(format!("missing: {what}"));
     }
 
-    fn excuse(&mut self, _: String) {
-        self.excused += 1;
-    }
-
     fn invented(&mut self, what: String) {
         self.invented += 1;
         self.note(format!("invented: {what}"));
@@ -202,6 +206,15 @@ impl Verdict {
             self.invented(format!("came again though its sender knew that it had arrived: {item:.300}"));
         }
         arrivals.unreadable.iter().for_each(|line| self.corrupt(format!("no dead letter: {line}")));
+    }
+
+    /// The store recognises what it has already: nothing is there twice.
+    fn kept_twice(&mut self, lines: &[String]) {
+        let mut once = BTreeSet::new();
+        lines
+            .iter()
+            .filter(|line| !once.insert(*line))
+            .for_each(|line| self.invented(format!("twice in the store: {line}")));
     }
 
     /// The books of a life that ended in order, and how it ended.

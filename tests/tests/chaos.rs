@@ -29,7 +29,8 @@ fn a_few_rounds_are_played_and_told() {
     assert_eq!(names, wanted, "{said}");
     assert_eq!(numbers["rounds"], 4, "{said}");
     assert!(numbers["recorded"] > 4, "every round records something: {said}");
-    let broken: u64 = ["corrupt", "invented", "missing", "unbalanced"].iter().map(|name| numbers[*name]).sum();
+    let broken: u64 =
+        ["corrupt", "invented", "missing", "unbalanced"].iter().map(|name| numbers[*name]).sum();
     assert_eq!((broken, output.status.code()), (0, Some(0)), "{said}");
 }
 

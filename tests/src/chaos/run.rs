@@ -175,7 +175,11 @@ fn told(evidence: &Evidence) -> String {
     evidence.pushes.iter().enumerate().map(push).collect()
 }
 
+/// The dead letters of a backend, the older file first.
 fn letters(state: &Path, backend: &str) -> String {
-    let path = state.join("dead-letter").join(format!("{backend}.jsonl"));
-    std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    let read = |name: String| {
+        let bytes = std::fs::read(state.join("dead-letter").join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    [read(format!("{backend}.1.jsonl")), read(format!("{backend}.jsonl"))].concat()
 }

@@ -35,9 +35,9 @@ pub enum Step {
     Event(Loudness, String),
     /// A counter by life and thread.
     Sum(u64),
-    /// A counter without dimensions.
+    /// A counter by life.
     Tick(u64),
-    /// A counter in one of four series.
+    /// A counter by life, in one of four series.
     Region(u64, u64),
     /// A histogram's value.
     Seen(u64),

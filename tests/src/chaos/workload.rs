@@ -152,9 +152,9 @@ fn take(life: u64, thread: u64, n: u64, step: &Step) {
         Step::Event(Loudness::Warn, text) => warn!("{text}", life, thread, n),
         Step::Event(Loudness::Error, text) => error!("{text}", life, thread, n),
         Step::Sum(by) => counter!("chaos.sum", *by, "Life" => life, "Thread" => thread),
-        Step::Tick(by) => counter!("chaos.ticks", *by),
+        Step::Tick(by) => counter!("chaos.ticks", *by, "Life" => life),
         Step::Region(which, by) => {
-            counter!("chaos.region", *by, "Region" => REGIONS[usize::try_from(*which).unwrap_or(0)]);
+            counter!("chaos.region", *by, "Life" => life, "Region" => REGIONS[usize::try_from(*which).unwrap_or(0)]);
         }
         Step::Seen(value) => histogram!("chaos.seen", *value),
         Step::Call(fails) => drop(called(*fails)),

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::events;
-use super::sums::is_told_by_bytes;
+use super::sums::{self, is_told_by_bytes};
 use crate::chaos::server::{Kind, Push};
 
 /// Where an item was seen.
@@ -32,7 +32,7 @@ pub(super) struct Arrivals {
     items: BTreeMap<String, Vec<Source>>,
     /// By item, where it is known.
     orders: BTreeMap<String, Order>,
-    /// Lines of the dead-letter file that are none.
+    /// Lines of the dead-letter file that are none, as a process leaves them that dies over one.
     pub(super) unreadable: Vec<String>,
 }
 
@@ -62,7 +62,14 @@ impl Arrivals {
                 None => arrivals.unreadable.push(letter.chars().take(200).collect()),
             }
         }
-        arrivals.orders = orders(arrivals.items.keys());
+        arrivals.orders = match kind {
+            Kind::Logs => orders(arrivals.items.keys()),
+            // Data tell which life they are of, and no number there.
+            Kind::Metrics => {
+                let order = |item: &String| Some((item.clone(), (sums::life(item)?, 0)));
+                arrivals.items.keys().filter_map(order).collect()
+            }
+        };
         arrivals
     }
 

@@ -119,8 +119,10 @@ fn series<'a>(
     }
     Some(match name {
         "chaos.sum" => vec![(format!("chaos.sum {} {}", dimension("Life")?, dimension("Thread")?), sum)],
-        "chaos.ticks" => vec![("chaos.ticks".to_owned(), sum)],
-        "chaos.region" => vec![(format!("chaos.region {}", dimension("Region")?), sum)],
+        "chaos.ticks" => vec![(format!("chaos.ticks {}", dimension("Life")?), sum)],
+        "chaos.region" => {
+            vec![(format!("chaos.region {} {}", dimension("Life")?, dimension("Region")?), sum)]
+        }
         "chaos.seen" => vec![("chaos.seen count".to_owned(), count), ("chaos.seen sum".to_owned(), sum)],
         "calls" | "errors" if dimension("Function")?.ends_with("::called") => vec![(name.to_owned(), sum)],
         "duration" if dimension("Function")?.ends_with("::called") => {
@@ -130,14 +132,21 @@ fn series<'a>(
     })
 }
 
+/// The life that a datum is of, if it says so.
+pub(super) fn life(datum: &str) -> Option<u64> {
+    let datum: Value = serde_json::from_str(datum).ok()?;
+    let life = datum["Dimensions"].as_array()?.iter().find(|dimension| dimension["Name"] == "Life")?;
+    life["Value"].as_str()?.parse().ok()
+}
+
 /// What a step adds to which series.
 fn adds(life: u64, thread: u64, step: &Step) -> Vec<(String, u64)> {
     match step {
         Step::Event(..) => Vec::new(),
         Step::Sum(by) => vec![(format!("chaos.sum {life} {thread}"), *by)],
-        Step::Tick(by) => vec![("chaos.ticks".to_owned(), *by)],
+        Step::Tick(by) => vec![(format!("chaos.ticks {life}"), *by)],
         Step::Region(which, by) => {
-            vec![(format!("chaos.region {}", REGIONS[usize::try_from(*which).unwrap_or(0)]), *by)]
+            vec![(format!("chaos.region {life} {}", REGIONS[usize::try_from(*which).unwrap_or(0)]), *by)]
         }
         Step::Seen(value) => vec![("chaos.seen count".to_owned(), 1), ("chaos.seen sum".to_owned(), *value)],
         Step::Call(fails) => {
@@ -176,9 +185,9 @@ pub(super) mod tests {
             let words: Vec<&str> = key.split(' ').collect();
             let dimensions = match words[..] {
                 ["chaos.sum", life, thread] => vec![("Life", life), ("Thread", thread)],
-                ["chaos.region", region] => vec![("Region", region)],
+                ["chaos.region", life, region] => vec![("Life", life), ("Region", region)],
                 ["calls" | "errors"] => vec![("Function", "x::called")],
-                ["chaos.ticks"] => Vec::new(),
+                ["chaos.ticks", life] => vec![("Life", life)],
                 _ => return None,
             };
             let dimensions = dimensions.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();

@@ -63,9 +63,10 @@ fn told(expected: &Expected) -> (Vec<String>, Vec<String>) {
                     *by,
                 ));
             }
-            Step::Tick(by) => data.push(datum("chaos.ticks", &[], *by)),
+            Step::Tick(by) => data.push(datum("chaos.ticks", &[("Life", life.to_string())], *by)),
             Step::Region(which, by) => {
-                data.push(datum("chaos.region", &[("Region", REGIONS[*which as usize].to_owned())], *by));
+                let region = REGIONS[*which as usize].to_owned();
+                data.push(datum("chaos.region", &[("Life", life.to_string()), ("Region", region)], *by));
             }
             Step::Seen(value) => data.push(datum("chaos.seen", &[], *value)),
             Step::Call(fails) => {
@@ -110,7 +111,16 @@ fn a_dead_letter_is_not_missing() {
         evidence.letters[0] = serde_json::json!({ "item": item }).to_string() + "\n";
     };
     assert_eq!(found(|_, evidence| to_letter(evidence)), [0, 0, 0, 0]);
-    assert_eq!(found(|_, evidence| evidence.letters[0] = "{\"item\":".to_owned()), [0, 0, 1, 0]);
+    let torn = |evidence: &mut Evidence| evidence.letters[0] = "{\"item\":".to_owned();
+    assert_eq!(
+        found(|_, evidence| torn(evidence)),
+        [0, 0, 0, 0],
+        "torn by a kill, and its record is elsewhere"
+    );
+    let calm = |plan: &mut Plan| plan.lives[0].ending = Ending::Clean { deadline_ms: 0 };
+    let books = |evidence: &mut Evidence| evidence.lives[0].books = evidence.lives[1].books.clone();
+    let found = found(|plan, evidence| (calm(plan), books(evidence), torn(evidence)).0);
+    assert_eq!(found, [0, 0, 1, 0], "nobody was killed");
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub enum Step {
     Seen(u64),
     /// A call of an instrumented function, and whether it returns an error.
     Call(bool),
+    /// A unit of work that holds back an event with this text, and whether it fails: only then the event is shipped.
+    Unit(bool, String),
 }
 
 /// Region names by the number of a [`Step::Region`].
@@ -100,7 +102,11 @@ impl Iterator for Steps {
             70..78 => Step::Tick(rng.between(1, AMOUNT_MAX)),
             78..86 => Step::Region(rng.below(REGIONS.len() as u64), rng.between(1, AMOUNT_MAX)),
             86..92 => Step::Seen(rng.between(1, 255)),
-            _ => Step::Call(rng.percent(25)),
+            92..96 => Step::Call(rng.percent(25)),
+            _ => {
+                let bytes = rng.between(0, 300);
+                Step::Unit(rng.percent(50), text(rng, bytes))
+            }
         })
     }
 }
@@ -160,5 +166,8 @@ mod tests {
         assert!(is(|step| matches!(step, Step::Sum(_))) && is(|step| matches!(step, Step::Tick(_))));
         assert!(is(|step| matches!(step, Step::Region(..))) && is(|step| matches!(step, Step::Seen(_))));
         assert!(is(|step| *step == Step::Call(true)) && is(|step| *step == Step::Call(false)));
+        assert!(
+            is(|step| matches!(step, Step::Unit(true, _))) && is(|step| matches!(step, Step::Unit(false, _)))
+        );
     }
 }

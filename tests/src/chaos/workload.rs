@@ -74,6 +74,12 @@ fn called(fails: bool) -> Result<(), &'static str> {
     if fails { Err("as it was told") } else { Ok(()) }
 }
 
+#[instrumented(hold = debug)]
+fn unit(life: u64, thread: u64, n: u64, text: &str, fails: bool) -> Result<(), &'static str> {
+    debug!("{text}", life, thread, n);
+    if fails { Err("as it was told") } else { Ok(()) }
+}
+
 /// Lives the life. What cannot start is said on stderr, exit code 1.
 #[must_use]
 pub fn live(orders: &Orders) -> ExitCode {
@@ -158,6 +164,7 @@ fn take(life: u64, thread: u64, n: u64, step: &Step) {
         }
         Step::Seen(value) => histogram!("chaos.seen", *value),
         Step::Call(fails) => drop(called(*fails)),
+        Step::Unit(fails, text) => drop(unit(life, thread, n, text, *fails)),
     }
 }
 

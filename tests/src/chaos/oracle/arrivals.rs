@@ -95,7 +95,9 @@ impl Arrivals {
                 let open = usize::try_from(life).ok().and_then(|life| *open.get(life)?);
                 open.zip(order).is_none_or(|(open, order)| *order < open)
             };
-            is_unexplained(sources, settled, promise.any_crash)
+            // A letter says nothing of when it was written: it may stand before what a later life sent again.
+            let reopened = promise.any_crash || (0..lives).any(|life| !settled(life));
+            is_unexplained(sources, settled, reopened)
         });
         unexplained.map(|(item, _)| item.as_str()).collect()
     }
@@ -117,8 +119,9 @@ impl Arrivals {
     }
 }
 
-/// Whether one of these, but for the last, was settled: what comes after it should not have come.
-fn is_unexplained(sources: &[Source], settled: impl Fn(u64) -> bool, any_crash: bool) -> bool {
+/// Whether one of these, but for the last, was settled: what comes after it should not have come. A letter is the last,
+/// and there is one, unless its record was reopened.
+fn is_unexplained(sources: &[Source], settled: impl Fn(u64) -> bool, reopened: bool) -> bool {
     let letters = sources.iter().filter(|source| **source == Source::Letter).count();
     let pushes: Vec<bool> = sources
         .iter()
@@ -127,10 +130,9 @@ fn is_unexplained(sources: &[Source], settled: impl Fn(u64) -> bool, any_crash: 
             Source::Letter => None,
         })
         .collect();
-    // A letter stands behind every push, or before the last one of a process that died over it.
-    let last_is_end = letters == 0 || any_crash;
+    let last_is_end = letters == 0 || reopened;
     let before_the_end = if last_is_end { pushes.len().saturating_sub(1) } else { pushes.len() };
-    pushes[..before_the_end].contains(&true) || (letters > 1 && !any_crash)
+    pushes[..before_the_end].contains(&true) || (letters > 1 && !reopened)
 }
 
 /// Where the records of these items stand, by their ids: which life a process was is told by its lines.
@@ -215,6 +217,8 @@ mod tests {
         assert_eq!((unexplained(&[], &two, died), unexplained(&[push(0, true, &[5])], one, died)), (0, 0));
         assert_eq!(unexplained(&[push(0, true, &[5])], one, NONE), 1, "what was delivered is not refused");
         assert_eq!(unexplained(&[push(0, false, &[5])], one, NONE), 0);
+        let behind_an_open_one = [push(0, true, &[3]), push(2, true, &[4, 5])];
+        assert_eq!(unexplained(&behind_an_open_one, one, NONE), 0, "a letter, and then sent again behind 4");
         assert_eq!(Arrivals::of(Kind::Logs, &[], "{\"item\":\"x\n", NONE).unreadable.len(), 1);
     }
 }

@@ -158,11 +158,13 @@ impl Told {
 
 /// Whether a line is the event that this step recorded.
 fn is(step: &Step, line: &Value) -> bool {
-    let Step::Event(loudness, text) = step else { return false };
-    let level = match loudness {
-        Loudness::Info => "INFO",
-        Loudness::Warn => "WARN",
-        Loudness::Error => "ERROR",
+    let (level, text) = match step {
+        Step::Event(Loudness::Info, text) => ("INFO", text),
+        Step::Event(Loudness::Warn, text) => ("WARN", text),
+        Step::Event(Loudness::Error, text) => ("ERROR", text),
+        // Of a unit that did not fail it may be there where the process died before its end was taken note of.
+        Step::Unit(_, text) => ("DEBUG", text),
+        _ => return false,
     };
     // The message is put together by who reads, and the value that it was made of is a field beside it.
     let whole = |key: &str| line[key].as_str() == Some(text);

@@ -154,7 +154,7 @@ impl Expected {
     }
 
     fn events_returned(&self) -> impl Iterator<Item = (u64, u64, u64)> {
-        let events = self.steps().filter(|(.., step)| matches!(step, Step::Event(..)));
+        let events = self.steps().filter(|(.., step)| matches!(step, Step::Event(..) | Step::Unit(true, _)));
         events.map(|(life, thread, n, _)| (life, thread, n)).filter(|(l, t, n)| self.is_returned(*l, *t, *n))
     }
 }

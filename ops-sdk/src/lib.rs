@@ -54,6 +54,9 @@ mod diag;
 pub mod encode;
 pub mod error;
 mod flush;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hub;
 pub mod journal;
 pub mod ledger;

@@ -1,10 +1,11 @@
 //! What the tests of the whole house share: real servers and a recording proxy ([`rig`], [`cloud`]), the checker of the house
-//! rules ([`house`]), and a backend that answers as it is told ([`capture`]).
+//! rules ([`house`]), a backend that answers as it is told ([`capture`]), and processes that are killed ([`chaos`]).
 //!
 //! Everything here serves tests alone, so it panics with a clear message where a program would return an error.
 
 pub mod built;
 pub mod capture;
+pub mod chaos;
 pub mod cloud;
 pub mod house;
 pub mod rig;

@@ -78,6 +78,12 @@ impl Net {
         }
     }
 
+    /// A way out over this transport.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn over(now: Now, transport: std::sync::Arc<dyn Transport>) -> Net {
+        Net { transport, ..Net::new(now) }
+    }
+
     /// Begins another push, which may take `budget` but never more than [`PUSH_TIMEOUT`]: at shutdown the ship thread
     /// gives what is left until its deadline. Connections stay.
     pub fn begin(&mut self, now: Now, budget: Duration) {

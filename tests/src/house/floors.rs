@@ -7,7 +7,7 @@ use super::{Breach, Source};
 
 /// The floors and their modules, the top first. A module imports only from floors below it.
 pub const FLOORS: &[(u8, &[&str])] = &[
-    (9, &["lib", "setup", "bridge", "cli", "bin", "prelude", "macro_support", "__private"]),
+    (9, &["lib", "setup", "bridge", "cli", "fuzzing", "bin", "prelude", "macro_support", "__private"]),
     (8, &["console", "budget", "describe", "store"]),
     (7, &["flush", "ship"]),
     (6, &["backend"]),

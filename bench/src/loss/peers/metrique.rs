@@ -1,5 +1,5 @@
-//! `metrique`: JSON through its background queue, which drops the oldest when it is full and tells an observer so; it
-//! blocks nobody. Its handle is shut down in the end, which waits 30 s by default.
+//! `metrique`: JSON through its background queue, which drops the oldest when it is full and blocks nobody; that, and
+//! errors of its writer, it tells an observer, who counts them here. Its handle is shut down in the end, which waits 30 s by default.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,10 +46,12 @@ impl Queued {
         let dropped = Arc::new(AtomicU64::new(0));
         let count = dropped.clone();
         let builder = BackgroundQueueBuilder::new().observer(move |_: &str, event: BackgroundQueueEvent| {
-            match event {
-                BackgroundQueueEvent::QueueOverflow { .. } => _ = count.fetch_add(1, Ordering::Relaxed),
-                _ => {}
-            }
+            let dropped = match event {
+                BackgroundQueueEvent::QueueOverflow { .. } => 1,
+                BackgroundQueueEvent::IoErrors { count, .. } => count,
+                _ => 0,
+            };
+            count.fetch_add(dropped, Ordering::Relaxed);
         });
         let (queue, handle): (Queue<Ordered>, _) = builder.build(stream);
         Queued { queue, handle, dropped }

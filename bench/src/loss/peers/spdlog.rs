@@ -30,11 +30,14 @@ impl Pooled {
         let sink = WriteSink::builder()
             .formatter(JsonFormatter::new())
             .target(setup.lines.clone())
-            .error_handler(move |_| _ = count.fetch_add(1, Ordering::Relaxed))
             .build_arc()?;
         let room = NonZeroUsize::new(QUEUE_EVENTS).unwrap_or(NonZeroUsize::MIN);
         let pool = ThreadPool::builder().capacity(room).build_arc()?;
-        let sink = AsyncPoolSink::builder().sink(sink).thread_pool(pool).build_arc()?;
+        let sink = AsyncPoolSink::builder()
+            .sink(sink)
+            .thread_pool(pool)
+            .error_handler(move |_| _ = count.fetch_add(1, Ordering::Relaxed))
+            .build_arc()?;
         Ok(Pooled { logger: Logger::builder().sink(sink).build()?, failed })
     }
 }

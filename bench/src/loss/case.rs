@@ -87,12 +87,18 @@ impl Case {
                 "sigterm: 10,000 events, a sink that takes a millisecond for each, SIGTERM, and SIGKILL {} s later",
                 GRACE.as_secs()
             ),
-            "throttled" => format!("throttled: {RATE} events/s while the sink answers 429 for {seconds} s (--seconds)"),
-            "hung" => {
-                format!("hung: {RATE} events/s while the sink answers nothing for {seconds} s (--seconds / 6)")
+            "throttled" => {
+                format!("throttled: {RATE} events/s while the sink answers 429 for {seconds} s (--seconds)")
             }
-            "outage" => "outage: 10,000 events while there is no sink, an orderly end, a new start and 10,000 more"
-                .to_owned(),
+            "hung" => {
+                format!(
+                    "hung: {RATE} events/s while the sink answers nothing for {seconds} s (--seconds / 6)"
+                )
+            }
+            "outage" => {
+                "outage: 10,000 events while there is no sink, an orderly end, a new start and 10,000 more"
+                    .to_owned()
+            }
             _ => "long: one line of 2,000,000 bytes (its bytes are what is counted)".to_owned(),
         }
     }

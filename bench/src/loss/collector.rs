@@ -48,6 +48,8 @@ pub struct Counts {
     pub twice: u64,
     /// Bytes of the long line.
     pub fill_bytes: u64,
+    /// Bytes of the bodies that events came in.
+    pub body_bytes: u64,
 }
 
 /// How an HTTP request is answered.
@@ -132,7 +134,8 @@ impl Collector {
                     let kind = if head.is_aws { "application/x-amz-json-1.1" } else { "application/json" };
                     let length = text.len();
                     // In one piece: several would wait for one another's acknowledgements.
-                    let head = format!("HTTP/1.1 {status} .\r\ncontent-type: {kind}\r\ncontent-length: {length}");
+                    let head =
+                        format!("HTTP/1.1 {status} .\r\ncontent-type: {kind}\r\ncontent-length: {length}");
                     to.write_all(format!("{head}\r\n\r\n{text}").as_bytes())?;
                 }
             }
@@ -159,7 +162,9 @@ impl Collector {
         if body.len() > if head.is_aws { PUT_LOG_EVENTS_BYTES_MAX } else { OTLP_BYTES_MAX } {
             return Answer::Status(413, "{}");
         }
-        self.state().seen.take(body, body.len());
+        let mut state = self.state();
+        state.seen.take(body, body.len());
+        state.seen.counts.body_bytes += body.len() as u64;
         Answer::Status(200, "{}")
     }
 }
@@ -200,7 +205,8 @@ impl Seen {
             match bytes[at] {
                 b's' if bytes[at..].starts_with(MARK.as_bytes()) => {
                     let digits = bytes.get(at + MARK.len()..at + MARK.len() + DIGITS);
-                    if let Some(number) = digits.and_then(|digits| str::from_utf8(digits).ok()?.parse().ok()) {
+                    if let Some(number) = digits.and_then(|digits| str::from_utf8(digits).ok()?.parse().ok())
+                    {
                         self.add(number);
                         at += MARK.len() + DIGITS;
                         continue;
@@ -234,7 +240,7 @@ mod tests {
         let mut seen = Seen::default();
         let text = br#"{"a":"seq=00000001"}seq=seq=00000070, seq=0000001 "seq=00000001" ~~"#;
         assert_eq!(seen.take(text, text.len()), text.len());
-        assert_eq!(seen.counts, Counts { once: 2, twice: 1, fill_bytes: 2 });
+        assert_eq!(seen.counts, Counts { once: 2, twice: 1, fill_bytes: 2, body_bytes: 0 });
     }
 
     #[test]

@@ -17,13 +17,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-pub use self::drive::drive;
+pub use self::case::Mode;
 use self::case::{CASES, Case};
+pub use self::collector::Collector;
+pub use self::drive::{drive, name};
+pub use self::peers::guarded;
 use self::peers::{PEERS, Peer};
 use self::run::Found;
 use crate::table;
 
-const HEAD: [&str; 9] = [
+const HEAD: [&str; 10] = [
     "peer",
     "recorded",
     "delivered",
@@ -31,6 +34,7 @@ const HEAD: [&str; 9] = [
     "accounted",
     "twice",
     "caller p99.9",
+    "in a row",
     "longest",
     "RSS",
 ];
@@ -70,6 +74,7 @@ fn cells(peer: &str, found: &Found) -> Vec<String> {
         percent(found.accounted),
         found.twice.to_string(),
         time(found.p999_ns),
+        time(found.in_a_row_p999_ns),
         time(found.longest_ns),
         found.rss_bytes.map_or_else(|| "?".to_owned(), |bytes| format!("{} MB", bytes / 1_000_000)),
     ]
@@ -102,6 +107,7 @@ fn as_json(case: &Case, peer: &str, found: &Found, outage: Duration) -> Value {
         "accounted": found.accounted,
         "twice": found.twice,
         "caller_p999_ns": found.p999_ns,
+        "caller_in_a_row_p999_ns": found.in_a_row_p999_ns,
         "caller_longest_ns": found.longest_ns,
         "rss_bytes": found.rss_bytes,
         "killed": found.killed,

@@ -6,12 +6,8 @@ use std::time::Duration;
 
 use super::{Peer, Setup, Subject};
 
-pub const PEER: Peer = Peer {
-    name: "emit_otlp",
-    tries_again: true,
-    keeps: false,
-    start: |setup| Box::new(Otlp::start(setup)),
-};
+pub const PEER: Peer =
+    Peer { name: "emit_otlp", tries_again: true, keeps: false, start: |setup| Box::new(Otlp::start(setup)) };
 
 struct Otlp(emit::setup::Init<'static, &'static emit_otlp::Otlp>);
 

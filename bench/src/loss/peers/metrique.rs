@@ -8,7 +8,9 @@ use std::time::SystemTime;
 use metrique::json::Json;
 use metrique::unit_of_work::metrics;
 use metrique::writer::FormatExt;
-use metrique::writer::sink::{BackgroundQueue, BackgroundQueueBuilder, BackgroundQueueEvent, BackgroundQueueJoinHandle};
+use metrique::writer::sink::{
+    BackgroundQueue, BackgroundQueueBuilder, BackgroundQueueEvent, BackgroundQueueJoinHandle,
+};
 use metrique::{CloseValue, RootEntry};
 
 use super::{Peer, Setup, Subject};

@@ -15,6 +15,7 @@ mod tracing;
 
 use std::path::PathBuf;
 
+pub use self::ops::guarded;
 use super::lines::Lines;
 
 /// A library that events are given to.
@@ -47,15 +48,8 @@ pub trait Subject {
 }
 
 /// Every peer, ops-sdk last.
-pub const PEERS: &[Peer] = &[
-    tracing::PEER,
-    metrique::PEER,
-    slog::PEER,
-    spdlog::PEER,
-    emit::PEER,
-    opentelemetry::PEER,
-    ops::PEER,
-];
+pub const PEERS: &[Peer] =
+    &[tracing::PEER, metrique::PEER, slog::PEER, spdlog::PEER, emit::PEER, opentelemetry::PEER, ops::PEER];
 
 /// Room for more than a burst of ten thousand, for those whose queue is counted in events.
 const QUEUE_EVENTS: usize = 1 << 16;

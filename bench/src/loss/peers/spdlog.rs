@@ -27,10 +27,8 @@ impl Pooled {
     fn start(setup: &Setup) -> spdlog::Result<Pooled> {
         let failed = Arc::new(AtomicU64::new(0));
         let count = failed.clone();
-        let sink = WriteSink::builder()
-            .formatter(JsonFormatter::new())
-            .target(setup.lines.clone())
-            .build_arc()?;
+        let sink =
+            WriteSink::builder().formatter(JsonFormatter::new()).target(setup.lines.clone()).build_arc()?;
         let room = NonZeroUsize::new(QUEUE_EVENTS).unwrap_or(NonZeroUsize::MIN);
         let pool = ThreadPool::builder().capacity(room).build_arc()?;
         let sink = AsyncPoolSink::builder()

@@ -342,6 +342,23 @@ mod tests {
         frames
     }
 
+    #[test]
+    fn a_ring_that_is_emptied_is_begun_anew_and_stays_in_its_first_bytes() {
+        let ring = ring(4096);
+        let place = || ring.ends.head.load(Ordering::Relaxed) % 4096;
+        for round in 0..40 {
+            for put in [put_whole, put_whole, put_in_pieces] {
+                assert!(put(ring, &frame(32, round)));
+            }
+            assert_eq!(place(), 96, "round {round}");
+            assert_eq!(take(ring), [(); 3].map(|()| frame(32, round)));
+        }
+        // What is still to be read keeps the writer where it is.
+        assert!(put_whole(ring, &frame(32, 0)) && put_whole(ring, &frame(32, 1)));
+        assert_eq!(place(), 64);
+        assert_eq!(take(ring), [frame(32, 0), frame(32, 1)]);
+    }
+
     proptest::proptest! {
         #[test]
         fn frames_of_any_length_come_out_as_they_went_in(

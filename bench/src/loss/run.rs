@@ -49,8 +49,8 @@ struct Told {
 
 /// Longer than any peer needs to be given everything, or to be told that it is not taken.
 const RECORDING_MAX: Duration = Duration::from_secs(180);
-/// So long after a process what it wrote may be on its way.
-const STILL: Duration = Duration::from_millis(300);
+/// So long after a process what it wrote may be on its way: longer than a slow sink needs for one push.
+const STILL: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Everything that one run of a peer needs.
@@ -197,7 +197,7 @@ impl Trial<'_> {
         if seen != settling.seen {
             *settling = Settling { seen, since: Instant::now() };
         }
-        let quiet = if self.peer.tries_again { QUIET } else { 5 * STILL };
+        let quiet = if self.peer.tries_again { QUIET } else { 2 * STILL };
         self.arrived(seen) >= recorded || settling.since.elapsed() > quiet
     }
 }

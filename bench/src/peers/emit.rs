@@ -28,6 +28,7 @@ fn as_text(_: &u64) -> &str {
     "failed"
 }
 
+#[inline(always)]
 fn event(n: u64) {
     emit::info!(
         "the order was accepted and leaves the warehouse this evening",

@@ -31,6 +31,7 @@ fn measured(n: u64) -> Result<u64, u64> {
     result
 }
 
+#[inline(always)]
 fn event(n: u64) {
     LocalSpan::add_event(Event::new(MESSAGE).with_properties(|| {
         [

@@ -86,6 +86,7 @@ fn counter(plan: &Plan) -> Outcome {
 type Table = [Option<(&'static str, &'static str, u64)>; 64];
 
 fn labels(plan: &Plan) -> Outcome {
+    #[inline(always)]
     fn call(n: u64) {
         TABLE.with_borrow_mut(|table| add(table, (region(n), code(n))));
     }
@@ -142,6 +143,7 @@ fn histogram(plan: &Plan) -> Outcome {
 }
 
 fn clock(plan: &Plan) -> Outcome {
+    #[inline(always)]
     fn call(_: u64) {
         black_box(CLOCK.delta_as_nanos(CLOCK.raw(), CLOCK.raw()));
     }
@@ -205,6 +207,7 @@ struct Ring {
 }
 
 fn event(plan: &Plan) -> Outcome {
+    #[inline(always)]
     fn call(n: u64) {
         let at = CLOCK.raw();
         RING.with_borrow_mut(|ring| {
@@ -237,6 +240,7 @@ fn bare(plan: &Plan) -> Outcome {
 
 fn off(plan: &Plan) -> Outcome {
     static ON: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    #[inline(always)]
     fn call(_: u64) {
         if ON.load(Ordering::Relaxed) {
             TOTAL.fetch_add(1, Ordering::Relaxed);

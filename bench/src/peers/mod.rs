@@ -1,6 +1,10 @@
 //! Who is measured, each in a file of its own. A file sets its peer up as the peer's own documentation advises for
 //! speed, makes calls equivalent to those of ops-sdk, and finds out from the peer's own output how many of them were
 //! recorded. What sets a peer apart is said at the top of its file.
+//!
+//! One rule for all of them about inlining: what a user writes where it is measured, a macro or the call of a method,
+//! stands in the loop itself, as it does in a user's function (`#[inline(always)]` on a function that only names it);
+//! a function of the user's that is measured as a whole is never inlined, and neither is its body.
 
 mod autometrics;
 mod emit;

@@ -121,10 +121,12 @@ fn below(plan: &Plan) -> Outcome {
     timing.off(plan, sums.total())
 }
 
+#[inline(always)]
 fn labelled(n: u64) {
     counter!("c", 1, "Region" => region(n), "Code" => code(n));
 }
 
+#[inline(always)]
 fn numbered(n: u64) {
     counter!("c", 1, "Region" => region(n), "Code" => n % 5);
 }
@@ -141,6 +143,7 @@ fn sampled(n: u64) -> Result<u64, u64> {
     work(n)
 }
 
+#[inline(always)]
 fn event(n: u64) {
     info!(
         "the order was accepted and leaves the warehouse this evening",

@@ -18,6 +18,7 @@ impl Flush for Count {
     }
 }
 
+#[inline(always)]
 fn call(n: u64) {
     info!(
         "the order was accepted and leaves the warehouse this evening order.id={} amount={} region={} ok={}",

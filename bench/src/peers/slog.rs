@@ -68,6 +68,7 @@ impl Lines {
     }
 }
 
+#[inline(always)]
 fn call(logger: &Logger, n: u64) {
     info!(
         logger,

@@ -17,6 +17,7 @@ pub const CASES: &[Case] = &[
     case(Section::Off, "spdlog-rs event", off),
 ];
 
+#[inline(always)]
 fn call(logger: &Logger, n: u64) {
     info!(
         logger: logger,

@@ -34,6 +34,7 @@ fn measured(n: u64) -> Result<u64, u64> {
     work(n)
 }
 
+#[inline(always)]
 fn event(n: u64) {
     info!(
         order.id = n,

@@ -81,7 +81,16 @@ fn make(dir: &Path) {
         let records = if frame % 3 == 0 { 5 } else { 1 };
         let signal = if frame % 2 == 0 { Signal::Log } else { Signal::Metric };
         let id = RecordId { process: 7, seq };
-        journal.append(FrameHead { signal, time_ms: 1_795_332_268_000 + frame, id, records, weight: crate::journal::Weight::Info }, &payload(seq));
+        journal.append(
+            FrameHead {
+                signal,
+                time_ms: 1_795_332_268_000 + frame,
+                id,
+                records,
+                weight: crate::journal::Weight::Info,
+            },
+            &payload(seq),
+        );
         seq += u64::from(records);
     }
     journal.commit();

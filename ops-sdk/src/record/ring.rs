@@ -16,8 +16,8 @@ use super::sync::{self, AtomicU64, Ordering};
 /// Frames begin at multiples of this many bytes.
 pub(super) const ALIGN: usize = 8;
 
-/// So far into the ring, as a part of it, is far enough to go back to its start when it is empty: 64 KiB of 1 MiB.
-const FAR: u64 = 16;
+/// So far into the ring, as a part of it, is far enough to go back to its start when it is empty: 16 KiB of 1 MiB.
+const FAR: u64 = 64;
 
 /// The two ends of a ring, those that the writer looks at and that of the reader on cache lines of their own.
 #[repr(C, align(64))]
@@ -26,14 +26,12 @@ pub(super) struct Ends {
     head: AtomicU64,
     /// Where the frame that is being written ends. The lane's thread alone reads this and the next.
     next: AtomicU64,
-    /// The first position that was not free when the thread looked last.
+    /// The first position that was not free when the thread looked last. The flush thread makes it 0 when it has left
+    /// nothing in the ring, so that the thread looks again.
     limit: AtomicU64,
     /// One more than the position from which the thread went to the start of the ring because nothing was in it.
     went_from: AtomicU64,
-    /// One more than a position where the flush thread found that nothing is left in the ring, far enough from its
-    /// start that it is worth going back there. Written by the flush thread, once a round at most.
-    empty_at: AtomicU64,
-    pad: [u64; 3],
+    pad: [u64; 4],
     /// What is free again. Written by the flush thread.
     tail: AtomicU64,
     /// Up to where it was copied out, which the flush thread alone knows.
@@ -79,40 +77,55 @@ impl<'a> Ring<'a> {
     /// there is no room for it. Only the lane's thread may.
     #[inline(always)]
     pub(super) fn reserve(self, bytes: usize) -> Option<NonNull<u8>> {
-        let room = (bytes as u64).next_multiple_of(ALIGN as u64);
         let head = self.ends.head.load(Ordering::Relaxed);
+        self.reserve_from(head, self.ends.limit.load(Ordering::Relaxed), bytes)
+            .or_else(|| self.reserve_anew(bytes))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn reserve_anew(self, bytes: usize) -> Option<NonNull<u8>> {
+        let (head, limit) = self.look();
+        self.reserve_from(head, limit, bytes)
+    }
+
+    /// Reserves behind `head`, if there is room before `limit`.
+    #[inline(always)]
+    fn reserve_from(self, head: u64, limit: u64, bytes: usize) -> Option<NonNull<u8>> {
+        let room = (bytes as u64).next_multiple_of(ALIGN as u64);
         let start = self.start_of(head, room);
-        let end = start + room;
-        if end > self.ends.limit.load(Ordering::Relaxed) && end > self.look() {
+        if start + room > limit {
             return None;
         }
         if start != head {
             self.leave(head);
         }
-        self.ends.next.store(end, Ordering::Relaxed);
+        self.ends.next.store(start + room, Ordering::Relaxed);
         sync::writes(self.at(start), bytes);
         Some(self.at(start))
     }
 
-    /// Where the next frame starts: at the start of the ring if the reader has left nothing in it. A thread that records
-    /// little so stays in a few pages, which are in the processor's cache, and occupies no more than these.
-    #[inline(always)]
-    fn head(self) -> u64 {
+    /// Looks how far the reader has come: where the next frame starts, and the first position that is not free. Where
+    /// the reader has left nothing in the ring, that is its start again: a thread that records little so stays in a few
+    /// pages, which it occupies once and which are in the processor's cache.
+    fn look(self) -> (u64, u64) {
         let head = self.ends.head.load(Ordering::Relaxed);
-        if self.ends.empty_at.load(Ordering::Relaxed) == head + 1 { self.go_to_start(head) } else { head }
+        let tail = self.behind_gap(self.ends.tail.load(Ordering::Acquire));
+        let start = if tail == head && self.is_far(head) { self.go_to_start(head) } else { head };
+        let limit = (if start == head { tail } else { start }) + self.len;
+        self.ends.limit.store(limit, Ordering::Relaxed);
+        (start, limit)
     }
 
-    #[cold]
-    #[inline(never)]
     fn go_to_start(self, head: u64) -> u64 {
-        if self.look() != head + self.len {
-            return head; // the tail is not seen here yet
-        }
         let start = self.lap_after(head);
         self.ends.went_from.store(head + 1, Ordering::Relaxed);
-        self.ends.limit.store(start + self.len, Ordering::Relaxed); // nothing is in the ring
         self.ends.head.store(start, Ordering::Release);
         start
+    }
+
+    fn is_far(self, position: u64) -> bool {
+        position & (self.len - 1) >= self.len / FAR
     }
 
     /// Where the reader goes on: behind the gap, if the thread has gone to the start from here.
@@ -132,15 +145,6 @@ impl<'a> Ring<'a> {
         (position | (self.len - 1)) + 1
     }
 
-    /// Looks how far the reader has come.
-    #[cold]
-    #[inline(never)]
-    fn look(self) -> u64 {
-        let limit = self.behind_gap(self.ends.tail.load(Ordering::Acquire)) + self.len;
-        self.ends.limit.store(limit, Ordering::Relaxed);
-        limit
-    }
-
     /// Says at a place that the frame which would stand here stands at the start of the ring.
     #[cold]
     fn leave(self, position: u64) {
@@ -149,8 +153,8 @@ impl<'a> Ring<'a> {
 
     /// Begins a frame. Only the lane's thread may.
     pub(super) fn fill(self) -> Filling<'a> {
-        let start = self.head();
-        Filling { ring: self, start, end: start, limit: self.look() }
+        let (start, limit) = self.look();
+        Filling { ring: self, start, end: start, limit }
     }
 
     /// Copies every published frame that was not copied before to the end of `out`; says how many bytes that were. Their
@@ -178,8 +182,8 @@ impl<'a> Ring<'a> {
             return;
         }
         self.ends.tail.store(upto, Ordering::Release);
-        if upto & (self.len - 1) >= self.len / FAR {
-            self.ends.empty_at.store(upto + 1, Ordering::Relaxed); // a hint: the tail says it
+        if self.is_far(upto) && self.ends.limit.load(Ordering::Relaxed) != 0 {
+            self.ends.limit.store(0, Ordering::Relaxed); // a hint: the tail says it
         }
     }
 
@@ -336,8 +340,7 @@ mod tests {
             next: AtomicU64::new(0),
             limit: AtomicU64::new(0),
             went_from: AtomicU64::new(0),
-            empty_at: AtomicU64::new(0),
-            pad: [0; 3],
+            pad: [0; 4],
             tail: AtomicU64::new(0),
             copied: AtomicU64::new(0),
             pad2: [0; 6],
@@ -380,6 +383,23 @@ mod tests {
             bytes.drain(..len.next_multiple_of(ALIGN).min(bytes.len()));
         }
         frames
+    }
+
+    #[test]
+    fn a_ring_that_is_emptied_is_begun_anew_and_stays_in_its_first_bytes() {
+        let ring = ring(4096);
+        let place = || ring.ends.head.load(Ordering::Relaxed) % 4096;
+        for round in 0..40 {
+            for put in [put_whole, put_whole, put_in_pieces] {
+                assert!(put(ring, &frame(32, round)));
+            }
+            assert_eq!(place(), 96, "round {round}");
+            assert_eq!(take(ring), [(); 3].map(|()| frame(32, round)));
+        }
+        // What is still to be read keeps the writer where it is.
+        assert!(put_whole(ring, &frame(32, 0)) && put_whole(ring, &frame(32, 1)));
+        assert_eq!(place(), 64);
+        assert_eq!(take(ring), [frame(32, 0), frame(32, 1)]);
     }
 
     proptest::proptest! {

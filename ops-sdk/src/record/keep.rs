@@ -156,7 +156,7 @@ pub(super) fn make_ready(arena: Arena, end: u64) -> Option<()> {
     let (from, to) = (ready.load(Relaxed), (end + STEP_BYTES).min(all));
     // Nobody waits for anybody: two threads that ask for the same room get it both.
     match reserve_room(file, from, to) {
-        Ok(()) => _ = ready.fetch_max(to, Release),
+        Ok(()) => _ = ready.fetch_update(Release, Relaxed, |known| Some(known.max(to))), // never refused
         Err(error) if is_unsupported(&error) => return write_room(file, ready, end, to),
         Err(_) => return None,
     }

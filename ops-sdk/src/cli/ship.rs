@@ -22,7 +22,11 @@ pub(super) fn run(builder: Builder, args: &Ship, err: &mut dyn Write) -> Result<
 fn say(report: &FlushReport, err: &mut dyn Write) -> std::io::Result<()> {
     for backend in &report.backends {
         let (id, delivered, dropped) = (&backend.backend, backend.delivered, backend.dropped);
-        writeln!(err, "{id}: delivered={delivered} kept={} dropped={dropped}", backend.pending)?;
+        writeln!(
+            err,
+            "{id}: delivered={delivered} kept={} dropped={dropped}",
+            backend.spooled + backend.pending
+        )?;
     }
     let (delivered, dropped) = (report.delivered, report.dropped);
     writeln!(err, "delivered={delivered} kept={} dropped={dropped}", report.spooled + report.pending)

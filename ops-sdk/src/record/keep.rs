@@ -15,7 +15,7 @@ use super::cell::{CounterCell, GaugeCell, HistogramCell};
 use super::label::Words;
 use super::lane::Lane;
 use super::sync::AtomicU64;
-use super::sync::Ordering::{Acquire, Relaxed, Release};
+use super::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use super::system::{allocate, is_unsupported, reserve_room};
 use super::taking::Taking;
 
@@ -113,29 +113,35 @@ fn move_to(arena: Arena, path: &Path) -> io::Result<()> {
     let map = arena.map().ok_or(io::ErrorKind::Unsupported)?;
     let new = path.with_extension("new");
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&new)?;
-    let (ready, before) = (&arena.head().ready, arena.head().ready.load(Relaxed));
-    let room = (arena.used_bytes() + STEP_BYTES).min(arena.bytes());
+    let head = arena.head();
+    // Nothing is given out meanwhile: it would be given out again.
+    let (used, ready) = (head.used.swap(NOTHING_MORE, AcqRel), head.ready.load(Relaxed));
+    let room = (used + STEP_BYTES).min(arena.bytes());
     let moved = allocate(&file, 0, room).and_then(|()| {
-        ready.store(room, Relaxed);
-        copy(arena, &mut file)?;
-        map.replace_by(&file)?;
-        fs::rename(&new, path)
+        head.ready.store(room, Relaxed);
+        copy(arena, used, &mut file)?;
+        fs::rename(&new, path)?;
+        map.replace_by(&file)
     });
     if let Err(error) = moved {
-        ready.store(before, Relaxed);
-        let _ = fs::remove_file(&new);
+        head.ready.store(ready, Relaxed);
+        head.used.store(used, Release);
+        let _ = fs::remove_file(&new).or_else(|_| fs::remove_file(path));
         return Err(error);
     }
     FILE.store(Box::into_raw(Box::new(file)), Release);
     Ok(())
 }
 
-/// Writes what the arena holds to the start of the file, which is all zeros.
-fn copy(arena: Arena, file: &mut File) -> io::Result<()> {
+/// Stands for how much is given out while nothing more may be.
+const NOTHING_MORE: u64 = u64::MAX;
+
+/// Writes the `used` bytes that the arena holds to the start of the file, which is all zeros.
+fn copy(arena: Arena, used: u64, file: &mut File) -> io::Result<()> {
     const PIECE: u64 = 64 << 10;
     let mut bytes = Vec::new();
-    for start in (0..arena.used_bytes()).step_by(PIECE as usize) {
-        let words = PIECE.min(arena.used_bytes() - start) as usize / UNIT;
+    for start in (0..used).step_by(PIECE as usize) {
+        let words = PIECE.min(used - start) as usize / UNIT;
         bytes.clear();
         for word in arena.words(start, words) {
             bytes.extend_from_slice(&word.to_ne_bytes());
@@ -145,7 +151,8 @@ fn copy(arena: Arena, file: &mut File) -> io::Result<()> {
             file.write_all(&bytes)?;
         }
     }
-    Ok(())
+    file.seek(SeekFrom::Start(Head::USED_AT as u64))?;
+    file.write_all(&used.to_ne_bytes())
 }
 
 /// Makes room for what is given out to end at `end`. `None` if there is none: the arena is full, or the disk.

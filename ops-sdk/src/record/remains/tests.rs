@@ -82,6 +82,19 @@ impl Told {
     }
 }
 
+/// Runs a test in a process where nothing else is recorded: an arena is moved to its file only while nobody records.
+fn alone(name: &str, test: impl FnOnce()) {
+    const ALONE: &str = "OPS_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return test();
+    }
+    let mut this = std::process::Command::new(std::env::current_exe().expect("this test"));
+    let output = this.args(["--exact", &format!("record::remains::tests::{name}")]).env(ALONE, "1").output();
+    let output = output.expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
 /// An arena that is kept in a file while `f` runs.
 fn kept<R>(f: impl FnOnce(&mut Reader, &dyn Fn() -> Remains) -> R) -> R {
     let (_turn, mut reader) = turn();
@@ -105,6 +118,10 @@ fn kept<R>(f: impl FnOnce(&mut Reader, &dyn Fn() -> Remains) -> R) -> R {
 
 #[test]
 fn what_nobody_took_is_all_there_with_its_sites_and_dimensions() {
+    alone("what_nobody_took_is_all_there_with_its_sites_and_dimensions", all_there);
+}
+
+fn all_there() {
     kept(|_, found| {
         record();
         let mut remains = found();
@@ -115,6 +132,10 @@ fn what_nobody_took_is_all_there_with_its_sites_and_dimensions() {
 
 #[test]
 fn a_taking_is_whole_or_undone_whatever_the_moment() {
+    alone("a_taking_is_whole_or_undone_whatever_the_moment", whole_or_undone);
+}
+
+fn whole_or_undone() {
     kept(|reader, found| {
         record();
         reader.take_events(|_, _| {});
@@ -158,6 +179,10 @@ fn a_taking_is_whole_or_undone_whatever_the_moment() {
 
 #[test]
 fn bytes_that_are_damaged_end_the_reading_and_nothing_else() {
+    alone("bytes_that_are_damaged_end_the_reading_and_nothing_else", damaged);
+}
+
+fn damaged() {
     let bytes = kept(|_, found| {
         record();
         found().bytes.0

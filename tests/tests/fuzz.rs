@@ -68,6 +68,11 @@ fn blocks_of_events() {
 }
 
 #[test]
+fn arenas_of_dead_processes() {
+    fuzz("arena", 100, fuzzing::fuzz_arena);
+}
+
+#[test]
 fn parts() {
     fuzz("parts", 10_000, fuzzing::fuzz_parts);
 }

@@ -100,6 +100,9 @@ fn put_aside(path: &Path, why: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// No process numbers so many records: a file that says so is damaged.
+const FIRST_MAX: u64 = 1 << 62;
+
 fn bring(
     remains: &mut Remains,
     file: &mut File,
@@ -110,7 +113,7 @@ fn bring(
     let process = remains.told().process;
     let first = remains.settle(file, journal.last_of(process)).map_err(fail("write to", path))?;
     journal.cut_from(process, first)?;
-    let mut outbox = Outbox::new(process, first.max(1));
+    let mut outbox = Outbox::new(process, first.clamp(1, FIRST_MAX));
     let (events, damaged) = bring_events(remains, &mut outbox, journal, held_bytes_max);
     let series = bring_metrics(remains, &mut outbox);
     bring_losses(remains, damaged, &mut outbox);

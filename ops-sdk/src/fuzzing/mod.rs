@@ -13,6 +13,7 @@ pub use self::disk::fuzz_journal;
 use crate::chunk::parts;
 use crate::encode::binary;
 use crate::model::RecordId;
+use crate::record::Remains;
 
 /// A record in its binary form: any bytes are an error or exactly one record, which encodes to the same bytes.
 ///
@@ -53,6 +54,31 @@ pub fn fuzz_block(data: &[u8]) {
         if failures > 16 {
             return;
         }
+    }
+}
+
+/// The arena of a dead process: reading comes to an end, whatever the bytes. They are pieces of a file that is zero
+/// elsewhere: for each where it stands (4 bytes), how long it is (2 bytes), and what it is.
+///
+/// # Panics
+///
+/// Never, or there is a fault.
+pub fn fuzz_arena(data: &[u8]) {
+    /// No longer than a small arena, so that a run is short.
+    const BYTES_MAX: usize = 24 << 20;
+    let (mut arena, mut rest) = (vec![0; BYTES_MAX], data);
+    while let Some((at, after)) = rest.split_first_chunk::<4>()
+        && let Some((len, after)) = after.split_first_chunk::<2>()
+    {
+        let len = usize::from(u16::from_le_bytes(*len)).min(after.len());
+        let (piece, after) = after.split_at(len);
+        let at = u32::from_le_bytes(*at) as usize % BYTES_MAX;
+        let room = len.min(BYTES_MAX - at);
+        arena[at..at + room].copy_from_slice(&piece[..room]);
+        rest = after;
+    }
+    for last in [None, Some(8), Some(u64::MAX - 1)] {
+        let _ = Remains::probe(arena.clone(), last);
     }
 }
 

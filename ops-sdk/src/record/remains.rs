@@ -130,6 +130,20 @@ impl Remains {
         Ok(Found::Arena(Box::new(Remains::of(Bytes(bytes)))))
     }
 
+    /// Reads everything that bytes say which are taken for an arena, with a journal that ends at `last`; says how many
+    /// events, series and losses that were.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn probe(bytes: Vec<u8>, last: Option<u64>) -> [usize; 3] {
+        let mut remains = Remains::of(Bytes(bytes));
+        remains.decide(last);
+        let events = remains.events().0.len() + remains.held().len();
+        let series =
+            [Resolution::Standard, Resolution::High].map(|resolution| remains.metrics(resolution).count());
+        let told = remains.told();
+        let _ = (told.unix_ns(u64::MAX), told.unix_ns(0), told.window_ms(Resolution::High), told.died_ns());
+        [events, series.iter().sum(), remains.losses().len()]
+    }
+
     fn of(bytes: Bytes) -> Remains {
         let told = Dead::read(&bytes, Head::TOLD_AT);
         let left = Left::read(&bytes, Head::TAKING_AT);

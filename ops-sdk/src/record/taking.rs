@@ -197,7 +197,8 @@ impl Left {
 
     /// Whether the journal, which has records of the process up to `last`, has all of the taking.
     pub(super) fn is_final(&self, last: Option<u64>) -> bool {
-        self.is_done || (self.next > self.first && last.is_some_and(|last| last + 1 >= self.next))
+        self.is_done
+            || (self.next > self.first && last.is_some_and(|last| last.saturating_add(1) >= self.next))
     }
 
     /// What is to be written to the file, and where, before anything of it goes to the journal: so that whoever comes

@@ -205,8 +205,55 @@ fn damaged() {
         if round % 5 == 0 {
             damaged.truncate(next(damaged.len()));
         }
-        let mut remains = Remains::of(Bytes(damaged));
-        remains.decide(Some(next(40) as u64));
-        let _ = (Told::by(&remains), remains.held().len(), remains.losses().len());
+        Remains::probe(damaged, Some(next(40) as u64));
     }
+}
+
+/// The seed of the fuzz target `arena` is one of this form. `OPS_WRITE_ARENA_SEED=1` writes it anew.
+#[test]
+fn the_seed_for_fuzzing_is_an_arena_of_this_form() {
+    alone("the_seed_for_fuzzing_is_an_arena_of_this_form", seed);
+}
+
+fn seed() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds/arena/one");
+    if std::env::var_os("OPS_WRITE_ARENA_SEED").is_some() {
+        let bytes = kept(|reader, found| {
+            let said = site!(Kind::Event(Level::Info), "seed {n}", keys(&["n"]));
+            (0..3u64).for_each(|n| event(said, &[Arg::U64(n)]));
+            event(said, &[Arg::Str(&"x".repeat(1 << 15))]);
+            count_by(site!(Kind::Counter, "seeds", keys(&["A"])), 5, &[Label::Str("b")]);
+            observe(site!(Kind::Histogram, "sown"), 3.0);
+            reader.take_events(|_, _| {});
+            reader.metrics(Resolution::Standard, crate::clock::Now::read()).for_each(drop);
+            reader.taking().closes(9);
+            found().bytes.0
+        });
+        fs::write(path, sparse(&bytes)).expect("written");
+    }
+    let seed = fs::read(path).expect("the seed");
+    let (mut bytes, mut rest) = (vec![0; 24 << 20], &seed[..]);
+    while let Some((at, after)) = rest.split_first_chunk::<4>() {
+        let (len, after) = after.split_first_chunk::<2>().expect("a length");
+        let (piece, after) = after.split_at(u16::from_le_bytes(*len).into());
+        bytes[u32::from_le_bytes(*at) as usize..][..piece.len()].copy_from_slice(piece);
+        rest = after;
+    }
+    assert_eq!(
+        Remains::probe(bytes, None),
+        [4, 2, 0],
+        "set OPS_WRITE_ARENA_SEED=1 where the form has changed"
+    );
+}
+
+/// The pieces of bytes that are not zero: for each where it stands, how long it is, and what it is.
+fn sparse(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (line, piece) in bytes.chunks(64).enumerate().filter(|(_, piece)| piece.iter().any(|byte| *byte != 0))
+    {
+        out.extend_from_slice(&u32::try_from(64 * line).expect("it is small").to_le_bytes());
+        out.extend_from_slice(&u16::try_from(piece.len()).expect("a line").to_le_bytes());
+        out.extend_from_slice(piece);
+    }
+    out
 }

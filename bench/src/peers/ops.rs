@@ -19,12 +19,21 @@ use crate::plan::{Outcome, Plan, WARM};
 
 pub const CASES: &[Case] = &[
     case(Section::Counter, "ops-sdk", |plan| recorded(plan, |_| counter!("c", 1), |seen| seen.counted)),
+    case(Section::Counter, "ops-sdk, kept in a file", |plan| {
+        kept(plan, |_| counter!("c", 1), |seen| seen.counted)
+    }),
     case(Section::Labels, "ops-sdk", |plan| recorded(plan, labelled, |seen| seen.counted)),
     case(Section::Labels, "ops-sdk, one label a number", |plan| {
         recorded(plan, numbered, |seen| seen.counted)
     }),
     case(Section::Histogram, "ops-sdk", |plan| {
         recorded(plan, |n| histogram!("h", n % 1000), |seen| seen.samples)
+    }),
+    case(Section::Histogram, "ops-sdk, kept in a file", |plan| {
+        kept(plan, |n| histogram!("h", n % 1000), |seen| seen.samples)
+    }),
+    case(Section::Function, "ops-sdk #[instrumented], kept in a file", |plan| {
+        kept(plan, |n| _ = black_box(measured(n)), |seen| seen.samples.min(seen.counted))
     }),
     case(Section::Function, "ops-sdk #[instrumented]", |plan| {
         recorded(plan, |n| _ = black_box(measured(n)), |seen| seen.samples.min(seen.counted))
@@ -33,6 +42,7 @@ pub const CASES: &[Case] = &[
         recorded(plan, |n| _ = black_box(sampled(n)), |seen| seen.counted)
     }),
     case(Section::Event, "ops-sdk", |plan| recorded(plan, event, |seen| seen.events)),
+    case(Section::Event, "ops-sdk, kept in a file", |plan| kept(plan, event, |seen| seen.events)),
     case(Section::Flood, "ops-sdk", |plan| recorded(plan, event, |seen| seen.events)),
     case(Section::Flood, "ops-sdk, paced 3 M/s", paced),
     case(Section::Off, "ops-sdk counter", |plan| off(plan, |_| counter!("c", 1))),
@@ -66,6 +76,14 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 fn recorded(plan: &Plan, call: impl Fn(u64) + Copy + Sync, pick: fn(&Seen) -> u64) -> Outcome {
     run(plan, ops_sdk::init(), || call, pick)
+}
+
+/// The same with a state directory: what is recorded lies in a mapped file, and goes by way of a journal on disk.
+fn kept(plan: &Plan, call: impl Fn(u64) + Copy + Sync, pick: fn(&Seen) -> u64) -> Outcome {
+    let dir = std::env::temp_dir().join(format!("ops-bench-kept-{}", std::process::id()));
+    let outcome = run(plan, ops_sdk::init().state_dir(&dir), || call, pick);
+    let _ = std::fs::remove_dir_all(&dir);
+    outcome
 }
 
 /// Events at a steady pace, a millisecond's worth at a time, over one second.

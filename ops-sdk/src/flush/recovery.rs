@@ -118,7 +118,8 @@ fn bring(
     let series = bring_metrics(remains, &mut outbox);
     bring_losses(remains, damaged, &mut outbox);
     outbox.send_to(journal);
-    journal.commit();
+    // What waits in memory for a disk that does not take it would go with this process, and the file with it.
+    journal.sync().map_err(fail("bring to the journal what is in", path))?;
     Ok(Recovered { process, events, series, damaged })
 }
 

@@ -42,7 +42,7 @@ pub(super) struct Queue {
 static LOCKS: [Mutex<()>; 16] = [const { Mutex::new(()) }; 16];
 static BYTES_MAX: AtomicUsize = AtomicUsize::new(8 << 20);
 
-/// Sets the bound of the queue, in bytes. Beyond a quarter of the arena it has no effect.
+/// Sets the bound of the queue, in bytes. Beyond a thirty-second of the arena it has no effect.
 pub(crate) fn set_bytes_max(bytes: usize) {
     BYTES_MAX.store(bytes, Relaxed);
 }
@@ -163,7 +163,7 @@ impl Queue {
     /// The place that frames go to, made with the other one if there is none, or they should be larger.
     #[allow(clippy::cast_possible_truncation)] // it fits the arena
     fn place(&self, arena: Arena) -> Option<NonNull<u8>> {
-        let share = (arena.bytes() / 4) as usize & !(UNIT - 1);
+        let share = (arena.bytes() / 32) as usize & !(UNIT - 1);
         let room = BYTES_MAX.load(Relaxed).next_multiple_of(UNIT).min(share);
         let is_empty = self.len.iter().all(|len| len.load(Relaxed) == 0);
         if self.room.load(Relaxed) < room as u64 && is_empty {

@@ -129,7 +129,7 @@ fn add(
 ) -> Option<Offset> {
     let shelf = &arena.head().shelf;
     if shelf.places[0].load(Relaxed) == 0 {
-        let room = bytes_max.next_multiple_of(UNIT).min((arena.bytes() as usize / 8) & !(UNIT - 1));
+        let room = bytes_max.next_multiple_of(UNIT).min((arena.bytes() as usize / 32) & !(UNIT - 1));
         let places = arena.reserve(2 * room)?;
         shelf.places[0].store(places, Relaxed);
         shelf.places[1].store(places + (room / UNIT) as Offset, Relaxed);

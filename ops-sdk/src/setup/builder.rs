@@ -226,8 +226,8 @@ impl Builder {
         self
     }
 
-    /// Bytes of events that no ring could hold, over all threads: 8 MiB unless set. Beyond, events are dropped and
-    /// counted, the lesser levels first.
+    /// Bytes of events that no ring could hold, over all threads: 8 MiB unless set, and at most a thirty-second of
+    /// [`Builder::arena_bytes_max`], in which they lie. Beyond, events are dropped and counted, the lesser levels first.
     pub fn overflow_bytes_max(mut self, bytes: usize) -> Builder {
         self.overflow_bytes_max = bytes;
         self

@@ -11,6 +11,8 @@ mod cloudwatch;
 mod cloudwatch_logs;
 #[cfg(feature = "emf")]
 mod emf;
+#[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
+mod shared;
 
 #[cfg(feature = "cloudwatch")]
 pub use self::cloudwatch::CloudWatch;
@@ -51,6 +53,11 @@ pub trait Backend: Send + 'static {
     /// Pushes one batch and judges the answer. May block as long as `net` lets it.
     fn send(&mut self, batch: &Batch, net: &mut Net) -> Verdict;
 
+    /// When its pushes go, besides what the server's answers say.
+    fn pacing(&self) -> Pacing {
+        Pacing::default()
+    }
+
     /// A second one of the same settings, for pushes beside this one's; `None`, as by default, where one push has to
     /// follow the other. Only its [`Backend::send`] is called. Pushes side by side may arrive in any order.
     fn another(&self) -> Option<Box<dyn Backend>> {
@@ -59,6 +66,17 @@ pub trait Backend: Send + 'static {
 
     /// Takes note of the books, after the last batch of a run. Most backends have no use for them.
     fn books(&mut self, _books: &[Book]) {}
+}
+
+/// When pushes go where a service, or a file, asks for fewer and fuller ones. Nothing by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pacing {
+    /// How long a record waits for others to share its push, where that is longer than `.linger(..)`; a push that is
+    /// full by its number of items goes at once, and so does everything when a flush is asked for.
+    pub linger: Duration,
+    /// The least time between the beginnings of two pushes, also when a flush is asked for; there are none side by side
+    /// then. What has not gone by the end stays in the journal.
+    pub every: Duration,
 }
 
 /// A record that a backend cannot express.

@@ -84,13 +84,15 @@ impl Shipper {
         settings: Settings,
     ) -> Shipper {
         let folder: Option<PathBuf> = context.state_dir.as_deref().map(dead_letter::folder);
+        let pacing = backend.pacing();
+        let settings = Settings { linger: settings.linger.max(pacing.linger), ..settings };
         Shipper {
             limits: backend.limits().under(context.push_limit),
             letters: Letters::new(context.state_dir.as_deref(), backend.id(), settings.dead_letter_bytes_max),
             replaying: Replaying::new(folder),
             workers: Workers::new(Arc::clone(&hub), backend.id()),
             meter: Arc::clone(&hub.meters()[desk]),
-            pace: Pace::new(settings.pushes_max),
+            pace: Pace::new(settings.pushes_max, pacing.every),
             pusher: Pusher::new(backend),
             items: Items::new(),
             hub,

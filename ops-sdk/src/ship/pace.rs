@@ -36,21 +36,31 @@ pub(super) struct Pace {
     circuit: Circuit,
     window: Window,
     random: u64,
+    /// The least time between the beginnings of two pushes.
+    every: Duration,
+    sent_ns: Option<u64>,
 }
 
 impl Pace {
-    /// Up to this many pushes side by side.
-    pub(super) fn new(pushes_max: u32) -> Pace {
+    /// Up to this many pushes side by side; one at a time, where there has to be some time between two.
+    pub(super) fn new(pushes_max: u32, every: Duration) -> Pace {
         let random = RandomState::new().hash_one(0u8) | 1;
-        Pace { circuit: Circuit::new(), window: Window::new(pushes_max), random }
+        let window = Window::new(if every.is_zero() { pushes_max } else { 1 });
+        Pace { circuit: Circuit::new(), window, random, every, sent_ns: None }
     }
 
     /// What to do next; notes that a push goes, if one does.
     pub(super) fn go(&mut self, load: Load, now_ns: u64) -> Go {
         let go = next(&self.circuit, self.window.size(), load, now_ns);
-        if matches!(go, Go::Alone | Go::Beside) {
-            self.circuit = self.circuit.step(Event::Send, now_ns, 0.0);
+        if !matches!(go, Go::Alone | Go::Beside) {
+            return go;
         }
+        let pause = since(self.sent_ns, self.every, now_ns);
+        if !pause.is_zero() {
+            return Go::Pause(pause);
+        }
+        self.circuit = self.circuit.step(Event::Send, now_ns, 0.0);
+        self.sent_ns = Some(now_ns);
         go
     }
 
@@ -93,6 +103,12 @@ impl Pace {
         self.random ^= self.random >> 27;
         (self.random.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1u64 << 53) as f64
     }
+}
+
+/// What is left of the time between two pushes.
+fn since(sent_ns: Option<u64>, every: Duration, now_ns: u64) -> Duration {
+    let passed = |sent_ns| Duration::from_nanos(now_ns.saturating_sub(sent_ns));
+    sent_ns.map_or(Duration::ZERO, |sent_ns| every.saturating_sub(passed(sent_ns)))
 }
 
 fn next(circuit: &Circuit, window: usize, load: Load, now_ns: u64) -> Go {
@@ -139,9 +155,20 @@ mod tests {
     }
 
     #[test]
+    fn there_is_some_time_between_two_pushes_where_that_is_asked_for() {
+        let mut pace = Pace::new(8, Duration::from_secs(10));
+        let load = Load { queued: 3, busy: 0, more: true };
+        let second = 1_000_000_000;
+        assert_eq!(pace.go(load, 5 * second), Go::Alone);
+        assert_eq!(pace.go(load, 8 * second), Go::Pause(Duration::from_secs(7)));
+        assert_eq!(pace.go(Load { queued: 0, busy: 1, more: true }, 8 * second), Go::Answers);
+        assert_eq!(pace.go(load, 15 * second), Go::Alone);
+    }
+
+    #[test]
     fn pauses_differ() {
         let pause = || {
-            let mut pace = Pace::new(1);
+            let mut pace = Pace::new(1, Duration::ZERO);
             pace.bad(1, Event::Failed { began_ns: 1, asked: None }, 1);
             pace.circuit.pause(1)
         };

@@ -30,7 +30,7 @@ pub const BESIDE: &[(&str, &str, &str)] = &[
 
 const TOP: u8 = 9;
 /// What backends may share, and the seam itself.
-const SHARED: &str = "aws";
+const SHARED: [&str; 2] = ["aws", "shared"];
 
 /// The modules that a crate has, from its files.
 #[derive(Debug, Clone, Default)]
@@ -98,7 +98,8 @@ pub fn check_backends(source: &Source, modules: &Modules) -> Vec<Breach> {
     }
     let other = |path: &[String]| {
         let backend = path.get(1).filter(|_| path[0] == "backend")?;
-        let free = backend == own || backend == SHARED || !modules.backends.contains(backend);
+        let free =
+            backend == own || SHARED.contains(&backend.as_str()) || !modules.backends.contains(backend);
         (!free)
             .then(|| format!("`{own}` imports the backend `{backend}`: backends know nothing of each other"))
     };

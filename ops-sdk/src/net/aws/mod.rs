@@ -24,7 +24,7 @@ pub use self::settings::{Service, Settings};
 use self::credentials::Credentials;
 use self::region::Endpoint;
 use self::sign::Signer;
-use super::{Net, NetError, Request, Response, Var};
+use super::{Net, NetError, NetErrorKind, Request, Response, Var};
 use crate::error::Error;
 
 /// One operation.
@@ -115,7 +115,19 @@ impl Client {
     ///
     /// If there are no credentials, no answer came, or the clock is too far off.
     pub fn call(&mut self, net: &mut Net, call: &Call<'_>) -> Result<Response, CallError> {
-        let request = self.signed(net, call)?;
+        self.exchange(net, request(call))
+    }
+
+    /// Sends a request of any method and path and gives the answer, whatever its status, as [`Client::call`] does. The
+    /// request's URI is a path, and a query where there is one, under the endpoint's own path; every header that it has
+    /// is signed. Paths of other services than S3 are of letters, digits and `-._~` only: the signer escapes them once.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::call`].
+    pub fn exchange(&mut self, net: &mut Net, mut request: Request) -> Result<Response, CallError> {
+        address(&self.endpoint, &mut request)?;
+        let request = self.signed(net, request)?;
         let signed_at_s = sign::signed_at_s(&request);
         let sent = net.current();
         let answer = net.send(request)?;
@@ -124,7 +136,7 @@ impl Client {
         skew::blame(&answer, skew_s).map_or(Ok(answer), |why| Err(CallError::Clock(why)))
     }
 
-    fn signed(&mut self, net: &mut Net, call: &Call<'_>) -> Result<Request, CallError> {
+    fn signed(&mut self, net: &mut Net, request: Request) -> Result<Request, CallError> {
         // Who loads them is bounded by a push of its own; whoever waits for that is, too.
         let began = Instant::now();
         let held = self.credentials.try_lock_for(net.left());
@@ -137,7 +149,7 @@ impl Client {
         let credential = held.get(net).map_err(CallError::Credentials)?.clone();
         self.signed_with = held.number();
         drop(held);
-        let signed = self.signer.sign(request(&self.endpoint, call), &credential);
+        let signed = self.signer.sign(request, &credential);
         signed.map_err(|error| CallError::Credentials(format!("the credentials cannot sign: {error}")))
     }
 }
@@ -150,13 +162,11 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The request as it goes over the wire, without its signature.
-fn request(endpoint: &Endpoint, call: &Call<'_>) -> Request {
+/// The request of an operation, without its address and signature.
+fn request(call: &Call<'_>) -> Request {
     let mut request = Request::new(call.body.clone());
     *request.method_mut() = ::http::Method::POST;
-    *request.uri_mut() = endpoint.url.clone();
     let headers = request.headers_mut();
-    headers.insert(::http::header::HOST, endpoint.host.clone());
     headers.insert(::http::header::CONTENT_TYPE, ::http::HeaderValue::from_static(call.content_type));
     for (name, value) in call.headers {
         headers.insert(*name, ::http::HeaderValue::from_static(value));
@@ -165,6 +175,21 @@ fn request(endpoint: &Endpoint, call: &Call<'_>) -> Request {
         headers.insert("x-amz-target", target);
     }
     request
+}
+
+/// Puts scheme, host and the endpoint's own path before the path of a request.
+fn address(endpoint: &Endpoint, request: &mut Request) -> Result<(), NetError> {
+    let base = endpoint.url.path().trim_end_matches('/');
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let uri = ::http::Uri::builder()
+        .scheme(endpoint.url.scheme_str().unwrap_or("https"))
+        .authority(endpoint.url.authority().map_or("", |authority| authority.as_str()))
+        .path_and_query(format!("{base}{path}"))
+        .build();
+    *request.uri_mut() =
+        uri.map_err(|_| NetError { kind: NetErrorKind::Request, text: "a path that is none".to_owned() })?;
+    request.headers_mut().insert(::http::header::HOST, endpoint.host.clone());
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,0 +1,19 @@
+//! What backends share whatever their service: how a setting is read, an address is checked, a secret is kept out of
+//! texts, and what an HTTP answer means where the service has nothing of its own to say. No backend itself.
+
+#[cfg(feature = "http")]
+mod address;
+#[cfg(feature = "http")]
+mod judge;
+mod secret;
+mod setting;
+
+#[cfg(feature = "http")]
+pub(super) use self::address::{Address, post};
+#[cfg(feature = "http")]
+pub(super) use self::judge::{failed, judge, operator, retry_after, why};
+pub(super) use self::secret::Secret;
+pub(super) use self::setting::{setting, yes_or_no};
+
+#[cfg(test)]
+pub(super) mod tests;

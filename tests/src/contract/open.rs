@@ -84,6 +84,7 @@ pub(super) fn open(
         dimensions: vec![("Service".to_owned(), "checkout".to_owned())],
         process: super::PROCESS,
         host: "h1".to_owned(),
+        name: None,
         state_dir: Some(dir.to_owned()),
         push_limit,
         var: Arc::new(var),

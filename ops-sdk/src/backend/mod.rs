@@ -13,6 +13,8 @@ mod cloudwatch_logs;
 mod emf;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
+#[cfg(feature = "syslog")]
+mod syslog;
 
 #[cfg(feature = "cloudwatch")]
 pub use self::cloudwatch::CloudWatch;
@@ -20,6 +22,8 @@ pub use self::cloudwatch::CloudWatch;
 pub use self::cloudwatch_logs::CloudWatchLogs;
 #[cfg(feature = "emf")]
 pub use self::emf::{Emf, EmfTarget};
+#[cfg(feature = "syslog")]
+pub use self::syslog::{Syslog, SyslogFraming};
 #[cfg(feature = "local")]
 pub mod local;
 
@@ -185,6 +189,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "emf" => Some(Box::new(Emf::new())),
         #[cfg(feature = "local")]
         "local" => Some(Box::new(local::Local::new())),
+        #[cfg(feature = "syslog")]
+        "syslog" => Some(Box::new(Syslog::new())),
         _ => None,
     }
 }
@@ -197,6 +203,7 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("cloudwatch", cfg!(feature = "cloudwatch")),
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
         ("emf", cfg!(feature = "emf")),
+        ("syslog", cfg!(feature = "syslog")),
     ]
 }
 

@@ -20,6 +20,7 @@
 //! environment of pinned packages under `target/rig`, safe between test processes. Never ends a process that it
 //! did not start, and never reads the user's AWS settings.
 
+mod ca;
 mod contract;
 mod exchange;
 mod fault;
@@ -28,13 +29,18 @@ mod moto;
 mod proxy;
 mod python;
 mod recorded;
+mod relay;
+mod rsyslog;
 mod script;
 mod server;
 
+pub use self::ca::Ca;
 pub use self::contract::{Push, contract_bytes};
 pub use self::fault::{Answer, Fault};
 pub use self::moto::{LogEvent, LogGroup, MetricTotal, Moto};
 pub use self::proxy::Proxy;
 pub use self::python::{interpreter, python, python_lines};
 pub use self::recorded::Recorded;
+pub use self::relay::Relay;
+pub use self::rsyslog::{Message, Rsyslog};
 pub use self::server::{Reply, Server};

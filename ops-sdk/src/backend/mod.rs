@@ -13,6 +13,8 @@ mod cloudwatch_logs;
 mod emf;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
+#[cfg(feature = "splunk")]
+mod splunk;
 
 #[cfg(feature = "cloudwatch")]
 pub use self::cloudwatch::CloudWatch;
@@ -22,6 +24,8 @@ pub use self::cloudwatch_logs::CloudWatchLogs;
 pub use self::emf::{Emf, EmfTarget};
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(feature = "splunk")]
+pub use self::splunk::Splunk;
 
 use std::time::Duration;
 
@@ -185,6 +189,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "emf" => Some(Box::new(Emf::new())),
         #[cfg(feature = "local")]
         "local" => Some(Box::new(local::Local::new())),
+        #[cfg(feature = "splunk")]
+        "splunk" => Some(Box::new(Splunk::new())),
         _ => None,
     }
 }
@@ -197,6 +203,7 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("cloudwatch", cfg!(feature = "cloudwatch")),
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
         ("emf", cfg!(feature = "emf")),
+        ("splunk", cfg!(feature = "splunk")),
     ]
 }
 

@@ -2,8 +2,15 @@
 
 use super::*;
 
-/// Every case.
+/// Every case, a line each.
 #[must_use]
+#[rustfmt::skip]
 pub fn all() -> Vec<Case> {
-    vec![local::case(), cloudwatch::case(), cloudwatch_logs::case(), emf::case()]
+    vec![
+        local::case(),
+        cloudwatch::case(),
+        cloudwatch_logs::case(),
+        emf::case(),
+        splunk::case(),
+    ]
 }

@@ -30,6 +30,7 @@ mod python;
 mod recorded;
 mod script;
 mod server;
+mod splunk;
 
 pub use self::contract::{Push, contract_bytes};
 pub use self::fault::{Answer, Fault};
@@ -38,3 +39,4 @@ pub use self::proxy::Proxy;
 pub use self::python::{interpreter, python, python_lines};
 pub use self::recorded::Recorded;
 pub use self::server::{Reply, Server};
+pub use self::splunk::{Hec, HecSettings, Indexed};

@@ -15,6 +15,8 @@ mod emf;
 mod shared;
 #[cfg(feature = "syslog")]
 mod syslog;
+#[cfg(feature = "splunk")]
+mod splunk;
 
 #[cfg(feature = "cloudwatch")]
 pub use self::cloudwatch::CloudWatch;
@@ -26,6 +28,8 @@ pub use self::emf::{Emf, EmfTarget};
 pub use self::syslog::{Syslog, SyslogFraming};
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(feature = "splunk")]
+pub use self::splunk::Splunk;
 
 use std::time::Duration;
 
@@ -191,6 +195,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "local" => Some(Box::new(local::Local::new())),
         #[cfg(feature = "syslog")]
         "syslog" => Some(Box::new(Syslog::new())),
+        #[cfg(feature = "splunk")]
+        "splunk" => Some(Box::new(Splunk::new())),
         _ => None,
     }
 }
@@ -204,6 +210,7 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
         ("emf", cfg!(feature = "emf")),
         ("syslog", cfg!(feature = "syslog")),
+        ("splunk", cfg!(feature = "splunk")),
     ]
 }
 

@@ -2,8 +2,16 @@
 
 use super::*;
 
-/// Every case.
+/// Every case, a line each.
 #[must_use]
+#[rustfmt::skip]
 pub fn all() -> Vec<Case> {
     vec![local::case(), cloudwatch::case(), cloudwatch_logs::case(), emf::case(), syslog::case()]
+    vec![
+        local::case(),
+        cloudwatch::case(),
+        cloudwatch_logs::case(),
+        emf::case(),
+        splunk::case(),
+    ]
 }

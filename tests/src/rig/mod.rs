@@ -33,6 +33,7 @@ mod relay;
 mod rsyslog;
 mod script;
 mod server;
+mod splunk;
 
 pub use self::ca::Ca;
 pub use self::contract::{Push, contract_bytes};
@@ -44,3 +45,4 @@ pub use self::recorded::Recorded;
 pub use self::relay::Relay;
 pub use self::rsyslog::{Message, Rsyslog};
 pub use self::server::{Reply, Server};
+pub use self::splunk::{Hec, HecSettings, Indexed};

@@ -17,7 +17,7 @@ mod shared;
 #[cfg(feature = "cloudwatch")]
 pub use self::cloudwatch::CloudWatch;
 #[cfg(feature = "cloudwatch-logs")]
-pub use self::cloudwatch_logs::CloudWatchLogs;
+pub use self::cloudwatch_logs::{CloudWatchLogs, Ingest, LogClass};
 #[cfg(feature = "emf")]
 pub use self::emf::{Emf, EmfTarget};
 #[cfg(feature = "local")]

@@ -133,7 +133,11 @@ impl Emf {
             (None, url) if url.contains("://") => Ok(EmfTarget::Agent(url.to_owned())),
             (None, other) => {
                 let problem = format!("\"{}\" is no target", other.escape_debug());
-                Err(Error::setting(TARGET, problem, "use stdout, logs, agent, or tcp:// or udp:// and an address"))
+                Err(Error::setting(
+                    TARGET,
+                    problem,
+                    "use stdout, logs, agent, or tcp:// or udp:// and an address",
+                ))
             }
         }
     }
@@ -193,8 +197,7 @@ impl Backend for Open {
         };
         points(&metric.points)?;
         let sets = self.sets.kept(&metric.dimensions);
-        let line =
-            Line::of(&self.namespace, metric, record.time_ms(), self.line_bytes_max, sets.as_deref())?;
+        let line = Line::of(&self.namespace, metric, record.time_ms(), self.line_bytes_max, sets.as_deref())?;
         line.points(out, &metric.points)
     }
 

@@ -57,7 +57,8 @@ impl Agent {
 
     /// Bytes that a line grows by, its newline included, escapes left out.
     fn around_bytes(&self) -> usize {
-        let metadata = "{\"_aws\":{,\"Timestamp\":18446744073709551615,\"CloudWatchMetrics\":[]},\"message\":\"\"}\n";
+        let metadata =
+            "{\"_aws\":{,\"Timestamp\":18446744073709551615,\"CloudWatchMetrics\":[]},\"message\":\"\"}\n";
         metadata.len() + self.names.len()
     }
 

@@ -60,4 +60,3 @@ impl<W: Write + Send> Carry for Lines<W> {
         }
     }
 }
-

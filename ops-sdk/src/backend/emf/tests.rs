@@ -153,14 +153,13 @@ fn a_metric_that_would_be_split_is_refused() {
     let record = metric("depth", &dimensions, Points::Counter { sum: 1 });
     assert!(open().encode(&record, &mut Items::new()).is_ok(), "a line on stdout may be long");
     let carrier = Box::new(Lines::new(io::sink()));
-    let mut narrow =
-        Open {
-            carrier,
-            namespace: "Shop".into(),
-            dimensions: Vec::new(),
-            sets: Sets::default(),
-            line_bytes_max: 32_742,
-        };
+    let mut narrow = Open {
+        carrier,
+        namespace: "Shop".into(),
+        dimensions: Vec::new(),
+        sets: Sets::default(),
+        line_bytes_max: 32_742,
+    };
     let mut items = Items::new();
     let error = narrow.encode(&record, &mut items).unwrap_err();
     assert!(error.0.contains("cannot be split") && items.is_empty(), "{error}");

@@ -39,7 +39,10 @@ fn check(lines: &[String]) {
     assert_eq!(read.len(), LINES.len());
     assert_eq!((&read[0]["a"], &read[0]["_aws"]["Timestamp"]), (&1.into(), &9.into()));
     assert_eq!((&read[1]["message"], &read[1]["_aws"]["Timestamp"]), (&"x".into(), &1.into()));
-    assert_eq!((&read[2]["message"], &read[2]["_aws"]["CloudWatchMetrics"]), (&LINES[2].into(), &serde_json::json!([])));
+    assert_eq!(
+        (&read[2]["message"], &read[2]["_aws"]["CloudWatchMetrics"]),
+        (&LINES[2].into(), &serde_json::json!([]))
+    );
     assert_eq!(read[3].as_object().map(serde_json::Map::len), Some(1));
 }
 

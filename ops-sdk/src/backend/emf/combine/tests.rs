@@ -50,7 +50,10 @@ fn a_line_holds_a_hundred_metrics_of_the_same_dimensions_and_time() {
         let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
         assert_eq!(metrics.len(), of.len());
         for (metric, item) in metrics.iter().zip(of) {
-            assert_eq!((&metric["Name"], &metric["Unit"]), (&Value::from(format!("m{item}")), &"Count".into()));
+            assert_eq!(
+                (&metric["Name"], &metric["Unit"]),
+                (&Value::from(format!("m{item}")), &"Count".into())
+            );
             assert_eq!(line[metric["Name"].as_str().unwrap()], 7);
         }
         assert_eq!(line["Op"], "get");
@@ -76,8 +79,18 @@ fn what_differs_stays_apart() {
     lines(&mut items, "e", &[("Op", "get")], 5, &Points::Histogram(wide.clone()));
     wide.exemplar = None;
     lines(&mut items, "f", &[("Op", "get")], 5, &Points::Histogram(wide));
-    items.push(|out| { out.extend_from_slice(b"{\"message\":\"x\"}"); Ok::<_, ()>(()) }).unwrap();
-    items.push(|out| { out.extend_from_slice(b"@ops.part v1"); Ok::<_, ()>(()) }).unwrap();
+    items
+        .push(|out| {
+            out.extend_from_slice(b"{\"message\":\"x\"}");
+            Ok::<_, ()>(())
+        })
+        .unwrap();
+    items
+        .push(|out| {
+            out.extend_from_slice(b"@ops.part v1");
+            Ok::<_, ()>(())
+        })
+        .unwrap();
     let combined = combine(&items.into_batch(), 1_000_000);
     let wanted: [&[usize]; 8] = [&[0], &[1], &[2], &[3, 6], &[4], &[5], &[7], &[8]];
     assert_eq!(combined.of, wanted, "one name has one value a line, and an exemplar is one metric's");

@@ -65,23 +65,21 @@ impl Agent {
     /// Sends a whole batch over a connection. What broke off is sent again from the start.
     fn stream(&mut self, batch: &Batch, net: &mut Net) -> Result<(), NetError> {
         // An agent that was started anew has closed the old connection.
-        if matches!(&mut self.link, Some(Link::Stream(stream)) if !stream.is_open()) {
-            self.link = None;
-        }
-        let stream = match self.link.take() {
-            Some(Link::Stream(stream)) => stream,
-            _ => net.dial(&self.address, None)?,
+        let kept = self.link.take().and_then(|link| match link {
+            Link::Stream(mut stream) => stream.is_open().then_some(stream),
+            Link::Datagrams(_) => None,
+        });
+        let mut stream = match kept {
+            Some(stream) => stream,
+            None => net.dial(&self.address, None)?,
         };
         self.buffer.clear();
         for (item, line) in batch.iter() {
             addressed(&mut self.buffer, &self.names, item.time_ms, line);
         }
-        let Link::Stream(stream) = self.link.insert(Link::Stream(stream)) else { return Ok(()) };
-        let written = stream.write_all(net, &self.buffer);
-        if written.is_err() {
-            self.link = None;
-        }
-        written
+        stream.write_all(net, &self.buffer)?;
+        self.link = Some(Link::Stream(stream));
+        Ok(())
     }
 
     /// Sends a datagram a line; says how many went, and why no more did.

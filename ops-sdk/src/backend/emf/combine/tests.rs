@@ -119,7 +119,7 @@ proptest! {
     #[test]
     fn nothing_is_lost_or_told_twice(
         given in prop::collection::vec(
-            ("[a-z\"\\\\\\],:{}M]{1,6}", prop::collection::btree_map("[A-Z\"\\\\\\],]{1,3}", "[a-z\"\\\\\\],{}]{1,8}", 0..3), 0..3_u64, 0..9_u64),
+            ("[a-z\"\\\\M][a-z\"\\\\\\],:{}M]{0,5}", prop::collection::btree_map("[A-Z\"\\\\\\],]{1,3}", "[a-z\"\\\\\\],{}]{1,8}", 0..3), 0..3_u64, 0..9_u64),
             0..40,
         ),
         max in 300..2_000_usize,

@@ -21,7 +21,7 @@ mod splunk;
 #[cfg(feature = "cloudwatch")]
 pub use self::cloudwatch::CloudWatch;
 #[cfg(feature = "cloudwatch-logs")]
-pub use self::cloudwatch_logs::CloudWatchLogs;
+pub use self::cloudwatch_logs::{CloudWatchLogs, Ingest, LogClass};
 #[cfg(feature = "emf")]
 pub use self::emf::{Emf, EmfTarget};
 #[cfg(feature = "syslog")]

@@ -154,6 +154,16 @@ impl Client {
     }
 }
 
+/// The endpoint of a service, for requests that carry a token instead of a signature.
+///
+/// # Errors
+///
+/// If no region is set, or an endpoint means nothing.
+pub fn endpoint(service: &Service, settings: &Settings, var: &Var) -> Result<::http::Uri, Error> {
+    let region = region::region(settings, &settings::Profile::read(var), var)?;
+    Ok(region::endpoint(service, settings, &region, var)?.url)
+}
+
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Client");

@@ -9,6 +9,8 @@ mod aws;
 mod cloudwatch;
 #[cfg(feature = "cloudwatch-logs")]
 mod cloudwatch_logs;
+#[cfg(feature = "datadog")]
+mod datadog;
 #[cfg(feature = "emf")]
 mod emf;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
@@ -18,6 +20,8 @@ mod shared;
 pub use self::cloudwatch::CloudWatch;
 #[cfg(feature = "cloudwatch-logs")]
 pub use self::cloudwatch_logs::CloudWatchLogs;
+#[cfg(feature = "datadog")]
+pub use self::datadog::Datadog;
 #[cfg(feature = "emf")]
 pub use self::emf::{Emf, EmfTarget};
 #[cfg(feature = "local")]
@@ -174,6 +178,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "cloudwatch" => Some(Box::new(CloudWatch::new())),
         #[cfg(feature = "cloudwatch-logs")]
         "cloudwatch-logs" => Some(Box::new(CloudWatchLogs::new())),
+        #[cfg(feature = "datadog")]
+        "datadog" => Some(Box::new(Datadog::new())),
         #[cfg(feature = "emf")]
         "emf" => Some(Box::new(Emf::new())),
         #[cfg(feature = "local")]
@@ -189,6 +195,7 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("local", cfg!(feature = "local")),
         ("cloudwatch", cfg!(feature = "cloudwatch")),
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
+        ("datadog", cfg!(feature = "datadog")),
         ("emf", cfg!(feature = "emf")),
     ]
 }

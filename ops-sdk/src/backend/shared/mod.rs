@@ -7,6 +7,8 @@ mod address;
 mod judge;
 mod secret;
 mod setting;
+#[cfg(any(feature = "datadog", feature = "dogstatsd"))]
+mod tagging;
 
 #[cfg(feature = "http")]
 pub(super) use self::address::{Address, post};
@@ -14,6 +16,11 @@ pub(super) use self::address::{Address, post};
 pub(super) use self::judge::{failed, judge, operator, retry_after, why};
 pub(super) use self::secret::Secret;
 pub(super) use self::setting::{setting, yes_or_no};
+#[cfg(any(feature = "datadog", feature = "dogstatsd"))]
+pub(super) use self::tagging::{Tags, Unified, host_name, metric_name, tag};
 
+#[cfg(test)]
+#[allow(dead_code)] // which of it is used depends on the backends that are compiled in
+pub(super) mod samples;
 #[cfg(test)]
 pub(super) mod tests;

@@ -16,10 +16,12 @@ mod metrics;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
-use self::judge::{Kind, Outcome, settle, stale};
+use self::judge::{Kind, stale};
 use self::logs::Logs;
 use self::metrics::Series;
-use super::shared::{Address, Secret, Tags, Unified, failed, host_name, post, setting, yes_or_no};
+use super::shared::{
+    Address, Outcome, Secret, Tags, Unified, failed, host_name, post, setting, settle, yes_or_no,
+};
 use super::{Backend, Configure, Context, EncodeError, Verdict};
 use crate::chunk::{Batch, Items};
 use crate::error::Error;

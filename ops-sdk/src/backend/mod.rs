@@ -13,6 +13,8 @@ mod cloudwatch_logs;
 mod datadog;
 #[cfg(feature = "emf")]
 mod emf;
+#[cfg(feature = "mackerel")]
+mod mackerel;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
 
@@ -24,6 +26,8 @@ pub use self::cloudwatch_logs::CloudWatchLogs;
 pub use self::datadog::Datadog;
 #[cfg(feature = "emf")]
 pub use self::emf::{Emf, EmfTarget};
+#[cfg(feature = "mackerel")]
+pub use self::mackerel::{Annotation, Downtime, Mackerel, MackerelError};
 #[cfg(feature = "local")]
 pub mod local;
 
@@ -189,6 +193,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "datadog" => Some(Box::new(Datadog::new())),
         #[cfg(feature = "emf")]
         "emf" => Some(Box::new(Emf::new())),
+        #[cfg(feature = "mackerel")]
+        "mackerel" => Some(Box::new(Mackerel::new())),
         #[cfg(feature = "local")]
         "local" => Some(Box::new(local::Local::new())),
         _ => None,
@@ -204,6 +210,7 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
         ("datadog", cfg!(feature = "datadog")),
         ("emf", cfg!(feature = "emf")),
+        ("mackerel", cfg!(feature = "mackerel")),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::shared::{Tags, metric_name};
+use super::super::shared::{Tags, cut, metric_name};
 use crate::backend::EncodeError;
 use crate::chunk::Items;
 use crate::encode::json;
@@ -120,28 +120,4 @@ impl Events {
 
 fn or_dash(text: &str) -> &str {
     if text.trim().is_empty() { "-" } else { text }
-}
-
-/// The text, or as much of it as there is room for and how much more there was.
-fn cut(text: &str, chars_max: usize) -> String {
-    let chars = text.chars().count();
-    if chars <= chars_max {
-        return text.to_owned();
-    }
-    let end = format!("… ({chars} characters)");
-    let kept = text.chars().take(chars_max.saturating_sub(end.chars().count()));
-    kept.collect::<String>() + &end
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_cut_says_so() {
-        assert_eq!(cut("short", 10), "short");
-        let long = cut(&"é".repeat(1_204), 500);
-        assert_eq!(long.chars().count(), 500);
-        assert!(long.ends_with("é… (1204 characters)"), "{long}");
-    }
 }

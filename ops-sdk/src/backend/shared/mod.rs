@@ -3,19 +3,25 @@
 
 #[cfg(feature = "http")]
 mod address;
+mod cut;
 #[cfg(feature = "http")]
 mod judge;
 mod secret;
 mod setting;
+#[cfg(feature = "http")]
+mod settle;
 #[cfg(any(feature = "datadog", feature = "dogstatsd"))]
 mod tagging;
 
 #[cfg(feature = "http")]
 pub(super) use self::address::{Address, post};
+pub(super) use self::cut::cut;
 #[cfg(feature = "http")]
 pub(super) use self::judge::{failed, judge, operator, retry_after, why};
 pub(super) use self::secret::Secret;
 pub(super) use self::setting::{setting, yes_or_no};
+#[cfg(feature = "http")]
+pub(super) use self::settle::{Outcome, settle};
 #[cfg(any(feature = "datadog", feature = "dogstatsd"))]
 pub(super) use self::tagging::{Tags, Unified, host_name, metric_name, tag};
 

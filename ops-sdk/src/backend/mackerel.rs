@@ -11,6 +11,7 @@ mod api;
 mod graphs;
 mod minutes;
 mod names;
+mod notes;
 mod series;
 
 use std::time::Duration;
@@ -20,17 +21,17 @@ use ::http::{HeaderMap, HeaderName};
 use self::graphs::Graphs;
 use self::minutes::Minutes;
 use self::names::{Names, service_name};
+use self::notes::{ANNOTATION, REPORT};
 use super::shared::{
-    Address, Outcome, Secret, cut, failed, judge, operator, post, setting, settle, why, yes_or_no,
+    Address, Outcome, Secret, failed, judge, operator, post, setting, settle, why, yes_or_no,
 };
 use super::{Backend, Configure, Context, EncodeError, Pacing, Refusal, Verdict};
 use crate::chunk::{Batch, Items};
 use crate::diag;
-use crate::encode::json;
 use crate::error::Error;
 use crate::ledger::Loss;
 use crate::limits::{Limits, Oversize};
-use crate::model::{Audit, Body, Check, CheckStatus, Record, Signal, Value};
+use crate::model::{Body, Record, Signal};
 use crate::net::{Net, Response};
 
 pub use self::api::{Annotation, Downtime, MackerelError};
@@ -41,13 +42,8 @@ const SERVICE: &str = "OPS_MACKEREL_SERVICE";
 const HOST: &str = "OPS_MACKEREL_HOST_ID";
 const EVERY: &str = "OPS_MACKEREL_EVERY_S";
 const MINUTE_MS: u64 = 60_000;
-/// Reports of one request, and characters of a report's message (mackerel.io/api-docs/entry/check-monitoring: 100; fewer
-/// than 1,024).
+/// Reports of one request (mackerel.io/api-docs/entry/check-monitoring).
 const REPORTS_MAX: usize = 100;
-const MESSAGE_MAX: usize = 1_023;
-/// Characters of an annotation's title and description (mackerel.io/api-docs/entry/graph-annotations).
-const TITLE_MAX: usize = 250;
-const DESCRIPTION_MAX: usize = 1_024;
 
 /// Settings of the backend `mackerel`. What is not set here comes from the environment, see each method.
 #[derive(Debug, Clone, Default)]
@@ -203,10 +199,6 @@ struct Open {
     annotate: Vec<String>,
 }
 
-/// What an item is: its first byte. The other first bytes are those of [`series`].
-const REPORT: u8 = b'r';
-const ANNOTATION: u8 = b'a';
-
 impl Backend for Open {
     fn id(&self) -> &str {
         "mackerel"
@@ -258,8 +250,8 @@ impl Backend for Open {
                 }
                 series::encode(&name, metric, record.time_ns / 1_000_000_000, out)
             }
-            (Body::Check(check), Some(host), _) => report(host, check, record, out),
-            (Body::Audit(audit), _, Some(service)) => annotation(service, audit, record, out),
+            (Body::Check(check), Some(host), _) => notes::report(host, check, record, out),
+            (Body::Audit(audit), _, Some(service)) => notes::annotation(service, audit, record, out),
             _ => Err(EncodeError(format!("Mackerel cannot express a {} record", record.signal()))),
         }
     }
@@ -348,64 +340,6 @@ fn array<'a>(start: &[u8], items: impl Iterator<Item = &'a [u8]>, end: &[u8]) ->
     }
     body.extend_from_slice(end);
     body
-}
-
-/// A check as a report of the host. Its fields are told in the message.
-fn report(host: &str, check: &Check<'_>, record: &Record<'_>, out: &mut Items) -> Result<(), EncodeError> {
-    let mut text = check.output.as_bytes().to_vec();
-    for (key, value) in &check.fields {
-        text.extend_from_slice(format!(" {key}=").as_bytes());
-        match value {
-            Value::Str(said) => text.extend_from_slice(said.as_bytes()),
-            other => json::value(&mut text, other),
-        }
-    }
-    let status = match check.status {
-        CheckStatus::Ok => "OK",
-        CheckStatus::Warning => "WARNING",
-        CheckStatus::Critical => "CRITICAL",
-        CheckStatus::Unknown => "UNKNOWN",
-    };
-    if check.name.trim().is_empty() {
-        return Err(EncodeError("a report has a name".into()));
-    }
-    out.push(|bytes| {
-        bytes.push(REPORT);
-        bytes.extend_from_slice(b"{\"source\":{\"type\":\"host\",\"hostId\":");
-        json::string(bytes, host);
-        bytes.extend_from_slice(b"},\"name\":");
-        json::string(bytes, &check.name);
-        bytes.extend_from_slice(b",\"status\":");
-        json::string(bytes, status);
-        bytes.extend_from_slice(b",\"message\":");
-        json::string(bytes, &cut(String::from_utf8_lossy(&text).trim(), MESSAGE_MAX));
-        bytes.extend_from_slice(b",\"occurredAt\":");
-        json::number_u64(bytes, record.time_ns / 1_000_000_000);
-        bytes.push(b'}');
-        Ok(())
-    })
-}
-
-/// An audit record as an annotation of its moment.
-fn annotation(
-    service: &str,
-    audit: &Audit<'_>,
-    record: &Record<'_>,
-    out: &mut Items,
-) -> Result<(), EncodeError> {
-    let note = Annotation {
-        title: cut(&format!("{} {}: {}", audit.action, audit.resource, audit.outcome), TITLE_MAX),
-        description: cut(&format!("by {} ({})", audit.actor, record.id), DESCRIPTION_MAX),
-        from_unix_s: record.time_ns / 1_000_000_000,
-        to_unix_s: record.time_ns / 1_000_000_000,
-        service: service.to_owned(),
-        roles: Vec::new(),
-    };
-    out.push(|bytes| {
-        bytes.push(ANNOTATION);
-        note.write(bytes);
-        Ok(())
-    })
 }
 
 /// Makes requests and judges the answers.

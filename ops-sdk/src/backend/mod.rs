@@ -11,6 +11,8 @@ mod cloudwatch;
 mod cloudwatch_logs;
 #[cfg(feature = "datadog")]
 mod datadog;
+#[cfg(feature = "dogstatsd")]
+mod dogstatsd;
 #[cfg(feature = "emf")]
 mod emf;
 #[cfg(feature = "mackerel")]
@@ -24,6 +26,8 @@ pub use self::cloudwatch::CloudWatch;
 pub use self::cloudwatch_logs::CloudWatchLogs;
 #[cfg(feature = "datadog")]
 pub use self::datadog::Datadog;
+#[cfg(feature = "dogstatsd")]
+pub use self::dogstatsd::{Dogstatsd, StatsdHistograms};
 #[cfg(feature = "emf")]
 pub use self::emf::{Emf, EmfTarget};
 #[cfg(feature = "mackerel")]
@@ -191,6 +195,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "cloudwatch-logs" => Some(Box::new(CloudWatchLogs::new())),
         #[cfg(feature = "datadog")]
         "datadog" => Some(Box::new(Datadog::new())),
+        #[cfg(feature = "dogstatsd")]
+        "dogstatsd" => Some(Box::new(Dogstatsd::new())),
         #[cfg(feature = "emf")]
         "emf" => Some(Box::new(Emf::new())),
         #[cfg(feature = "mackerel")]
@@ -209,6 +215,7 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("cloudwatch", cfg!(feature = "cloudwatch")),
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
         ("datadog", cfg!(feature = "datadog")),
+        ("dogstatsd", cfg!(feature = "dogstatsd")),
         ("emf", cfg!(feature = "emf")),
         ("mackerel", cfg!(feature = "mackerel")),
     ]

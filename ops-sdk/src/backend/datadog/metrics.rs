@@ -137,7 +137,13 @@ impl Series {
         json::number_u64(&mut head, record.time_ns / 1_000_000_000);
         head.extend_from_slice(b",[");
         let room = self.item_bytes_max.saturating_sub(head.len() + b"]]]}".len());
-        let values_bytes = room.min(VALUES_BYTES).max(NUMBER_BYTES);
+        if room < NUMBER_BYTES {
+            return Err(EncodeError(format!(
+                "a name and tags of {} bytes leave no room for values",
+                head.len()
+            )));
+        }
+        let values_bytes = room.min(VALUES_BYTES);
         let mut rest = told.into_iter().filter(|(_, count)| *count > 0).peekable();
         while rest.peek().is_some() {
             out.push(|bytes| {

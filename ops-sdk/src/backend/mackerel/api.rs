@@ -81,7 +81,7 @@ pub struct Downtime {
 }
 
 impl Downtime {
-    fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"name\":");
         json::string(out, &self.name);
         if !self.memo.is_empty() {

@@ -8,7 +8,7 @@ mod cut;
 mod judge;
 mod secret;
 mod setting;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "socket"))]
 mod settle;
 #[cfg(any(feature = "datadog", feature = "dogstatsd"))]
 mod tagging;
@@ -22,7 +22,7 @@ pub(super) use self::cut::cut;
 pub(super) use self::judge::{judge, retry_after, why};
 pub(super) use self::secret::Secret;
 pub(super) use self::setting::{setting, yes_or_no};
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "socket"))]
 pub(super) use self::settle::{Outcome, settle};
 #[cfg(any(feature = "datadog", feature = "dogstatsd"))]
 pub(super) use self::tagging::{Tags, Unified, host_name, metric_name, tag};

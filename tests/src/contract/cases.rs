@@ -10,6 +10,7 @@ pub fn all() -> Vec<Case> {
         cloudwatch::case(),
         cloudwatch_logs::case(),
         datadog::case(),
+        dogstatsd::case(),
         emf::case(),
         mackerel::case(),
     ]

@@ -11,6 +11,7 @@ mod cloudwatch;
 mod cloudwatch_logs;
 mod datadog;
 mod deliver;
+mod dogstatsd;
 mod emf;
 mod encode;
 mod judge;

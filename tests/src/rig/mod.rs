@@ -30,6 +30,7 @@ mod python;
 mod recorded;
 mod script;
 mod server;
+mod tools;
 
 pub use self::contract::{Push, contract_bytes};
 pub use self::fault::{Answer, Fault};
@@ -38,3 +39,4 @@ pub use self::proxy::Proxy;
 pub use self::python::{interpreter, python, python_lines, python_lines_with};
 pub use self::recorded::Recorded;
 pub use self::server::{Reply, Server};
+pub use self::tools::{Statsd, go_lines};

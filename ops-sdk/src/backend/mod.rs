@@ -9,8 +9,14 @@ mod aws;
 mod cloudwatch;
 #[cfg(feature = "cloudwatch-logs")]
 mod cloudwatch_logs;
+#[cfg(feature = "datadog")]
+mod datadog;
+#[cfg(feature = "dogstatsd")]
+mod dogstatsd;
 #[cfg(feature = "emf")]
 mod emf;
+#[cfg(feature = "mackerel")]
+mod mackerel;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
 #[cfg(feature = "syslog")]
@@ -26,6 +32,15 @@ pub use self::cloudwatch_logs::{CloudWatchLogs, Ingest, LogClass};
 pub use self::emf::{Emf, EmfTarget};
 #[cfg(feature = "syslog")]
 pub use self::syslog::{Syslog, SyslogFraming};
+pub use self::cloudwatch_logs::CloudWatchLogs;
+#[cfg(feature = "datadog")]
+pub use self::datadog::Datadog;
+#[cfg(feature = "dogstatsd")]
+pub use self::dogstatsd::{Dogstatsd, StatsdHistograms};
+#[cfg(feature = "emf")]
+pub use self::emf::{Emf, EmfTarget};
+#[cfg(feature = "mackerel")]
+pub use self::mackerel::{Annotation, Downtime, Mackerel, MackerelError};
 #[cfg(feature = "local")]
 pub mod local;
 #[cfg(feature = "splunk")]
@@ -189,8 +204,14 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "cloudwatch" => Some(Box::new(CloudWatch::new())),
         #[cfg(feature = "cloudwatch-logs")]
         "cloudwatch-logs" => Some(Box::new(CloudWatchLogs::new())),
+        #[cfg(feature = "datadog")]
+        "datadog" => Some(Box::new(Datadog::new())),
+        #[cfg(feature = "dogstatsd")]
+        "dogstatsd" => Some(Box::new(Dogstatsd::new())),
         #[cfg(feature = "emf")]
         "emf" => Some(Box::new(Emf::new())),
+        #[cfg(feature = "mackerel")]
+        "mackerel" => Some(Box::new(Mackerel::new())),
         #[cfg(feature = "local")]
         "local" => Some(Box::new(local::Local::new())),
         #[cfg(feature = "syslog")]
@@ -208,9 +229,12 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("local", cfg!(feature = "local")),
         ("cloudwatch", cfg!(feature = "cloudwatch")),
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
+        ("datadog", cfg!(feature = "datadog")),
+        ("dogstatsd", cfg!(feature = "dogstatsd")),
         ("emf", cfg!(feature = "emf")),
         ("syslog", cfg!(feature = "syslog")),
         ("splunk", cfg!(feature = "splunk")),
+        ("mackerel", cfg!(feature = "mackerel")),
     ]
 }
 

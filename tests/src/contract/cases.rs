@@ -13,5 +13,9 @@ pub fn all() -> Vec<Case> {
         cloudwatch_logs::case(),
         emf::case(),
         splunk::case(),
+        datadog::case(),
+        dogstatsd::case(),
+        emf::case(),
+        mackerel::case(),
     ]
 }

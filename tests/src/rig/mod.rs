@@ -34,15 +34,17 @@ mod rsyslog;
 mod script;
 mod server;
 mod splunk;
+mod tools;
 
 pub use self::ca::Ca;
 pub use self::contract::{Push, contract_bytes};
 pub use self::fault::{Answer, Fault};
 pub use self::moto::{LogEvent, LogGroup, MetricTotal, Moto};
 pub use self::proxy::Proxy;
-pub use self::python::{interpreter, python, python_lines};
+pub use self::python::{interpreter, python, python_lines, python_lines_with};
 pub use self::recorded::Recorded;
 pub use self::relay::Relay;
 pub use self::rsyslog::{Message, Rsyslog};
 pub use self::server::{Reply, Server};
 pub use self::splunk::{Hec, HecSettings, Indexed};
+pub use self::tools::{Statsd, go_lines};

@@ -11,6 +11,8 @@ mod cloudwatch;
 mod cloudwatch_logs;
 #[cfg(feature = "emf")]
 mod emf;
+#[cfg(feature = "otlp")]
+mod otlp;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
 
@@ -20,6 +22,8 @@ pub use self::cloudwatch::CloudWatch;
 pub use self::cloudwatch_logs::CloudWatchLogs;
 #[cfg(feature = "emf")]
 pub use self::emf::{Emf, EmfTarget};
+#[cfg(feature = "otlp")]
+pub use self::otlp::Otlp;
 #[cfg(feature = "local")]
 pub mod local;
 
@@ -185,6 +189,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "emf" => Some(Box::new(Emf::new())),
         #[cfg(feature = "local")]
         "local" => Some(Box::new(local::Local::new())),
+        #[cfg(feature = "otlp")]
+        "otlp" => Some(Box::new(Otlp::new())),
         _ => None,
     }
 }
@@ -197,6 +203,7 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("cloudwatch", cfg!(feature = "cloudwatch")),
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
         ("emf", cfg!(feature = "emf")),
+        ("otlp", cfg!(feature = "otlp")),
     ]
 }
 

@@ -35,6 +35,6 @@ pub use self::contract::{Push, contract_bytes};
 pub use self::fault::{Answer, Fault};
 pub use self::moto::{LogEvent, LogGroup, MetricTotal, Moto};
 pub use self::proxy::Proxy;
-pub use self::python::{interpreter, python, python_lines};
+pub use self::python::{interpreter, python, python_lines, python_lines_with};
 pub use self::recorded::Recorded;
 pub use self::server::{Reply, Server};

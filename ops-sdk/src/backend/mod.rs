@@ -17,6 +17,8 @@ mod dogstatsd;
 mod emf;
 #[cfg(feature = "mackerel")]
 mod mackerel;
+#[cfg(feature = "otlp")]
+mod otlp;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
 #[cfg(feature = "syslog")]
@@ -41,6 +43,8 @@ pub use self::dogstatsd::{Dogstatsd, StatsdHistograms};
 pub use self::emf::{Emf, EmfTarget};
 #[cfg(feature = "mackerel")]
 pub use self::mackerel::{Annotation, Downtime, Mackerel, MackerelError};
+#[cfg(feature = "otlp")]
+pub use self::otlp::Otlp;
 #[cfg(feature = "local")]
 pub mod local;
 #[cfg(feature = "splunk")]
@@ -218,6 +222,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "syslog" => Some(Box::new(Syslog::new())),
         #[cfg(feature = "splunk")]
         "splunk" => Some(Box::new(Splunk::new())),
+        #[cfg(feature = "otlp")]
+        "otlp" => Some(Box::new(Otlp::new())),
         _ => None,
     }
 }
@@ -235,6 +241,7 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("syslog", cfg!(feature = "syslog")),
         ("splunk", cfg!(feature = "splunk")),
         ("mackerel", cfg!(feature = "mackerel")),
+        ("otlp", cfg!(feature = "otlp")),
     ]
 }
 

@@ -3,7 +3,13 @@
 //! A backend is one file behind this trait. It turns records into bytes and one batch into one push, and judges the
 //! answer. It knows nothing of other backends, the journal, threads or the environment.
 
-#[cfg(any(feature = "cloudwatch", feature = "cloudwatch-logs", feature = "emf"))]
+#[cfg(any(
+    feature = "cloudwatch",
+    feature = "cloudwatch-logs",
+    feature = "emf",
+    feature = "firehose",
+    feature = "kinesis"
+))]
 mod aws;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
@@ -11,6 +17,10 @@ mod cloudwatch;
 mod cloudwatch_logs;
 #[cfg(feature = "emf")]
 mod emf;
+#[cfg(feature = "firehose")]
+mod firehose;
+#[cfg(feature = "kinesis")]
+mod kinesis;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
 
@@ -20,6 +30,12 @@ pub use self::cloudwatch::CloudWatch;
 pub use self::cloudwatch_logs::CloudWatchLogs;
 #[cfg(feature = "emf")]
 pub use self::emf::{Emf, EmfTarget};
+#[cfg(feature = "firehose")]
+pub use self::firehose::Firehose;
+#[cfg(feature = "kinesis")]
+pub use self::kinesis::{Kinesis, KinesisPacking};
+#[cfg(feature = "kinesis")]
+pub use self::shared::PartitionKey;
 #[cfg(feature = "local")]
 pub mod local;
 
@@ -176,6 +192,10 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "cloudwatch-logs" => Some(Box::new(CloudWatchLogs::new())),
         #[cfg(feature = "emf")]
         "emf" => Some(Box::new(Emf::new())),
+        #[cfg(feature = "firehose")]
+        "firehose" => Some(Box::new(Firehose::new())),
+        #[cfg(feature = "kinesis")]
+        "kinesis" => Some(Box::new(Kinesis::new())),
         #[cfg(feature = "local")]
         "local" => Some(Box::new(local::Local::new())),
         _ => None,
@@ -190,6 +210,8 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("cloudwatch", cfg!(feature = "cloudwatch")),
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
         ("emf", cfg!(feature = "emf")),
+        ("firehose", cfg!(feature = "firehose")),
+        ("kinesis", cfg!(feature = "kinesis")),
     ]
 }
 

@@ -13,6 +13,8 @@ mod log_events;
 mod names;
 #[cfg(feature = "cloudwatch-logs")]
 mod place;
+#[cfg(any(feature = "firehose", feature = "kinesis"))]
+mod records;
 
 #[cfg(feature = "emf")]
 pub(super) use self::carry::{Carry, carry_to_logs};
@@ -26,6 +28,10 @@ pub(super) use self::log_events::LogEvents;
 pub(super) use self::names::Dimensions;
 #[cfg(any(feature = "cloudwatch", feature = "emf"))]
 pub(super) use self::names::{dimensions, metric_name, namespace, points};
+#[cfg(feature = "kinesis")]
+pub(super) use self::records::Pack;
+#[cfg(any(feature = "firehose", feature = "kinesis"))]
+pub(super) use self::records::{Form, Records, join_lines, stream_name, under};
 
 #[cfg(test)]
 pub(super) mod tests;

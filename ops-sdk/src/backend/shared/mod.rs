@@ -5,6 +5,8 @@
 mod address;
 #[cfg(feature = "http")]
 mod judge;
+mod number;
+mod partition;
 mod secret;
 mod setting;
 
@@ -12,6 +14,8 @@ mod setting;
 pub(super) use self::address::{Address, post};
 #[cfg(feature = "http")]
 pub(super) use self::judge::{failed, judge, operator, retry_after, why};
+pub(super) use self::number::whole;
+pub use self::partition::PartitionKey;
 pub(super) use self::secret::Secret;
 pub(super) use self::setting::{setting, yes_or_no};
 

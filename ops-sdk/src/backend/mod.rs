@@ -19,6 +19,8 @@ mod cloudwatch_logs;
 mod emf;
 #[cfg(feature = "firehose")]
 mod firehose;
+#[cfg(feature = "kafka")]
+mod kafka;
 #[cfg(feature = "kinesis")]
 mod kinesis;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
@@ -32,9 +34,11 @@ pub use self::cloudwatch_logs::CloudWatchLogs;
 pub use self::emf::{Emf, EmfTarget};
 #[cfg(feature = "firehose")]
 pub use self::firehose::Firehose;
+#[cfg(feature = "kafka")]
+pub use self::kafka::{Kafka, KafkaCompression, KafkaSasl};
 #[cfg(feature = "kinesis")]
 pub use self::kinesis::{Kinesis, KinesisPacking};
-#[cfg(feature = "kinesis")]
+#[cfg(any(feature = "kafka", feature = "kinesis"))]
 pub use self::shared::PartitionKey;
 #[cfg(feature = "local")]
 pub mod local;
@@ -194,6 +198,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "emf" => Some(Box::new(Emf::new())),
         #[cfg(feature = "firehose")]
         "firehose" => Some(Box::new(Firehose::new())),
+        #[cfg(feature = "kafka")]
+        "kafka" => Some(Box::new(Kafka::new())),
         #[cfg(feature = "kinesis")]
         "kinesis" => Some(Box::new(Kinesis::new())),
         #[cfg(feature = "local")]
@@ -211,6 +217,7 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
         ("emf", cfg!(feature = "emf")),
         ("firehose", cfg!(feature = "firehose")),
+        ("kafka", cfg!(feature = "kafka")),
         ("kinesis", cfg!(feature = "kinesis")),
     ]
 }

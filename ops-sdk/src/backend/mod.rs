@@ -3,7 +3,13 @@
 //! A backend is one file behind this trait. It turns records into bytes and one batch into one push, and judges the
 //! answer. It knows nothing of other backends, the journal, threads or the environment.
 
-#[cfg(any(feature = "cloudwatch", feature = "cloudwatch-logs", feature = "emf"))]
+#[cfg(any(
+    feature = "cloudwatch",
+    feature = "cloudwatch-logs",
+    feature = "emf",
+    feature = "firehose",
+    feature = "kinesis"
+))]
 mod aws;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
@@ -19,6 +25,12 @@ mod emf;
 mod mackerel;
 #[cfg(feature = "otlp")]
 mod otlp;
+#[cfg(feature = "firehose")]
+mod firehose;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "kinesis")]
+mod kinesis;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
 #[cfg(feature = "syslog")]
@@ -45,6 +57,14 @@ pub use self::emf::{Emf, EmfTarget};
 pub use self::mackerel::{Annotation, Downtime, Mackerel, MackerelError};
 #[cfg(feature = "otlp")]
 pub use self::otlp::Otlp;
+#[cfg(feature = "firehose")]
+pub use self::firehose::Firehose;
+#[cfg(feature = "kafka")]
+pub use self::kafka::{Kafka, KafkaCompression, KafkaSasl};
+#[cfg(feature = "kinesis")]
+pub use self::kinesis::{Kinesis, KinesisPacking};
+#[cfg(any(feature = "kafka", feature = "kinesis"))]
+pub use self::shared::PartitionKey;
 #[cfg(feature = "local")]
 pub mod local;
 #[cfg(feature = "splunk")]
@@ -216,6 +236,12 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "emf" => Some(Box::new(Emf::new())),
         #[cfg(feature = "mackerel")]
         "mackerel" => Some(Box::new(Mackerel::new())),
+        #[cfg(feature = "firehose")]
+        "firehose" => Some(Box::new(Firehose::new())),
+        #[cfg(feature = "kafka")]
+        "kafka" => Some(Box::new(Kafka::new())),
+        #[cfg(feature = "kinesis")]
+        "kinesis" => Some(Box::new(Kinesis::new())),
         #[cfg(feature = "local")]
         "local" => Some(Box::new(local::Local::new())),
         #[cfg(feature = "syslog")]
@@ -242,6 +268,9 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("splunk", cfg!(feature = "splunk")),
         ("mackerel", cfg!(feature = "mackerel")),
         ("otlp", cfg!(feature = "otlp")),
+        ("firehose", cfg!(feature = "firehose")),
+        ("kafka", cfg!(feature = "kafka")),
+        ("kinesis", cfg!(feature = "kinesis")),
     ]
 }
 

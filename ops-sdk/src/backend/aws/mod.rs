@@ -31,6 +31,8 @@ mod routes;
 mod sets;
 #[cfg(feature = "cloudwatch-logs")]
 mod stream_by;
+#[cfg(any(feature = "firehose", feature = "kinesis"))]
+mod records;
 
 #[cfg(feature = "emf")]
 pub(super) use self::carry::{Carry, carry_to_logs};
@@ -54,6 +56,11 @@ pub(super) use self::rename::{context_without_key, without_key};
 pub(super) use self::sets::Sets;
 #[cfg(feature = "cloudwatch-logs")]
 pub(super) use self::stream_by::StreamBy;
+pub(super) use self::names::{dimensions, metric_name, namespace, points};
+#[cfg(feature = "kinesis")]
+pub(super) use self::records::Pack;
+#[cfg(any(feature = "firehose", feature = "kinesis"))]
+pub(super) use self::records::{Form, Records, join_lines, stream_name, under};
 
 #[cfg(test)]
 pub(super) mod tests;

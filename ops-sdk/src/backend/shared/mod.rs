@@ -6,6 +6,8 @@ mod address;
 mod cut;
 #[cfg(feature = "http")]
 mod judge;
+mod number;
+mod partition;
 mod secret;
 mod setting;
 #[cfg(any(feature = "http", feature = "socket"))]
@@ -20,6 +22,8 @@ pub(super) use self::address::{Address, post};
 pub(super) use self::cut::cut;
 #[cfg(feature = "http")]
 pub(super) use self::judge::{judge, retry_after, why};
+pub(super) use self::number::whole;
+pub use self::partition::PartitionKey;
 pub(super) use self::secret::Secret;
 pub(super) use self::setting::{setting, yes_or_no};
 #[cfg(any(feature = "http", feature = "socket"))]

@@ -11,6 +11,10 @@ mod cloudwatch;
 mod cloudwatch_logs;
 #[cfg(feature = "emf")]
 mod emf;
+#[cfg(feature = "file")]
+mod file;
+#[cfg(feature = "s3")]
+mod s3;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
 
@@ -20,6 +24,12 @@ pub use self::cloudwatch::CloudWatch;
 pub use self::cloudwatch_logs::CloudWatchLogs;
 #[cfg(feature = "emf")]
 pub use self::emf::{Emf, EmfTarget};
+#[cfg(feature = "file")]
+pub use self::file::{File, Rotate};
+#[cfg(feature = "s3")]
+pub use self::s3::S3;
+#[cfg(any(feature = "s3", feature = "file"))]
+pub use self::shared::Compression;
 #[cfg(feature = "local")]
 pub mod local;
 
@@ -176,6 +186,10 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "cloudwatch-logs" => Some(Box::new(CloudWatchLogs::new())),
         #[cfg(feature = "emf")]
         "emf" => Some(Box::new(Emf::new())),
+        #[cfg(feature = "s3")]
+        "s3" => Some(Box::new(S3::new())),
+        #[cfg(feature = "file")]
+        "file" => Some(Box::new(File::new())),
         #[cfg(feature = "local")]
         "local" => Some(Box::new(local::Local::new())),
         _ => None,
@@ -190,6 +204,8 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("cloudwatch", cfg!(feature = "cloudwatch")),
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
         ("emf", cfg!(feature = "emf")),
+        ("s3", cfg!(feature = "s3")),
+        ("file", cfg!(feature = "file")),
     ]
 }
 

@@ -5,6 +5,8 @@
 mod address;
 #[cfg(feature = "http")]
 mod judge;
+#[cfg(any(feature = "s3", feature = "file"))]
+mod pack;
 mod secret;
 mod setting;
 
@@ -12,6 +14,10 @@ mod setting;
 pub(super) use self::address::{Address, post};
 #[cfg(feature = "http")]
 pub(super) use self::judge::{failed, judge, operator, retry_after, why};
+#[cfg(any(feature = "s3", feature = "file"))]
+pub use self::pack::Compression;
+#[cfg(any(feature = "s3", feature = "file"))]
+pub(super) use self::pack::{Packer, compression};
 pub(super) use self::secret::Secret;
 pub(super) use self::setting::{setting, yes_or_no};
 

@@ -39,7 +39,7 @@ impl Loss {
     /// Whether somebody wrote down that these are not to be told: counted like the others, but no loss.
     #[must_use]
     pub fn is_asked_for(self) -> bool {
-        matches!(self, Loss::RateLimited | Loss::Repeated | Loss::LetGo)
+        matches!(self, Loss::RateLimited | Loss::Repeated | Loss::LetGo | Loss::Elsewhere | Loss::Sampled)
     }
 }
 
@@ -76,6 +76,10 @@ losses! {
     LetGo => "let_go", "held back, and the unit of work did not fail";
     /// Held back by a unit of work; there was no more room, and this was the oldest.
     HoldFull => "hold_full", "held back, and no room to hold more";
+    /// The backend's routes do not take it.
+    Elsewhere => "elsewhere", "its routes lead elsewhere";
+    /// A route takes a sample, and this was not in it.
+    Sampled => "sampled", "not in the sample of its route";
     /// The process ended before it was delivered, and no state directory was set to keep it.
     ProcessExit => "process_exit", "not delivered before exit, no state directory";
 }

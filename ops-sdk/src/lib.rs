@@ -65,6 +65,7 @@ mod lock;
 pub mod model;
 pub mod net;
 mod record;
+mod route;
 mod setup;
 mod ship;
 mod signal;
@@ -83,6 +84,7 @@ pub use crate::record::{
     Correlate, Correlation, CorrelationId, Entered, Traceparent, TraceparentError, Within,
 };
 pub use crate::record::{Hold, Secret, hold_back as hold, redact};
+pub use crate::route::Route;
 pub use crate::setup::{BackendReport, Builder, FlushReport, Ops, Stats, init};
 #[cfg(feature = "macros")]
 pub use ops_sdk_macros::{

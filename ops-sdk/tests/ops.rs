@@ -20,6 +20,7 @@ fn backend(path: &Path) -> Box<dyn Backend> {
         dimensions: Vec::new(),
         process: 1,
         host: "h".into(),
+        name: None,
         state_dir: None,
         push_limit: PushLimit::default(),
         var: Arc::new(|_| None),

@@ -29,11 +29,47 @@ fn with_keys(vars: Vars<'_>) -> String {
 
 #[test]
 fn a_backend_that_does_not_exist_is_told_with_those_that_do() {
-    let expected =
-        "OPS_BACKENDS: unknown backend \"clodwatch\"; use one of: local, cloudwatch, cloudwatch-logs, emf";
+    let all: Vec<&str> = ops_sdk::backend::known().iter().map(|(name, _)| *name).collect();
+    let expected = format!("OPS_BACKENDS: unknown backend \"clodwatch\"; use one of: {}", all.join(", "));
     assert_eq!(with_keys(&[("OPS_BACKENDS", "cloudwatch, clodwatch")]), expected);
-    let twice = "OPS_BACKENDS: \"emf\" is named twice; name each backend once";
+    let twice = "OPS_BACKENDS: \"emf\" is named twice; name each backend once, or a second of its kind as in archive=s3";
     assert_eq!(said(&[("OPS_BACKENDS", "emf,emf")]), twice);
+    let none = "OPS_BACKENDS: \"a b\" is no name of a backend; use 1 to 64 of the characters a-z 0-9 -, not beginning with -";
+    assert_eq!(said(&[("OPS_BACKENDS", "emf, a b=emf")]), none);
+}
+
+#[test]
+fn a_route_that_leads_nowhere_is_told_with_where_it_could() {
+    let routes = |text| said(&[("OPS_BACKENDS", "emf"), ("OPS_ROUTES", text)]);
+    let meaningless = routes("metrics -> emf");
+    assert!(
+        meaningless.starts_with("OPS_ROUTES: in \"metrics -> emf\": \"metrics\" is neither a kind of"),
+        "{meaningless}"
+    );
+    assert!(meaningless.contains("; write rules as in \"metric -> short;"), "{meaningless}");
+    let nowhere = routes("metric -> emf, elsewhere");
+    let expected = "OPS_ROUTES: a rule leads to \"elsewhere\", which is neither a backend in use nor a tier; name it in \
+                    OPS_BACKENDS, or lead the rule to one of: emf";
+    assert_eq!(nowhere, expected);
+    let tier = routes("log -> long");
+    assert!(
+        tier.starts_with("OPS_ROUTES: a rule leads to the tier long, and none of it (s3) is in use; name it"),
+        "{tier}"
+    );
+    let missing = said(&[("OPS_CONFIG", "/nowhere/ops.toml")]);
+    assert!(missing.starts_with("OPS_CONFIG: /nowhere/ops.toml cannot be read: "), "{missing}");
+}
+
+#[test]
+fn a_setting_that_no_backend_has_is_told_where_the_file_says_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("ops.toml");
+    std::fs::write(&path, "[backends.lines]\nkind = \"emf\"\ntraget = \"stdout\"\n").expect("a file");
+    let error = said(&[("OPS_CONFIG", path.to_str().expect("UTF-8"))]);
+    assert_eq!(
+        error,
+        "OPS_CONFIG: emf has no setting that OPS_EMF_TRAGET would be; see the backend's page for its settings"
+    );
 }
 
 #[test]

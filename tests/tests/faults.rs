@@ -321,6 +321,7 @@ fn events_outside_the_services_window_are_refused_by_their_index() {
         dimensions: Vec::new(),
         process: 1,
         host: "host".to_owned(),
+        name: None,
         state_dir: None,
         push_limit: PushLimit::default(),
         var: Arc::new(var),

@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use crate::chunk::{Batch, Items};
 use crate::error::Error;
-use crate::ledger::Book;
+use crate::ledger::{Book, Loss};
 use crate::limits::Limits;
 use crate::model::{Record, Signal};
 use crate::net::Net;
@@ -52,6 +52,11 @@ pub trait Backend: Send + 'static {
 
     /// Whether records of this kind are its business.
     fn accepts(&self, signal: Signal) -> bool;
+
+    /// Why a record of a kind that it accepts is not for it, as its routes say; it is then counted as withheld.
+    fn declines(&self, _record: &Record<'_>) -> Option<Loss> {
+        None
+    }
 
     /// Writes a record as one or more items. Pure: the same record gives the same bytes.
     ///
@@ -135,7 +140,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The kind, as the ledger counts it: `Refused`, `TooOld`, `TooNew`, `Oversize`.
-    pub loss: crate::ledger::Loss,
+    pub loss: Loss,
     /// The server's words, or ours.
     pub why: String,
 }
@@ -151,6 +156,8 @@ pub struct Context {
     pub process: u64,
     /// The host's name.
     pub host: String,
+    /// The name that the user gave this instance, if any: with it, two of a kind keep apart what they keep on disk.
+    pub name: Option<String>,
     /// The directory that outlives the process, if there is one.
     pub state_dir: Option<std::path::PathBuf>,
     /// The push limit that the user chose.

@@ -22,7 +22,7 @@ use self::intents::{Intents, Known};
 use self::judge::Outcome;
 use self::layout::{Layout, groups};
 pub use self::settings::S3;
-use super::shared::{Compression, Packer};
+use super::shared::{Compression, Packer, operator};
 use super::{Backend, Configure, Context, EncodeError, Pacing, Refusal, Verdict};
 use crate::chunk::{Batch, Items};
 use crate::crc::{crc32, crc32c};
@@ -157,7 +157,7 @@ impl Backend for Open {
 impl Open {
     /// Which records have arrived already, and what is to be put of the others: first under the keys that were tried.
     fn plan(&self, batch: &Batch, records: &[RecordId]) -> (Vec<bool>, Vec<Parcel>) {
-        let intents = self.intents.lock();
+        let mut intents = self.intents.lock();
         let known: Vec<Known> = if intents.is_empty() {
             vec![Known::New; records.len()]
         } else {
@@ -176,7 +176,8 @@ impl Open {
             let ids = ids_of(records, &group.members);
             Parcel { key: self.layout.key(&group, &ids), members: group.members }
         }));
-        (known.iter().map(|known| *known == Known::Arrived).collect(), parcels)
+        let arrived = |index: usize| matches!(known[index], Known::Arrived(_)) && intents.tell(records[index]);
+        ((0..known.len()).map(arrived).collect(), parcels)
     }
 
     /// Puts one object, and says which of its records are in the bucket then.
@@ -208,14 +209,14 @@ impl Open {
                     Outcome::Stored => mark,
                     Outcome::Exists if is_only => mark,
                     Outcome::Exists => self.bucket.mark(net, key)?.unwrap_or_default(),
-                    Outcome::Elsewhere(region) => return Err(judge::operator(format!("the bucket is in {region}"))),
+                    Outcome::Elsewhere(region) => return Err(operator(format!("the bucket is in {region}"))),
                     Outcome::Not(verdict) => return Err(verdict),
                 }
             }
         };
         let mut intents = self.intents.lock();
         intents.holds(key, &held);
-        Ok(parcel.members.iter().map(|index| intents.known(records[*index]) == Known::Arrived).collect())
+        Ok(parcel.members.iter().map(|index| intents.tell(records[*index])).collect())
     }
 
     fn pack(&self, batch: &Batch, members: &[usize]) -> io::Result<Vec<u8>> {

@@ -60,6 +60,7 @@ fn judge(name: &str, items: usize, answer: Response) {
         dimensions: Vec::new(),
         process: 1,
         host: "host".to_owned(),
+        name: None,
         state_dir: None,
         push_limit: PushLimit::default(),
         var: Arc::new(var),

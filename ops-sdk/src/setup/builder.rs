@@ -11,6 +11,7 @@ use crate::journal::Durability;
 use crate::limits::PushLimit;
 use crate::model::Level;
 use crate::record::Rules;
+use crate::route::Route;
 
 /// Begins the settings. Nothing is recorded before [`Builder::start`].
 ///
@@ -23,6 +24,8 @@ pub fn init() -> Builder {
         namespace: None,
         dimensions: Vec::new(),
         backends: Vec::new(),
+        routes: Vec::new(),
+        tiers: Vec::new(),
         levels: None,
         state_dir: None,
         state_parent: None,
@@ -56,7 +59,10 @@ pub fn init() -> Builder {
 pub struct Builder {
     pub(super) namespace: Option<String>,
     pub(super) dimensions: Vec<(String, String)>,
-    pub(super) backends: Vec<Box<dyn Configure>>,
+    /// Each with the name that it was given, if it was given one.
+    pub(super) backends: Vec<(Option<String>, Box<dyn Configure>)>,
+    pub(super) routes: Vec<Route>,
+    pub(super) tiers: Vec<(String, Vec<String>)>,
     pub(super) levels: Option<Result<Rules, Error>>,
     pub(super) state_dir: Option<PathBuf>,
     pub(super) state_parent: Option<PathBuf>,
@@ -104,7 +110,34 @@ impl Builder {
     /// Ships to this backend. Called once or more, it wins over `OPS_BACKENDS`; when no backend is named anywhere,
     /// the embedded local store is used.
     pub fn backend(mut self, backend: impl Configure) -> Builder {
-        self.backends.push(Box::new(backend));
+        self.backends.push((None, Box::new(backend)));
+        self
+    }
+
+    /// Ships to this backend under a name of its own, 1-64 of `a-z 0-9 -`: for a second one of its kind, and for routes.
+    /// It has cursors, books and dead letters of its own. A variable that its kind reads as `OPS_S3_BUCKET` is looked for
+    /// under its name first, as `OPS_ARCHIVE_BUCKET`. In `OPS_BACKENDS` it is written `archive=s3`.
+    pub fn backend_named(mut self, name: impl Into<String>, backend: impl Configure) -> Builder {
+        self.backends.push((Some(name.into()), Box::new(backend)));
+        self
+    }
+
+    /// A rule of what goes where. A backend that no rule names gets everything; one that is named gets what at least one
+    /// of its rules takes. Called once or more, it wins over `OPS_ROUTES`. Rules that mean nothing, or lead to a backend
+    /// that there is none of, are errors of [`Builder::start`].
+    pub fn route(mut self, route: Route) -> Builder {
+        self.routes.push(route);
+        self
+    }
+
+    /// A name for several backends that rules may lead to. There are `short` (`cloudwatch` and `cloudwatch-logs`),
+    /// `middle` (`elasticsearch`) and `long` (`s3`) unless said otherwise, each for those of its backends that are in use.
+    pub fn tier<S: Into<String>>(
+        mut self,
+        name: impl Into<String>,
+        backends: impl IntoIterator<Item = S>,
+    ) -> Builder {
+        self.tiers.push((name.into(), backends.into_iter().map(Into::into).collect()));
         self
     }
 

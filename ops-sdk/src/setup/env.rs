@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Builder;
-use crate::backend::{self, Configure};
 use crate::error::Error;
 use crate::journal::Durability;
 use crate::limits::PushLimit;
@@ -43,34 +42,6 @@ pub(super) fn dimensions(var: &Var) -> Result<Vec<(String, String)>, Error> {
         }
     };
     pairs.map(pair).collect()
-}
-
-/// `OPS_BACKENDS`: names with commas between them.
-pub(super) fn backends(var: &Var) -> Result<Vec<Box<dyn Configure>>, Error> {
-    let text = var("OPS_BACKENDS").unwrap_or_default();
-    let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-    if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
-        let problem = format!("\"{}\" is named twice", twice.1);
-        return Err(Error::setting("OPS_BACKENDS", problem, "name each backend once"));
-    }
-    names.into_iter().map(backend).collect()
-}
-
-fn backend(name: &str) -> Result<Box<dyn Configure>, Error> {
-    backend::by_name(name).ok_or_else(|| {
-        let (known, compiled): (Vec<_>, Vec<_>) = backend::known().iter().copied().unzip();
-        let is_known = known.iter().position(|other| *other == name);
-        if is_known.is_some_and(|at| !compiled[at]) {
-            let problem = format!("backend \"{name}\" is not built in");
-            return Error::setting(
-                "OPS_BACKENDS",
-                problem,
-                format!("enable the feature `{name}` of ops-sdk"),
-            );
-        }
-        let remedy = format!("use one of: {}", known.join(", "));
-        Error::setting("OPS_BACKENDS", format!("unknown backend \"{name}\""), remedy)
-    })
 }
 
 /// `OPS_PUSH_LIMIT`: `contract`, `vendor`, or a number of bytes.
@@ -252,14 +223,6 @@ mod tests {
             (
                 said(push_limit(&var("OPS_PUSH_LIMIT", "big"))),
                 "OPS_PUSH_LIMIT: \"big\" is no limit; use contract",
-            ),
-            (
-                said(backends(&var("OPS_BACKENDS", "clodwatch"))),
-                "OPS_BACKENDS: unknown backend \"clodwatch\"; use",
-            ),
-            (
-                said(backends(&var("OPS_BACKENDS", "local,local"))),
-                "OPS_BACKENDS: \"local\" is named twice; name",
             ),
             (
                 said(shutdown_deadline(&var("OPS_SHUTDOWN_DEADLINE_MS", "5s"))),

@@ -3,10 +3,14 @@
 
 mod builder;
 mod check;
+mod chosen;
 mod env;
+mod file;
 mod ops;
 mod panics;
+mod placed;
 mod report;
+mod routes;
 mod siblings;
 #[cfg(unix)]
 mod signals;

@@ -12,7 +12,7 @@ use super::env::Place;
 use super::report::FlushReport;
 use super::siblings::{self, Adopter};
 use super::spool::Opening;
-use super::{Ops, check, env, ops, spool};
+use super::{Ops, check, chosen, env, ops, spool};
 use crate::backend::{Backend, Configure, Context};
 use crate::clock::{self, Now};
 use crate::diag;
@@ -62,13 +62,12 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
     let hooks = env::hooks(&builder)?;
     let shipping = shipping(&builder)?;
     let tells = env::self_metrics(&builder.var, builder.self_metrics)?.then_some(builder.self_metrics_every);
-    let configured = backends(&mut builder)?;
+    let chosen = chosen::backends(&mut builder)?;
     let mut context = context(&mut builder)?;
     let (lock, parent) = place(&mut builder, &mut context)?;
     let opening = opening(&builder, shipping)?;
-    let adopter = parent.map(|parent| adopter(parent, opening, &context, &configured));
-    let opened: Vec<_> =
-        configured.into_iter().map(|backend| backend.open(&context)).collect::<Result<_, _>>()?;
+    let adopter = parent.map(|parent| adopter(parent, opening, &context, chosen.again()));
+    let opened = chosen.open(&context)?;
 
     // The flush thread of a start before may not have found its end yet.
     let reader = Reader::new(arena(&builder)?).ok_or(Error::AlreadyStarted)?;
@@ -118,8 +117,8 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
 
 /// Ships what a directory holds, without recording anything.
 pub(super) fn ship(mut builder: Builder, dir: &Path, deadline: Duration) -> Result<FlushReport, Error> {
-    let (configured, context) = (backends(&mut builder)?, context(&mut builder)?);
-    let open = |context: &Context| configured.into_iter().map(|backend| backend.open(context)).collect();
+    let (chosen, context) = (chosen::backends(&mut builder)?, context(&mut builder)?);
+    let open = |context: &Context| chosen.open(context);
     let opening = Opening {
         settings: settings(&builder, Some(dir.to_owned()))?,
         ..opening(&builder, shipping(&builder)?)?
@@ -167,15 +166,9 @@ fn adopter(
     parent: PathBuf,
     opening: Opening,
     context: &Context,
-    configured: &[Box<dyn Configure>],
+    backends: Vec<Box<dyn Configure>>,
 ) -> Adopter {
-    Adopter {
-        parent,
-        opening,
-        context: context.clone(),
-        backends: configured.iter().filter_map(|backend| backend.again()).collect(),
-        leash: Arc::default(),
-    }
+    Adopter { parent, opening, context: context.clone(), backends, leash: Arc::default() }
 }
 
 /// Brings what an earlier process left in its arena to the journal, and keeps this one's in the state directory. Says
@@ -208,19 +201,6 @@ fn keep(
     }
 }
 
-/// The backends to ship to: the builder's, else the environment's, else the local store.
-fn backends(builder: &mut Builder) -> Result<Vec<Box<dyn Configure>>, Error> {
-    let named = std::mem::take(&mut builder.backends);
-    let named = if named.is_empty() { env::backends(&builder.var)? } else { named };
-    if !named.is_empty() {
-        return Ok(named);
-    }
-    crate::backend::by_name("local").map(|local| vec![local]).ok_or_else(|| {
-        let remedy = "name one with OPS_BACKENDS or .backend(..), or enable the feature `local` of ops-sdk";
-        Error::setting("OPS_BACKENDS", "no backend is named, and the local store is not built in", remedy)
-    })
-}
-
 fn context(builder: &mut Builder) -> Result<Context, Error> {
     let var = Arc::clone(&builder.var);
     let namespace =
@@ -236,6 +216,7 @@ fn context(builder: &mut Builder) -> Result<Context, Error> {
         dimensions,
         process: RandomState::new().hash_one((std::process::id(), Now::read().unix_ns, clock::ticks())),
         host: host(),
+        name: None,
         state_dir: None,
         push_limit: push_limit.unwrap_or_default(),
         var,

@@ -33,7 +33,7 @@ use crate::backend::{Backend, Context, Refusal};
 use crate::chunk::{Batch, Item, Items, chunk, is_one_push};
 use crate::clock::Now;
 use crate::encode::json;
-use crate::hub::{Hub, Meter, Turn};
+use crate::hub::{Fate, Hub, Meter, Turn};
 use crate::journal::{Run, RunFrame};
 use crate::ledger::Loss;
 use crate::limits::Limits;
@@ -216,6 +216,11 @@ impl Shipper {
             let before = self.items.len();
             #[allow(clippy::cast_possible_truncation)] // a run has at most some ten thousand records
             let (place, id, time_ms) = (left.place as u32, left.id, left.time_ms());
+            let declined = left.record().ok().and_then(|(record, _)| self.pusher.backend.declines(record));
+            if let Some(loss) = declined {
+                tally.mark(place, Fate::Dropped(loss));
+                continue;
+            }
             self.items.begin(id, time_ms, place);
             let outcome = match left.record() {
                 Ok((record, alike)) => {

@@ -37,6 +37,7 @@ impl Seed {
             dimensions: Vec::new(),
             process: 0xc0ffee,
             host: "h1".into(),
+            name: None,
             state_dir: None,
             push_limit: crate::limits::PushLimit::default(),
             var: Arc::new(|_| None),

@@ -11,7 +11,7 @@ pub const FLOORS: &[(u8, &[&str])] = &[
     (8, &["console", "budget", "describe", "store"]),
     (7, &["flush", "ship"]),
     (6, &["backend"]),
-    (5, &["tail", "filter"]),
+    (5, &["tail", "filter", "route"]),
     (4, &["net", "hub"]),
     (3, &["journal", "encode", "chunk"]),
     (2, &["record", "aggregate"]),

@@ -29,6 +29,8 @@ mod proxy;
 mod python;
 mod recorded;
 mod script;
+mod server;
+mod store;
 
 pub use self::contract::{Push, contract_bytes};
 pub use self::fault::{Answer, Fault};
@@ -36,3 +38,5 @@ pub use self::moto::{LogEvent, LogGroup, MetricTotal, Moto};
 pub use self::proxy::Proxy;
 pub use self::python::{interpreter, python, python_lines};
 pub use self::recorded::Recorded;
+pub use self::server::{Reply, Server};
+pub use self::store::{Object, S3S_KEYS, S3s};

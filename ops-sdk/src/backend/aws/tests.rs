@@ -13,6 +13,7 @@ pub(in crate::backend) fn context(vars: &[(&str, &str)]) -> Context {
         dimensions: vec![("Service".into(), "checkout".into())],
         process: 255,
         host: "h1".into(),
+        name: None,
         state_dir: None,
         push_limit: crate::limits::PushLimit::Contract,
         var: Arc::new(move |name| vars.get(name).cloned()),

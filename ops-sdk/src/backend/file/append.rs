@@ -186,8 +186,7 @@ pub(super) fn with_mode(options: &mut OpenOptions, mode: u32) {
 pub(super) fn with_mode(_: &mut OpenOptions, _: u32) {}
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
+pub(super) mod tests {
 
     use super::super::settings::File;
     use super::super::super::shared::tests::context;
@@ -217,9 +216,12 @@ mod tests {
         }
     }
 
+    pub(in super::super) fn failure(kind: ErrorKind) -> Failure {
+        Failure { verb: "open", path: "/x".into(), error: kind.into() }
+    }
+
     #[test]
     fn an_operator_is_waited_for_and_a_full_disk_is_not() {
-        let failure = |kind: ErrorKind| Failure { verb: "open", path: Path::new("/x").into(), error: kind.into() };
         assert!(failure(ErrorKind::PermissionDenied).is_operators());
         assert!(!failure(ErrorKind::StorageFull).is_operators());
         assert_eq!(failure(ErrorKind::StorageFull).to_string(), "cannot open /x: no storage space");

@@ -3,9 +3,10 @@
 
 use ::http::{HeaderMap, HeaderValue, Method};
 
-use super::judge::{Outcome, element, failed, judge, operator};
+use super::judge::{Outcome, element, failed, judge};
 use super::layout::path;
 use crate::backend::Verdict;
+use crate::backend::shared::operator;
 use crate::crc::crc32;
 use crate::net::aws::Client;
 use crate::net::{Net, Request, Response};

@@ -43,6 +43,11 @@ impl Ids {
         run.is_some_and(|run| run.process == id.process && id.seq <= run.last)
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> u64 {
+        self.runs.iter().map(|run| (run.last - run.first).saturating_add(1)).fold(0, u64::saturating_add)
+    }
+
     /// The least of them.
     pub(super) fn first(&self) -> RecordId {
         self.runs.first().map_or(RecordId::default(), |run| RecordId { process: run.process, seq: run.first })
@@ -105,7 +110,7 @@ mod tests {
         let ids = Ids::of([id(7, 3), id(255, 1), id(7, 1), id(7, 2), id(7, 9)].into_iter());
         assert_eq!(ids.to_string(), "0000000000000007:1-3,9;00000000000000ff:1");
         assert_eq!(Ids::parse(&ids.to_string()).unwrap(), ids);
-        assert_eq!((ids.first(), ids.mark().len()), (id(7, 1), 16));
+        assert_eq!((ids.first(), ids.mark().len(), ids.len()), (id(7, 1), 16, 5));
         for (process, seq, expected) in
             [(7, 0, false), (7, 1, true), (7, 4, false), (7, 9, true), (255, 1, true), (8, 1, false)]
         {

@@ -3,8 +3,8 @@
 //! key that is written here: the bucket takes one object of a key, so it arrives once, whichever of the two puts won.
 //!
 //! A key may have been tried with several sets of ids, where batches were cut differently; the mark in the object's
-//! metadata tells which of them it holds. Notes go when the cursor is behind their records: the run after theirs has
-//! ended, or nothing is waiting at all.
+//! metadata tells which of them it holds. Notes go when the cursor is behind their records: all of them were told to have
+//! arrived and another run has ended since, or nothing is waiting at all.
 //!
 //! Never speaks to the network, and never keeps delivery back: a note that cannot be written is kept in memory.
 
@@ -30,6 +30,8 @@ pub(super) struct Intent {
     tried: Vec<Ids>,
     /// Which of them it holds, once that is known.
     held: Option<usize>,
+    /// Ids of that set that nobody was told of yet.
+    untold: u64,
     /// The run in which it was last touched.
     run: u64,
     file: Option<PathBuf>,
@@ -40,8 +42,8 @@ pub(super) struct Intent {
 pub(super) enum Known {
     /// It has never been sent, or surely did not arrive.
     New,
-    /// It has arrived.
-    Arrived,
+    /// It has arrived, under the key of the intent with this number.
+    Arrived(usize),
     /// It was sent under the key of the intent with this number.
     Sent(usize),
 }
@@ -71,12 +73,20 @@ impl Intents {
         let mut known = Known::New;
         for (number, intent) in self.list.iter().enumerate() {
             match intent.held {
-                Some(held) if intent.tried[held].contains(id) => return Known::Arrived,
+                Some(held) if intent.tried[held].contains(id) => return Known::Arrived(number),
                 None if intent.tried.iter().any(|ids| ids.contains(id)) => known = Known::Sent(number),
                 _ => {}
             }
         }
         known
+    }
+
+    /// Whether a record has arrived; takes note that this was told.
+    pub(super) fn tell(&mut self, id: RecordId) -> bool {
+        let Known::Arrived(number) = self.known(id) else { return false };
+        let intent = &mut self.list[number];
+        (intent.untold, intent.run) = (intent.untold.saturating_sub(1), self.run);
+        true
     }
 
     /// Whether nothing is known of any record.
@@ -97,7 +107,7 @@ impl Intents {
     pub(super) fn note(&mut self, key: &str, ids: &Ids) -> io::Result<()> {
         let run = self.run;
         let number = self.list.iter().position(|intent| intent.key == key).unwrap_or_else(|| {
-            self.list.push(Intent { key: key.to_owned(), tried: Vec::new(), held: None, run, file: None });
+            self.list.push(Intent { key: key.to_owned(), tried: Vec::new(), held: None, untold: 0, run, file: None });
             self.list.len() - 1
         });
         let intent = &mut self.list[number];
@@ -123,18 +133,21 @@ impl Intents {
         let Some(number) = self.list.iter().position(|intent| intent.key == key) else { return };
         let intent = &mut self.list[number];
         (intent.held, intent.run) = (intent.tried.iter().position(|ids| ids.mark() == mark), self.run);
-        if intent.held.is_none() {
-            forget(&self.list.remove(number));
+        match intent.held {
+            Some(held) => intent.untold = intent.tried[held].len(),
+            None => forget(&self.list.remove(number)),
         }
     }
 
-    /// A run has ended. What arrived in the one before it is settled by now: only the last run of a process may end with
+    /// A run has ended. What was told in the one before it is settled by now: only the last run of a process may end with
     /// records that are not.
     pub(super) fn run_ended(&mut self, nothing_waits: bool) {
         let run = self.run;
         let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.list)
             .into_iter()
-            .partition(|intent| !nothing_waits && (intent.held.is_none() || intent.run == run));
+            .partition(|intent| {
+                !nothing_waits && (intent.held.is_none() || intent.untold > 0 || intent.run == run)
+            });
         gone.iter().for_each(forget);
         (self.list, self.run) = (kept, run + 1);
         self.bound();
@@ -193,7 +206,7 @@ fn parse(path: PathBuf) -> Option<Intent> {
     }
     let key = lines.next()?.to_owned();
     let tried: Vec<_> = lines.map(Ids::parse).collect::<Option<_>>()?;
-    (!tried.is_empty()).then_some(Intent { key, tried, held: None, run: 0, file: Some(path) })
+    (!tried.is_empty()).then_some(Intent { key, tried, held: None, untold: 0, run: 0, file: Some(path) })
 }
 
 #[cfg(test)]
@@ -222,22 +235,26 @@ mod tests {
         intents.note("p/k1", &ids(1..4)).unwrap();
         intents.note("p/k2", &ids(5..7)).unwrap();
         intents.holds("p/k2", &ids(5..7).mark());
+        assert!(intents.tell(id(5)) && !intents.tell(id(2)));
         assert_eq!((intents.known(id(2)), intents.known(id(4)), intents.known(id(5))), (
             Known::Sent(0),
             Known::New,
-            Known::Arrived
+            Known::Arrived(1)
         ));
         fs::write(folder.join("junk.intent"), "x").unwrap();
         fs::write(folder.join("k3.new"), "half").unwrap();
         let mut next = Intents::open(Some(folder.clone()));
-        assert_eq!((next.known(id(2)), next.known(id(5))), (Known::Sent(0), Known::Sent(1)));
-        assert_eq!(next.key(0), "p/k1");
+        let key = |seq| match next.known(id(seq)) {
+            Known::Sent(number) => next.key(number),
+            known => panic!("{known:?}"),
+        };
+        assert_eq!([key(2), key(5)], ["p/k1", "p/k2"]);
         assert!(next.is_only("p/k1", &ids(1..4)) && !next.is_only("p/k1", &ids(1..3)));
         next.note("p/k1", &ids(2..3)).unwrap();
         assert!(!next.is_only("p/k1", &ids(1..4)));
         let mut third = Intents::open(Some(folder));
         third.holds("p/k1", &ids(2..3).mark());
-        assert_eq!((third.known(id(2)), third.known(id(3))), (Known::Arrived, Known::New));
+        assert!(third.tell(id(2)) && third.known(id(3)) == Known::New);
     }
 
     #[test]
@@ -255,8 +272,12 @@ mod tests {
         intents.note("k1", &ids(1..4)).unwrap();
         intents.holds("k1", &ids(1..4).mark());
         intents.note("k2", &ids(4..5)).unwrap();
+        assert!(intents.tell(id(1)) && intents.tell(id(2)));
         intents.run_ended(false);
-        assert_eq!((intents.known(id(1)), files(dir.path())), (Known::Arrived, 2), "it may not be settled");
+        intents.run_ended(false);
+        assert!(intents.tell(id(3)), "it waits for all of its records, in however many runs they come");
+        intents.run_ended(false);
+        assert_eq!((intents.known(id(1)), files(dir.path())), (Known::Arrived(0), 2), "it may not be settled");
         intents.run_ended(false);
         assert_eq!((intents.known(id(1)), intents.known(id(4))), (Known::New, Known::Sent(0)));
         assert_eq!(files(dir.path()), 1);

@@ -88,11 +88,6 @@ pub(super) fn failed(error: CallError) -> Verdict {
     }
 }
 
-/// What only an operator can put right.
-pub(super) fn operator(why: String) -> Verdict {
-    Verdict::Retry { after: Some(OPERATOR_DELAY), why }
-}
-
 /// The text of an element of an answer, the first of its name.
 pub(super) fn element(answer: &Response, name: &str) -> Option<String> {
     let text = String::from_utf8_lossy(&answer.body);

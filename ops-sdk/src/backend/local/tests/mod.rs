@@ -28,6 +28,7 @@ fn context(vars: &[(&str, &str)]) -> Context {
         dimensions: vec![("Service".into(), "checkout".into())],
         process: 0xc0ffee,
         host: "h1".into(),
+        name: None,
         state_dir: None,
         push_limit: crate::limits::PushLimit::default(),
         var: Arc::new(move |name| vars.get(name).cloned()),

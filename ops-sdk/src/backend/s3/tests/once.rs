@@ -164,6 +164,8 @@ fn book(pending: u64) -> Book {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))] // each note is synced
+
     #[test]
     fn every_record_is_in_the_bucket_once(
         runs in prop::collection::vec(run(), 1..12),

@@ -31,6 +31,10 @@ mod firehose;
 mod kafka;
 #[cfg(feature = "kinesis")]
 mod kinesis;
+#[cfg(feature = "file")]
+mod file;
+#[cfg(feature = "s3")]
+mod s3;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
 #[cfg(feature = "syslog")]
@@ -65,6 +69,12 @@ pub use self::kafka::{Kafka, KafkaCompression, KafkaSasl};
 pub use self::kinesis::{Kinesis, KinesisPacking};
 #[cfg(any(feature = "kafka", feature = "kinesis"))]
 pub use self::shared::PartitionKey;
+#[cfg(feature = "file")]
+pub use self::file::{File, Rotate};
+#[cfg(feature = "s3")]
+pub use self::s3::S3;
+#[cfg(any(feature = "s3", feature = "file"))]
+pub use self::shared::Compression;
 #[cfg(feature = "local")]
 pub mod local;
 #[cfg(feature = "splunk")]
@@ -242,6 +252,10 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "kafka" => Some(Box::new(Kafka::new())),
         #[cfg(feature = "kinesis")]
         "kinesis" => Some(Box::new(Kinesis::new())),
+        #[cfg(feature = "s3")]
+        "s3" => Some(Box::new(S3::new())),
+        #[cfg(feature = "file")]
+        "file" => Some(Box::new(File::new())),
         #[cfg(feature = "local")]
         "local" => Some(Box::new(local::Local::new())),
         #[cfg(feature = "syslog")]
@@ -271,6 +285,8 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("firehose", cfg!(feature = "firehose")),
         ("kafka", cfg!(feature = "kafka")),
         ("kinesis", cfg!(feature = "kinesis")),
+        ("s3", cfg!(feature = "s3")),
+        ("file", cfg!(feature = "file")),
     ]
 }
 

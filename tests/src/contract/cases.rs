@@ -17,5 +17,7 @@ pub fn all() -> Vec<Case> {
         dogstatsd::case(),
         emf::case(),
         mackerel::case(),
+        s3::case(),
+        file::case(),
     ]
 }

@@ -35,6 +35,7 @@ mod script;
 mod server;
 mod splunk;
 mod tools;
+mod store;
 
 pub use self::ca::Ca;
 pub use self::contract::{Push, contract_bytes};
@@ -48,3 +49,4 @@ pub use self::rsyslog::{Message, Rsyslog};
 pub use self::server::{Reply, Server};
 pub use self::splunk::{Hec, HecSettings, Indexed};
 pub use self::tools::{Statsd, go_lines};
+pub use self::store::{Object, S3S_KEYS, S3s};

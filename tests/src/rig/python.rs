@@ -89,7 +89,7 @@ fn is_setting(name: &str) -> bool {
 }
 
 /// Standard output of a process that succeeded.
-fn text(script: &str, output: &Output) -> String {
+pub(super) fn text(script: &str, output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script} failed ({}):\n{said}", output.status);
     String::from_utf8_lossy(&output.stdout).into_owned()

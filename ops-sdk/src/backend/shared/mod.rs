@@ -8,6 +8,8 @@ mod cut;
 mod judge;
 mod number;
 mod partition;
+#[cfg(any(feature = "s3", feature = "file"))]
+mod pack;
 mod secret;
 mod setting;
 #[cfg(any(feature = "http", feature = "socket"))]
@@ -24,6 +26,10 @@ pub(super) use self::cut::cut;
 pub(super) use self::judge::{judge, retry_after, why};
 pub(super) use self::number::whole;
 pub use self::partition::PartitionKey;
+#[cfg(any(feature = "s3", feature = "file"))]
+pub use self::pack::Compression;
+#[cfg(any(feature = "s3", feature = "file"))]
+pub(super) use self::pack::{Packer, compression};
 pub(super) use self::secret::Secret;
 pub(super) use self::setting::{setting, yes_or_no};
 #[cfg(any(feature = "http", feature = "socket"))]

@@ -9,6 +9,8 @@ mod aws;
 mod cloudwatch;
 #[cfg(feature = "cloudwatch-logs")]
 mod cloudwatch_logs;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch;
 #[cfg(feature = "emf")]
 mod emf;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
@@ -18,6 +20,8 @@ mod shared;
 pub use self::cloudwatch::CloudWatch;
 #[cfg(feature = "cloudwatch-logs")]
 pub use self::cloudwatch_logs::CloudWatchLogs;
+#[cfg(feature = "elasticsearch")]
+pub use self::elasticsearch::Elasticsearch;
 #[cfg(feature = "emf")]
 pub use self::emf::{Emf, EmfTarget};
 #[cfg(feature = "local")]
@@ -181,6 +185,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "cloudwatch" => Some(Box::new(CloudWatch::new())),
         #[cfg(feature = "cloudwatch-logs")]
         "cloudwatch-logs" => Some(Box::new(CloudWatchLogs::new())),
+        #[cfg(feature = "elasticsearch")]
+        "elasticsearch" => Some(Box::new(Elasticsearch::new())),
         #[cfg(feature = "emf")]
         "emf" => Some(Box::new(Emf::new())),
         #[cfg(feature = "local")]
@@ -196,6 +202,7 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("local", cfg!(feature = "local")),
         ("cloudwatch", cfg!(feature = "cloudwatch")),
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
+        ("elasticsearch", cfg!(feature = "elasticsearch")),
         ("emf", cfg!(feature = "emf")),
     ]
 }

@@ -1,6 +1,7 @@
 //! One request as the proxy saw it.
 
 use std::io::Read;
+use std::time::SystemTime;
 
 use flate2::read::MultiGzDecoder;
 
@@ -9,6 +10,8 @@ use super::http::{Body, Head, header};
 /// A request, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
+    /// When all of it had been read.
+    pub received: SystemTime,
     /// The method.
     pub method: String,
     /// The path and query.
@@ -28,6 +31,7 @@ pub struct Recorded {
 impl Recorded {
     pub(super) fn new(head: &Head, body: &Body) -> Recorded {
         Recorded {
+            received: SystemTime::now(),
             method: head.word(0).to_owned(),
             path: head.word(1).to_owned(),
             headers: head.headers.clone(),

@@ -1,0 +1,167 @@
+//! A slow or dead backend harms only itself. Two backends that are well ship the same events twice: by themselves, and
+//! beside one that hangs, one that refuses, one that throttles and one whose name is gone. Throughput and latency of the
+//! two, both times, are printed; that everything arrived, that the books balance and that nothing waited for the sick
+//! ones is asserted.
+//!
+//! The counterparts are fakes that answer as CloudWatch Logs does. `OPS_ISOLATION_SECONDS=3600 cargo test -p ops-tests
+//! --test isolation -- --nocapture` has them sick for an hour; unless said, it is some seconds.
+
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use ops_sdk::backend::CloudWatchLogs;
+use ops_sdk::ledger::Book;
+use ops_sdk::prelude::*;
+use ops_sdk::{Builder, Ops};
+use ops_tests::cloud::keys;
+use ops_tests::rig::{Fault, Proxy, Recorded};
+use ops_tests::{assert_balanced, turn};
+
+const EVENTS_PER_SECOND: u64 = 2_000;
+/// Between two bursts of events.
+const BURST: Duration = Duration::from_millis(10);
+/// A push takes as long as its server does, and no push of another waits for it.
+const SOON: Duration = Duration::from_secs(60);
+const WELL: [&str; 2] = ["well-1", "well-2"];
+
+/// Servers that answer for themselves; nothing stands behind them.
+struct Servers {
+    well: [Proxy; 2],
+    hangs: Proxy,
+    refuses: Proxy,
+    throttles: Proxy,
+}
+
+impl Servers {
+    fn start() -> Servers {
+        let server = |fault: Fault| {
+            let proxy = Proxy::start("http://127.0.0.1:9");
+            proxy.otherwise(fault);
+            proxy
+        };
+        Servers {
+            well: WELL.map(|_| server(Fault::answer(200, "{}"))),
+            hangs: server(Fault::Hang),
+            refuses: server(Fault::aws(400, "InvalidParameterException", "no")),
+            throttles: server(Fault::throttled()),
+        }
+    }
+}
+
+fn seconds() -> u64 {
+    std::env::var("OPS_ISOLATION_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(4)
+}
+
+fn start(servers: &Servers, with_sick: bool, dir: &std::path::Path) -> Ops {
+    let vars = keys();
+    let mut builder: Builder = ops_sdk::init()
+        .environment(move |name| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone()))
+        .linger(Duration::from_millis(100))
+        .self_metrics(false)
+        .shutdown_deadline(Duration::from_millis(200))
+        .state_dir(dir);
+    let at = |url: &str| CloudWatchLogs::new().endpoint(url);
+    for (name, proxy) in WELL.iter().zip(&servers.well) {
+        builder = builder.backend_named(*name, at(&proxy.url()));
+    }
+    if with_sick {
+        let sick =
+            [("hangs", &servers.hangs), ("refuses", &servers.refuses), ("throttles", &servers.throttles)];
+        for (name, proxy) in sick {
+            builder = builder.backend_named(name, at(&proxy.url()));
+        }
+        builder = builder.backend_named("gone", at("http://gone.invalid:80"));
+    }
+    builder.start().expect("recording starts")
+}
+
+/// Records at an even pace; says how many, and the slowest call.
+fn record() -> (u64, Duration) {
+    let (began, mut recorded, mut slowest) = (Instant::now(), 0, Duration::ZERO);
+    while began.elapsed() < Duration::from_secs(seconds()) {
+        #[allow(clippy::cast_possible_truncation)] // hours of milliseconds
+        let due = began.elapsed().as_millis() as u64 * EVENTS_PER_SECOND / 1000;
+        while recorded < due {
+            let called = Instant::now();
+            info!("event {n}", n = recorded);
+            slowest = slowest.max(called.elapsed());
+            recorded += 1;
+        }
+        std::thread::sleep(BURST);
+    }
+    (recorded, slowest)
+}
+
+/// When each event that a server got came, after it had happened, in milliseconds and in order of size.
+fn latencies(requests: &[Recorded]) -> Vec<u64> {
+    let mut all = Vec::new();
+    for request in requests.iter().filter(|request| request.operation() == "PutLogEvents") {
+        let received = request.received.duration_since(UNIX_EPOCH).expect("a clock past 1970").as_millis();
+        for event in request.json()["logEvents"].as_array().expect("events") {
+            let happened = event["timestamp"].as_u64().expect("a time");
+            all.push(u64::try_from(received).expect("milliseconds").saturating_sub(happened));
+        }
+    }
+    all.sort_unstable();
+    all
+}
+
+/// What one backend that is well did.
+#[allow(clippy::cast_precision_loss)]
+fn tell(title: &str, name: &str, latencies: &[u64]) {
+    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
+    println!(
+        "{title:<20} {name}: {:>7.0} events/s, from event to server p50 {} ms, p99 {} ms, max {} ms",
+        latencies.len() as f64 / seconds() as f64,
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
+}
+
+fn round(title: &str, with_sick: bool) -> Vec<Book> {
+    let (servers, dir) = (Servers::start(), tempfile::tempdir().expect("a directory"));
+    let ops = start(&servers, with_sick, dir.path());
+    let (recorded, slowest) = record();
+    let began = Instant::now();
+    let arrived = |name: &str| {
+        let books = ops.stats().books;
+        let book = books.iter().find(|book| book.backend == name).expect("a book");
+        book.rows.iter().map(|row| row.delivered).sum::<u64>()
+    };
+    // Not a flush: that waits for all of them, and some never answer.
+    while WELL.iter().any(|name| arrived(name) < recorded) {
+        assert!(
+            began.elapsed() < SOON,
+            "{recorded} recorded, {} and {} arrived",
+            arrived(WELL[0]),
+            arrived(WELL[1])
+        );
+        std::thread::sleep(BURST);
+    }
+    assert_balanced(&ops.stats());
+    for (name, proxy) in WELL.iter().zip(&servers.well) {
+        let latencies = latencies(&proxy.requests());
+        assert_eq!(latencies.len() as u64, recorded, "each event once");
+        tell(title, name, &latencies);
+    }
+    println!("{title:<20} the slowest of {recorded} calls took {slowest:?}");
+    let books = ops.stats().books;
+    servers.hangs.release();
+    books
+}
+
+#[test]
+fn the_sick_harm_themselves_alone() {
+    let _turn = turn();
+    assert_eq!(round("by themselves", false).len(), 2);
+    let books = round("beside four sick", true);
+    for name in ["hangs", "refuses", "throttles", "gone"] {
+        let book = books.iter().find(|book| book.backend == name).expect("a book");
+        let delivered: u64 = book.rows.iter().map(|row| row.delivered).sum();
+        assert_eq!(delivered, 0, "{name}: {book}");
+        // What is refused is kept; what is not answered waits.
+        let dead: u64 = book.rows.iter().map(|row| row.dead_lettered).sum();
+        assert_eq!(dead > 0, name == "refuses", "{name}: {book}");
+        println!("beside four sick     {name}: {book}");
+    }
+}

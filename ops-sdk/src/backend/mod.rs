@@ -5,6 +5,8 @@
 
 #[cfg(any(feature = "cloudwatch", feature = "cloudwatch-logs", feature = "emf"))]
 mod aws;
+#[cfg(feature = "cloudsearch")]
+mod cloudsearch;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
 #[cfg(feature = "cloudwatch-logs")]
@@ -16,6 +18,8 @@ mod emf;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
 
+#[cfg(feature = "cloudsearch")]
+pub use self::cloudsearch::CloudSearch;
 #[cfg(feature = "cloudwatch")]
 pub use self::cloudwatch::CloudWatch;
 #[cfg(feature = "cloudwatch-logs")]
@@ -181,6 +185,8 @@ pub trait Configure: Send + 'static {
 #[must_use]
 pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
     match name {
+        #[cfg(feature = "cloudsearch")]
+        "cloudsearch" => Some(Box::new(CloudSearch::new())),
         #[cfg(feature = "cloudwatch")]
         "cloudwatch" => Some(Box::new(CloudWatch::new())),
         #[cfg(feature = "cloudwatch-logs")]
@@ -200,6 +206,7 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
 pub fn known() -> &'static [(&'static str, bool)] {
     &[
         ("local", cfg!(feature = "local")),
+        ("cloudsearch", cfg!(feature = "cloudsearch")),
         ("cloudwatch", cfg!(feature = "cloudwatch")),
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
         ("elasticsearch", cfg!(feature = "elasticsearch")),

@@ -30,7 +30,15 @@ impl OpenSearch {
         let place = jars();
         let mut command = Command::new("java");
         command
-            .args(["-Xms512m", "-Xmx512m", "-cp", &format!("{place}/*:{place}"), "Serve"])
+            .args([
+                "-Xms512m",
+                "-Xmx512m",
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                "-cp",
+                &format!("{place}/*:{place}"),
+                "Serve",
+            ])
             .arg(home.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let child = command.spawn().unwrap_or_else(|error| panic!("cannot start java: {error}"));

@@ -6,6 +6,7 @@
 //! cargo run --release --manifest-path bench/Cargo.toml -- flood    what three million events cost until they are text
 //! cargo run --release --manifest-path bench/Cargo.toml -- loss     what arrives, and is accounted for, in trouble
 //! cargo run --release --manifest-path bench/Cargo.toml -- throughput  how many events a second one core carries
+//! cargo run --release --manifest-path bench/Cargo.toml -- encode   what turning a record into each backend's bytes costs
 //! cargo run --release --manifest-path bench/Cargo.toml -- clock    what reading a clock costs, and linking it
 //! ```
 
@@ -13,6 +14,7 @@ mod alloc;
 mod cases;
 mod child;
 mod clock;
+mod encode;
 mod flood;
 mod hot;
 mod loss;
@@ -43,6 +45,8 @@ fn main() -> ExitCode {
         ["clock"] => clock::run(),
         ["case", section, name, threads] => cases::run(section, name, threads.parse().unwrap_or(1)),
         ["throughput"] => throughput::run(),
+        ["encode"] => encode::run(""),
+        ["encode", only] => encode::run(only),
         ["carry", ref words @ ..] if throughput::step(words).is_some() => {}
         ["lose", ref words @ ..] if loss::drive(words).is_some() => {}
         _ => {
@@ -55,7 +59,7 @@ fn main() -> ExitCode {
 
 const USAGE: &str =
     "usage: ops-bench hot [part of a section's or case's name] | flood [part of a case's name] |
-    loss [part of a case's or peer's name] [--seconds N] | throughput | clock";
+    loss [part of a case's or peer's name] [--seconds N] | throughput | encode [part of a name] | clock";
 
 fn outage(seconds: &str) -> Duration {
     seconds.parse().map_or(loss::OUTAGE, Duration::from_secs)

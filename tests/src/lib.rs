@@ -1,5 +1,6 @@
 //! What the tests of the whole house share: real servers and a recording proxy ([`rig`], [`cloud`]), the checker of the house
-//! rules ([`house`]), a backend that answers as it is told ([`capture`]), and processes that are killed ([`chaos`]).
+//! rules ([`house`]), what every backend has to keep to ([`contract`]), a backend that answers as it is told ([`capture`]), and
+//! processes that are killed ([`chaos`]).
 //!
 //! Everything here serves tests alone, so it panics with a clear message where a program would return an error.
 
@@ -7,6 +8,7 @@ pub mod built;
 pub mod capture;
 pub mod chaos;
 pub mod cloud;
+pub mod contract;
 pub mod house;
 pub mod rig;
 

@@ -277,7 +277,7 @@ fn directive(out: &mut Vec<u8>, name: &str, metric: &Metric<'_>, dimensions: &Di
 /// Values in rising order, how often each was observed, and the statistics of them alone: a distribution over several
 /// lines adds up in CloudWatch.
 fn values(out: &mut Vec<u8>, part: &[(f64, u64)]) {
-    let count = part.iter().map(|(_, count)| count).sum();
+    let count = part.iter().fold(0_u64, |all, (_, count)| all.saturating_add(*count));
     let sum = part.iter().map(|(value, count)| value * *count as f64).sum();
     let (min, max) = (part.first().map_or(0.0, |first| first.0), part.last().map_or(0.0, |last| last.0));
     for (index, (value, _)) in part.iter().enumerate() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ::http::HeaderMap;
 
-use super::{CONNECT_TIMEOUT, Net};
+use super::{CONNECT_TIMEOUT, Net, NetError, NetErrorKind};
 
 /// A request: method, absolute URI, headers, body.
 pub type Request = ::http::Request<Vec<u8>>;
@@ -27,36 +27,6 @@ impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
-}
-
-/// What kind of failure kept the answer from coming.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NetErrorKind {
-    /// The request itself is not one: a URI or header that cannot be sent.
-    Request,
-    /// The host's name was not found.
-    Resolve,
-    /// No connection, or none through the proxy.
-    Connect,
-    /// The two sides did not agree on TLS; most often a certificate that is not trusted.
-    Tls,
-    /// It took too long. A request that was sent may have been acted on.
-    Timeout {
-        /// Whether the request had been sent; `None` where that is not known.
-        sent: Option<bool>,
-    },
-    /// The connection broke, or what came over it was not HTTP. The request may have been acted on.
-    Io,
-}
-
-/// Why there is no answer. The text names the host and never a header, a token or a query.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text}")]
-pub struct NetError {
-    /// The kind of failure.
-    pub kind: NetErrorKind,
-    /// The failure as an operator reads it.
-    pub text: String,
 }
 
 /// What bounds one exchange.
@@ -107,11 +77,6 @@ impl Net {
         self.spend(elapsed);
         self.unanswered = outcome.is_err();
         outcome
-    }
-
-    /// Takes time from the budget that was spent on the push's behalf.
-    pub(super) fn spend(&mut self, elapsed: Duration) {
-        self.spent = self.spent.saturating_add(elapsed);
     }
 }
 

@@ -8,8 +8,12 @@
 pub mod aws;
 #[cfg(feature = "http")]
 mod date;
+#[cfg(any(feature = "http", feature = "socket"))]
+mod error;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "socket")]
+mod socket;
 #[cfg(feature = "http")]
 mod ureq;
 
@@ -20,11 +24,15 @@ use crate::clock::Now;
 
 #[cfg(feature = "http")]
 pub use self::date::parse_http_date;
+#[cfg(any(feature = "http", feature = "socket"))]
+pub use self::error::{NetError, NetErrorKind};
 #[cfg(all(test, feature = "http"))]
 #[allow(unused_imports)] // for the backends that are compiled in
 pub(crate) use self::http::script;
 #[cfg(feature = "http")]
-pub use self::http::{Bounds, Exchange, NetError, NetErrorKind, Request, Response, Transport};
+pub use self::http::{Bounds, Exchange, Request, Response, Transport};
+#[cfg(feature = "socket")]
+pub use self::socket::{Address, Datagrams, Stream, Tls, TlsFiles, UDP_BYTES_MAX};
 
 /// Reads a variable of the environment, or what a test puts in its place.
 pub type Var = std::sync::Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -48,6 +56,8 @@ pub struct Net {
     unanswered: bool,
     #[cfg(feature = "http")]
     transport: std::sync::Arc<dyn Transport>,
+    #[cfg(feature = "socket")]
+    lines: std::sync::Arc<self::socket::Lines>,
 }
 
 impl Net {
@@ -62,6 +72,8 @@ impl Net {
             unanswered: false,
             #[cfg(feature = "http")]
             transport: std::sync::Arc::new(self::ureq::Ureq::new()),
+            #[cfg(feature = "socket")]
+            lines: std::sync::Arc::default(),
         }
     }
 
@@ -74,6 +86,8 @@ impl Net {
             unanswered: false,
             #[cfg(feature = "http")]
             transport: std::sync::Arc::clone(&self.transport),
+            #[cfg(feature = "socket")]
+            lines: std::sync::Arc::clone(&self.lines),
             ..*self
         }
     }
@@ -109,6 +123,8 @@ impl Net {
         HangUp {
             #[cfg(feature = "http")]
             transport: std::sync::Arc::clone(&self.transport),
+            #[cfg(feature = "socket")]
+            lines: std::sync::Arc::clone(&self.lines),
         }
     }
 
@@ -116,6 +132,12 @@ impl Net {
     #[must_use]
     pub fn left(&self) -> Duration {
         self.budget.saturating_sub(self.spent)
+    }
+
+    /// Takes time from the budget that was spent on the push's behalf.
+    #[cfg(any(feature = "http", feature = "socket"))]
+    fn spend(&mut self, elapsed: Duration) {
+        self.spent = self.spent.saturating_add(elapsed);
     }
 
     /// The time by now: the beginning of the push and what its exchanges took.
@@ -134,6 +156,8 @@ impl Net {
 pub struct HangUp {
     #[cfg(feature = "http")]
     transport: std::sync::Arc<dyn Transport>,
+    #[cfg(feature = "socket")]
+    lines: std::sync::Arc<self::socket::Lines>,
 }
 
 impl HangUp {
@@ -141,6 +165,8 @@ impl HangUp {
     pub fn now(&self) {
         #[cfg(feature = "http")]
         self.transport.hang_up();
+        #[cfg(feature = "socket")]
+        self.lines.hang_up();
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use ::ureq::{Agent, Body, Timeout};
 
-use super::http::{Bounds, Exchange, NetError, NetErrorKind, Request, Response, Transport};
-use super::{ANSWER_BYTES_MAX, CONNECT_TIMEOUT};
+use super::http::{Bounds, Exchange, Request, Response, Transport};
+use super::{ANSWER_BYTES_MAX, CONNECT_TIMEOUT, NetError, NetErrorKind};
 
 const USER_AGENT: &str = concat!("ops-sdk/", env!("CARGO_PKG_VERSION"));
 

@@ -30,6 +30,7 @@ mod proxy;
 mod python;
 mod recorded;
 mod script;
+mod server;
 
 pub use self::contract::{Push, contract_bytes};
 pub use self::fault::{Answer, Fault};
@@ -38,3 +39,4 @@ pub use self::opensearch::OpenSearch;
 pub use self::proxy::Proxy;
 pub use self::python::{interpreter, python, python_lines};
 pub use self::recorded::Recorded;
+pub use self::server::{Reply, Server};

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use crate::backend::{Refusal, Verdict};
 use crate::ledger::Loss;
-use crate::net::{NetError, Response, parse_http_date};
+use crate::net::{Response, parse_http_date};
 
-/// How long to wait where only an operator can help.
-const OPERATOR_DELAY: Duration = Duration::from_secs(60);
+use super::wait::OPERATOR_DELAY;
+
 /// The longest that a server's own delay is taken for.
 const DELAY_MAX: Duration = Duration::from_secs(15 * 60);
 /// Characters of an answer that an operator is shown.
@@ -30,16 +30,6 @@ pub(in crate::backend) fn judge(answer: &Response, now_unix_s: u64, items: usize
         408 | 500.. => Verdict::Retry { after, why },
         _ => Verdict::Retry { after: after.or(Some(OPERATOR_DELAY)), why },
     }
-}
-
-/// What only an operator can put right: waited out, a try a minute.
-pub(in crate::backend) fn operator(why: String) -> Verdict {
-    Verdict::Retry { after: Some(OPERATOR_DELAY), why }
-}
-
-/// What a request without an answer means.
-pub(in crate::backend) fn failed(error: NetError) -> Verdict {
-    Verdict::Retry { after: None, why: error.text }
 }
 
 /// `Retry-After`, in seconds or as a date.

@@ -7,13 +7,17 @@ mod address;
 mod judge;
 mod secret;
 mod setting;
+#[cfg(any(feature = "http", feature = "socket"))]
+mod wait;
 
 #[cfg(feature = "http")]
 pub(super) use self::address::{Address, post};
 #[cfg(feature = "http")]
-pub(super) use self::judge::{failed, judge, operator, retry_after, why};
+pub(super) use self::judge::{judge, retry_after, why};
 pub(super) use self::secret::Secret;
 pub(super) use self::setting::{setting, yes_or_no};
+#[cfg(any(feature = "http", feature = "socket"))]
+pub(super) use self::wait::{failed, operator};
 
 #[cfg(test)]
 pub(super) mod tests;

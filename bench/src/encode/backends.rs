@@ -1,0 +1,89 @@
+//! The backends of ops-sdk, through their seam: a record in, items out.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+
+use ops_sdk::backend::{Backend, Context, by_name, known};
+use ops_sdk::chunk::Items;
+use ops_sdk::limits::PushLimit;
+use ops_sdk::model::{Points, Record, Signal};
+
+use super::{BURST, Case, records};
+
+/// Settings under which every backend opens without a network; nothing is sent.
+const VARS: &[(&str, &str)] = &[
+    ("AWS_REGION", "eu-central-1"),
+    ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+    ("AWS_SECRET_ACCESS_KEY", "none"),
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+];
+
+pub fn cases() -> Vec<Case> {
+    let compiled = known().iter().filter(|(_, compiled)| *compiled).map(|(name, _)| *name);
+    compiled.flat_map(of_backend).collect()
+}
+
+fn of_backend(name: &'static str) -> Vec<Case> {
+    let kinds: [(&'static str, Signal, Option<fn(u64) -> Points>); 3] = [
+        ("event", Signal::Log, None),
+        ("gauge", Signal::Metric, Some(records::gauge)),
+        ("histogram of 10", Signal::Metric, Some(records::histogram)),
+    ];
+    let mut cases = Vec::new();
+    for (what, signal, points) in kinds {
+        match open(name) {
+            Ok(backend) if backend.accepts(signal) => cases.push(case(what, name, backend, points)),
+            Ok(_) => {}
+            Err(why) => {
+                eprintln!("{name} is not measured: {why}");
+                break;
+            }
+        }
+    }
+    cases
+}
+
+fn case(
+    what: &'static str,
+    name: &str,
+    mut backend: Box<dyn Backend>,
+    points: Option<fn(u64) -> Points>,
+) -> Case {
+    let records = points.map_or_else(|| records::events(BURST), |points| records::metrics(BURST, points));
+    let mut items = Items::new();
+    let burst = move || {
+        items.clear();
+        let well = records.iter().enumerate().all(|(at, record)| encode(&mut *backend, record, at, &mut items));
+        (items.bytes(), well && items.len() >= BURST && items.iter().all(|(_, bytes)| !bytes.is_empty()))
+    };
+    Case { what, name: format!("ops-sdk {name}"), burst: Box::new(burst) }
+}
+
+fn encode(backend: &mut dyn Backend, record: &Record<'_>, at: usize, items: &mut Items) -> bool {
+    items.begin(record.id, record.time_ms(), u32::try_from(at).unwrap_or(0));
+    backend.encode(black_box(record), items).is_ok()
+}
+
+fn open(name: &str) -> Result<Box<dyn Backend>, String> {
+    let settings = by_name(name).ok_or("it is not compiled in")?;
+    let dir = format!("target/bench/encode-{}", std::process::id());
+    std::fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
+    let path = Path::new(&dir).to_owned();
+    let store = path.join("store.db").display().to_string();
+    let var = move |name: &str| match name {
+        "OPS_LOCAL_PATH" => Some(store.clone()),
+        _ => VARS.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()),
+    };
+    let context = Context {
+        namespace: "Shop".into(),
+        dimensions: vec![("Service".into(), "checkout".into())],
+        process: 1,
+        host: "host-1".into(),
+        name: None,
+        state_dir: None,
+        push_limit: PushLimit::Vendor,
+        var: Arc::new(var),
+    };
+    settings.open(&context).map_err(|error| error.to_string())
+}

@@ -11,6 +11,8 @@
     feature = "kinesis"
 ))]
 mod aws;
+#[cfg(feature = "cloudsearch")]
+mod cloudsearch;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
 #[cfg(feature = "cloudwatch-logs")]
@@ -19,6 +21,8 @@ mod cloudwatch_logs;
 mod datadog;
 #[cfg(feature = "dogstatsd")]
 mod dogstatsd;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch;
 #[cfg(feature = "emf")]
 mod emf;
 #[cfg(feature = "mackerel")]
@@ -42,10 +46,15 @@ mod syslog;
 #[cfg(feature = "splunk")]
 mod splunk;
 
+#[cfg(feature = "cloudsearch")]
+pub use self::cloudsearch::CloudSearch;
 #[cfg(feature = "cloudwatch")]
 pub use self::cloudwatch::CloudWatch;
 #[cfg(feature = "cloudwatch-logs")]
 pub use self::cloudwatch_logs::{CloudWatchLogs, Ingest, LogClass};
+pub use self::cloudwatch_logs::CloudWatchLogs;
+#[cfg(feature = "elasticsearch")]
+pub use self::elasticsearch::Elasticsearch;
 #[cfg(feature = "emf")]
 pub use self::emf::{Emf, EmfTarget};
 #[cfg(feature = "syslog")]
@@ -234,6 +243,8 @@ pub trait Configure: Send + 'static {
 #[must_use]
 pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
     match name {
+        #[cfg(feature = "cloudsearch")]
+        "cloudsearch" => Some(Box::new(CloudSearch::new())),
         #[cfg(feature = "cloudwatch")]
         "cloudwatch" => Some(Box::new(CloudWatch::new())),
         #[cfg(feature = "cloudwatch-logs")]
@@ -242,6 +253,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "datadog" => Some(Box::new(Datadog::new())),
         #[cfg(feature = "dogstatsd")]
         "dogstatsd" => Some(Box::new(Dogstatsd::new())),
+        #[cfg(feature = "elasticsearch")]
+        "elasticsearch" => Some(Box::new(Elasticsearch::new())),
         #[cfg(feature = "emf")]
         "emf" => Some(Box::new(Emf::new())),
         #[cfg(feature = "mackerel")]
@@ -273,10 +286,12 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
 pub fn known() -> &'static [(&'static str, bool)] {
     &[
         ("local", cfg!(feature = "local")),
+        ("cloudsearch", cfg!(feature = "cloudsearch")),
         ("cloudwatch", cfg!(feature = "cloudwatch")),
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
         ("datadog", cfg!(feature = "datadog")),
         ("dogstatsd", cfg!(feature = "dogstatsd")),
+        ("elasticsearch", cfg!(feature = "elasticsearch")),
         ("emf", cfg!(feature = "emf")),
         ("syslog", cfg!(feature = "syslog")),
         ("splunk", cfg!(feature = "splunk")),

@@ -111,7 +111,9 @@ fn logrotate(dir: &Path, path: &Path, how: &str) {
 fn rotated_by_logrotate(how: &str) {
     let _turn = turn();
     let (dir, path) = place();
-    let ops = init(&[vars(&path), vec![("OPS_FILE_BYTES_MAX", "0".to_owned())]].concat()).start().expect("it starts");
+    let ops = init(&[vars(&path), vec![("OPS_FILE_BYTES_MAX", "0".to_owned())]].concat())
+        .start()
+        .expect("it starts");
     for n in 0..500u64 {
         info!("event", n);
         if n % 50 == 49 {

@@ -18,7 +18,7 @@ use flate2::write::GzEncoder;
 
 use self::datum::data;
 use super::aws::{
-    EntityTold, Form, Sets, bisect, check_dimensions, entity, failed, judge, namespace, points, settle,
+    EntityForm, EntityTold, Sets, bisect, check_dimensions, entity, failed, judge, namespace, points, settle,
 };
 use super::{Backend, Configure, Context, EncodeError, Verdict};
 use crate::chunk::{Batch, Items};
@@ -41,7 +41,7 @@ const SERVICE: Service = Service {
 const GZIP_BYTES_MIN: usize = 10_240;
 const SETS: &str = "OPS_CLOUDWATCH_DIMENSION_SETS";
 /// Of an entity: `EntityKeyAttributesMap` and `EntityAttributesMap` in `cloudwatch/2010-08-01`, botocore 1.44.5.
-const ENTITY: Form = Form {
+const ENTITY: EntityForm = EntityForm {
     variable: "OPS_CLOUDWATCH_ENTITY",
     attributes_variable: "OPS_CLOUDWATCH_ENTITY_ATTRIBUTES",
     members: ["KeyAttributes", "Attributes"],

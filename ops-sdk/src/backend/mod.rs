@@ -25,26 +25,26 @@ mod dogstatsd;
 mod elasticsearch;
 #[cfg(feature = "emf")]
 mod emf;
-#[cfg(feature = "mackerel")]
-mod mackerel;
-#[cfg(feature = "otlp")]
-mod otlp;
+#[cfg(feature = "file")]
+mod file;
 #[cfg(feature = "firehose")]
 mod firehose;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "kinesis")]
 mod kinesis;
-#[cfg(feature = "file")]
-mod file;
+#[cfg(feature = "mackerel")]
+mod mackerel;
+#[cfg(feature = "otlp")]
+mod otlp;
 #[cfg(feature = "s3")]
 mod s3;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
-#[cfg(feature = "syslog")]
-mod syslog;
 #[cfg(feature = "splunk")]
 mod splunk;
+#[cfg(feature = "syslog")]
+mod syslog;
 
 #[cfg(feature = "cloudsearch")]
 pub use self::cloudsearch::CloudSearch;
@@ -52,38 +52,34 @@ pub use self::cloudsearch::CloudSearch;
 pub use self::cloudwatch::CloudWatch;
 #[cfg(feature = "cloudwatch-logs")]
 pub use self::cloudwatch_logs::{CloudWatchLogs, Ingest, LogClass};
-pub use self::cloudwatch_logs::CloudWatchLogs;
-#[cfg(feature = "elasticsearch")]
-pub use self::elasticsearch::Elasticsearch;
-#[cfg(feature = "emf")]
-pub use self::emf::{Emf, EmfTarget};
-#[cfg(feature = "syslog")]
-pub use self::syslog::{Syslog, SyslogFraming};
-pub use self::cloudwatch_logs::CloudWatchLogs;
 #[cfg(feature = "datadog")]
 pub use self::datadog::Datadog;
 #[cfg(feature = "dogstatsd")]
 pub use self::dogstatsd::{Dogstatsd, StatsdHistograms};
+#[cfg(feature = "elasticsearch")]
+pub use self::elasticsearch::Elasticsearch;
 #[cfg(feature = "emf")]
 pub use self::emf::{Emf, EmfTarget};
-#[cfg(feature = "mackerel")]
-pub use self::mackerel::{Annotation, Downtime, Mackerel, MackerelError};
-#[cfg(feature = "otlp")]
-pub use self::otlp::Otlp;
+#[cfg(feature = "file")]
+pub use self::file::{File, Rotate};
 #[cfg(feature = "firehose")]
 pub use self::firehose::Firehose;
 #[cfg(feature = "kafka")]
 pub use self::kafka::{Kafka, KafkaCompression, KafkaSasl};
 #[cfg(feature = "kinesis")]
 pub use self::kinesis::{Kinesis, KinesisPacking};
-#[cfg(any(feature = "kafka", feature = "kinesis"))]
-pub use self::shared::PartitionKey;
-#[cfg(feature = "file")]
-pub use self::file::{File, Rotate};
+#[cfg(feature = "mackerel")]
+pub use self::mackerel::{Annotation, Downtime, Mackerel, MackerelError};
+#[cfg(feature = "otlp")]
+pub use self::otlp::Otlp;
 #[cfg(feature = "s3")]
 pub use self::s3::S3;
 #[cfg(any(feature = "s3", feature = "file"))]
 pub use self::shared::Compression;
+#[cfg(any(feature = "kafka", feature = "kinesis"))]
+pub use self::shared::PartitionKey;
+#[cfg(feature = "syslog")]
+pub use self::syslog::{Syslog, SyslogFraming};
 #[cfg(feature = "local")]
 pub mod local;
 #[cfg(feature = "splunk")]

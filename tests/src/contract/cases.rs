@@ -6,16 +6,15 @@ use super::*;
 #[must_use]
 #[rustfmt::skip]
 pub fn all() -> Vec<Case> {
-    vec![local::case(), cloudwatch::case(), cloudwatch_logs::case(), emf::case(), syslog::case()]
     vec![
         local::case(),
         cloudwatch::case(),
         cloudwatch_logs::case(),
         emf::case(),
+        syslog::case(),
         splunk::case(),
         datadog::case(),
         dogstatsd::case(),
-        emf::case(),
         mackerel::case(),
         s3::case(),
         file::case(),

@@ -23,8 +23,8 @@ mod open;
 mod records;
 mod s3;
 mod secrets;
-mod syslog;
 mod splunk;
+mod syslog;
 
 pub use self::case::{Case, HttpCase, Partly, Read, SECRET, Success, Talk, all_but_metrics, same};
 pub use self::cases::all;

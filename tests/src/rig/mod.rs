@@ -35,8 +35,8 @@ mod rsyslog;
 mod script;
 mod server;
 mod splunk;
-mod tools;
 mod store;
+mod tools;
 
 pub use self::ca::Ca;
 pub use self::contract::{Push, contract_bytes};
@@ -50,5 +50,5 @@ pub use self::relay::Relay;
 pub use self::rsyslog::{Message, Rsyslog};
 pub use self::server::{Reply, Server};
 pub use self::splunk::{Hec, HecSettings, Indexed};
-pub use self::tools::{Statsd, go_lines};
 pub use self::store::{Object, S3S_KEYS, S3s};
+pub use self::tools::{Statsd, go_lines};

@@ -18,7 +18,7 @@ pub(in crate::backend) struct EntityTold {
 }
 
 /// How one service takes entities.
-pub(in crate::backend) struct Form {
+pub(in crate::backend) struct EntityForm {
     /// The variable of the key attributes.
     pub(in crate::backend) variable: &'static str,
     /// The variable of the other attributes.
@@ -37,7 +37,7 @@ pub(in crate::backend) struct Form {
 /// `Type`, more than 10 attributes, or a text that is too long.
 pub(in crate::backend) fn entity(
     told: &EntityTold,
-    form: &Form,
+    form: &EntityForm,
     context: &Context,
 ) -> Result<Option<Vec<u8>>, Error> {
     let variable = form.variable;
@@ -95,7 +95,7 @@ mod tests {
     use super::super::tests::context;
     use super::*;
 
-    const FORM: Form = Form {
+    const FORM: EntityForm = EntityForm {
         variable: "E",
         attributes_variable: "A",
         members: ["KeyAttributes", "Attributes"],

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use self::reply::rejected;
 use super::destination::{Destination, Ingest, LogClass};
-use super::entity::{EntityTold, Form, entity};
+use super::entity::{EntityForm, EntityTold, entity};
 use super::group::Group;
 use super::ingest::put;
 use super::judge::{bisect, judge};
@@ -30,7 +30,7 @@ use crate::net::{Net, Response};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 /// Of an entity: `EntityKeyAttributes` and `EntityAttributes` in `logs/2014-03-28`, botocore 1.44.5.
-const ENTITY: Form = Form {
+const ENTITY: EntityForm = EntityForm {
     variable: "OPS_CLOUDWATCH_LOGS_ENTITY",
     attributes_variable: "OPS_CLOUDWATCH_LOGS_ENTITY_ATTRIBUTES",
     members: ["keyAttributes", "attributes"],

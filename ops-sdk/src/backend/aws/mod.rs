@@ -21,6 +21,8 @@ mod names;
 mod pairs;
 #[cfg(any(feature = "cloudwatch-logs", feature = "emf"))]
 mod place;
+#[cfg(any(feature = "firehose", feature = "kinesis"))]
+mod records;
 #[cfg(any(feature = "cloudwatch-logs", feature = "emf"))]
 mod rename;
 #[cfg(feature = "cloudwatch-logs")]
@@ -31,8 +33,6 @@ mod routes;
 mod sets;
 #[cfg(feature = "cloudwatch-logs")]
 mod stream_by;
-#[cfg(any(feature = "firehose", feature = "kinesis"))]
-mod records;
 
 #[cfg(feature = "emf")]
 pub(super) use self::carry::{Carry, carry_to_logs};
@@ -41,7 +41,7 @@ pub(super) use self::destination::Destination;
 #[cfg(feature = "cloudwatch-logs")]
 pub use self::destination::{Ingest, LogClass};
 #[cfg(feature = "aws")]
-pub(super) use self::entity::{EntityTold, Form, entity};
+pub(super) use self::entity::{EntityForm, EntityTold, entity};
 #[cfg(feature = "cloudwatch")]
 pub(super) use self::judge::{bisect, failed, judge, settle};
 #[cfg(feature = "cloudwatch-logs")]
@@ -50,17 +50,16 @@ pub(super) use self::log_events::LogEvents;
 pub(super) use self::names::{check_dimensions, dimension, metric_name, namespace, points};
 #[cfg(feature = "emf")]
 pub(super) use self::place::Place;
+#[cfg(feature = "kinesis")]
+pub(super) use self::records::Pack;
+#[cfg(any(feature = "firehose", feature = "kinesis"))]
+pub(super) use self::records::{Form, Records, join_lines, stream_name, under};
 #[cfg(any(feature = "cloudwatch-logs", feature = "emf"))]
 pub(super) use self::rename::{context_without_key, without_key};
 #[cfg(any(feature = "cloudwatch", feature = "emf"))]
 pub(super) use self::sets::Sets;
 #[cfg(feature = "cloudwatch-logs")]
 pub(super) use self::stream_by::StreamBy;
-pub(super) use self::names::{dimensions, metric_name, namespace, points};
-#[cfg(feature = "kinesis")]
-pub(super) use self::records::Pack;
-#[cfg(any(feature = "firehose", feature = "kinesis"))]
-pub(super) use self::records::{Form, Records, join_lines, stream_name, under};
 
 #[cfg(test)]
 pub(super) mod tests;

@@ -7,9 +7,9 @@ mod cut;
 #[cfg(feature = "http")]
 mod judge;
 mod number;
-mod partition;
 #[cfg(any(feature = "s3", feature = "file"))]
 mod pack;
+mod partition;
 mod secret;
 mod setting;
 #[cfg(any(feature = "http", feature = "socket"))]
@@ -25,11 +25,11 @@ pub(super) use self::cut::cut;
 #[cfg(feature = "http")]
 pub(super) use self::judge::{judge, retry_after, why};
 pub(super) use self::number::whole;
-pub use self::partition::PartitionKey;
 #[cfg(any(feature = "s3", feature = "file"))]
 pub use self::pack::Compression;
 #[cfg(any(feature = "s3", feature = "file"))]
 pub(super) use self::pack::{Packer, compression};
+pub use self::partition::PartitionKey;
 pub(super) use self::secret::Secret;
 pub(super) use self::setting::{setting, yes_or_no};
 #[cfg(any(feature = "http", feature = "socket"))]

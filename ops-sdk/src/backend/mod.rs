@@ -15,6 +15,8 @@ mod emf;
 mod shared;
 #[cfg(feature = "splunk")]
 mod splunk;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 #[cfg(feature = "cloudwatch")]
 pub use self::cloudwatch::CloudWatch;
@@ -26,6 +28,8 @@ pub use self::emf::{Emf, EmfTarget};
 pub mod local;
 #[cfg(feature = "splunk")]
 pub use self::splunk::Splunk;
+#[cfg(feature = "webhook")]
+pub use self::webhook::{Webhook, WebhookTemplate};
 
 use std::time::Duration;
 
@@ -191,6 +195,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "local" => Some(Box::new(local::Local::new())),
         #[cfg(feature = "splunk")]
         "splunk" => Some(Box::new(Splunk::new())),
+        #[cfg(feature = "webhook")]
+        "webhook" => Some(Box::new(Webhook::new())),
         _ => None,
     }
 }
@@ -204,6 +210,7 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
         ("emf", cfg!(feature = "emf")),
         ("splunk", cfg!(feature = "splunk")),
+        ("webhook", cfg!(feature = "webhook")),
     ]
 }
 

@@ -12,5 +12,6 @@ pub fn all() -> Vec<Case> {
         cloudwatch_logs::case(),
         emf::case(),
         splunk::case(),
+        webhook::case(),
     ]
 }

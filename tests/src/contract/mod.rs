@@ -19,6 +19,7 @@ mod open;
 mod records;
 mod secrets;
 mod splunk;
+mod webhook;
 
 pub use self::case::{Case, HttpCase, Partly, Read, SECRET, Success, Talk, all_but_metrics, same};
 pub use self::cases::all;

@@ -31,6 +31,7 @@ mod recorded;
 mod script;
 mod server;
 mod splunk;
+mod webhook;
 
 pub use self::contract::{Push, contract_bytes};
 pub use self::fault::{Answer, Fault};
@@ -40,3 +41,4 @@ pub use self::python::{interpreter, python, python_lines};
 pub use self::recorded::Recorded;
 pub use self::server::{Reply, Server};
 pub use self::splunk::{Hec, HecSettings, Indexed};
+pub use self::webhook::{Received, Receiver};

@@ -15,20 +15,6 @@ const METRIC: &[u8] = b"{\"metric_name:";
 const TIME_BYTES_MAX: usize = 21;
 /// The percentiles of a histogram.
 const PERCENTILES: [(&str, f64); 4] = [(".p50", 0.5), (".p90", 0.9), (".p95", 0.95), (".p99", 0.99)];
-/// Names that an object has outside its fields, or that Splunk keeps for itself.
-const RESERVED: [&str; 10] = [
-    "host",
-    "source",
-    "sourcetype",
-    "index",
-    "time",
-    "event",
-    "linecount",
-    "punct",
-    "splunk_server",
-    "metric_name",
-];
-
 /// What stands before and after each item.
 #[derive(Clone)]
 pub(super) struct Envelope {
@@ -133,15 +119,17 @@ pub(super) fn metric(out: &mut Vec<u8>, metric: &Metric<'_>) -> Result<(), Encod
 
 fn dimensions(out: &mut Vec<u8>, metric: &Metric<'_>) -> Result<(), EncodeError> {
     let all = &metric.dimensions;
+    let renamed = all.iter().any(|(key, _)| matches!(field(key), Cow::Owned(_)));
     for (at, (key, value)) in all.iter().enumerate() {
-        let key = field(key);
-        if all[..at].iter().any(|(other, _)| field(other) == key) {
+        let is_same = |other: &str| if renamed { field(other) == field(key) } else { other == key };
+        if all[..at].iter().any(|(other, _)| is_same(other)) {
             return Err(EncodeError(format!(
-                "Splunk keeps fields by name, and \"{key}\" would be there twice"
+                "Splunk keeps fields by name, and \"{}\" would be there twice",
+                field(key)
             )));
         }
         out.push(b',');
-        json::string(out, &key);
+        json::string(out, &field(key));
         out.push(b':');
         json::string(out, value);
     }
@@ -211,19 +199,35 @@ fn percentiles(told: &Distribution) -> [f64; PERCENTILES.len()] {
 
 /// A measure's name: what is no character to read becomes `_`.
 fn name(name: &str) -> Cow<'_, str> {
-    if name.contains(char::is_control) {
-        Cow::Owned(name.replace(char::is_control, "_"))
-    } else {
+    let is_plain = name.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if is_plain || !name.contains(char::is_control) {
         Cow::Borrowed(name)
+    } else {
+        Cow::Owned(name.replace(char::is_control, "_"))
     }
 }
 
 /// A field's name: one that stands for something else already is told with `dim_` in front.
 fn field(key: &str) -> Cow<'_, str> {
-    let taken =
-        key.is_empty() || key.starts_with('_') || key.starts_with("metric_name:") || RESERVED.contains(&key);
-    match (name(key), taken) {
+    match (name(key), is_taken(key)) {
         (plain, false) => plain,
         (plain, true) => Cow::Owned(format!("dim_{plain}")),
     }
+}
+
+/// Whether an object has a member of this name outside its fields, or Splunk keeps the name for itself.
+fn is_taken(key: &str) -> bool {
+    let own = matches!(
+        key,
+        "" | "host"
+            | "source"
+            | "sourcetype"
+            | "index"
+            | "time"
+            | "event"
+            | "linecount"
+            | "punct"
+            | "splunk_server"
+    );
+    own || key.starts_with('_') || key.starts_with("metric_name")
 }

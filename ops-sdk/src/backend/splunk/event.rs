@@ -118,26 +118,31 @@ pub(super) fn metric(out: &mut Vec<u8>, metric: &Metric<'_>) -> Result<(), Encod
 }
 
 fn dimensions(out: &mut Vec<u8>, metric: &Metric<'_>) -> Result<(), EncodeError> {
-    let all = &metric.dimensions;
-    let renamed = all.iter().any(|(key, _)| matches!(field(key), Cow::Owned(_)));
-    for (at, (key, value)) in all.iter().enumerate() {
-        let is_same = |other: &str| if renamed { field(other) == field(key) } else { other == key };
-        if all[..at].iter().any(|(other, _)| is_same(other)) {
-            return Err(EncodeError(format!(
-                "Splunk keeps fields by name, and \"{}\" would be there twice",
-                field(key)
-            )));
-        }
+    let (all, mut renamed) = (&metric.dimensions, false);
+    for (key, value) in all {
+        let key = field(key);
+        renamed |= matches!(key, Cow::Owned(_));
         out.push(b',');
-        json::string(out, &field(key));
+        json::string(out, &key);
         out.push(b':');
         json::string(out, value);
     }
+    if let Some(key) = twice(all, renamed) {
+        return Err(EncodeError(format!("Splunk keeps fields by name, and \"{key}\" would be there twice")));
+    }
     if metric.unit != Unit::None && all.iter().all(|(key, _)| key != "unit") {
-        out.extend_from_slice(b",\"unit\":");
-        json::string(out, metric.unit.name());
+        out.extend_from_slice(b",\"unit\":\"");
+        out.extend_from_slice(metric.unit.name().as_bytes()); // nothing in a unit's name needs an escape
+        out.push(b'"');
     }
     Ok(())
+}
+
+/// A name that two dimensions would have. Names are compared as they were unless one of them was changed.
+fn twice<'a>(all: &'a [(Cow<'a, str>, Cow<'a, str>)], renamed: bool) -> Option<Cow<'a, str>> {
+    let is_same = |one: &str, other: &str| if renamed { field(one) == field(other) } else { one == other };
+    let repeats = |at: usize| all[..at].iter().any(|(other, _)| is_same(other, &all[at].0));
+    (1..all.len()).find(|at| repeats(*at)).map(|at| field(&all[at].0))
 }
 
 /// The measures of one metric.

@@ -45,6 +45,8 @@ mod shared;
 mod splunk;
 #[cfg(feature = "syslog")]
 mod syslog;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 #[cfg(feature = "cloudsearch")]
 pub use self::cloudsearch::CloudSearch;
@@ -84,6 +86,8 @@ pub use self::syslog::{Syslog, SyslogFraming};
 pub mod local;
 #[cfg(feature = "splunk")]
 pub use self::splunk::Splunk;
+#[cfg(feature = "webhook")]
+pub use self::webhook::{Webhook, WebhookTemplate};
 
 use std::time::Duration;
 
@@ -273,6 +277,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "splunk" => Some(Box::new(Splunk::new())),
         #[cfg(feature = "otlp")]
         "otlp" => Some(Box::new(Otlp::new())),
+        #[cfg(feature = "webhook")]
+        "webhook" => Some(Box::new(Webhook::new())),
         _ => None,
     }
 }
@@ -298,6 +304,7 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("kinesis", cfg!(feature = "kinesis")),
         ("s3", cfg!(feature = "s3")),
         ("file", cfg!(feature = "file")),
+        ("webhook", cfg!(feature = "webhook")),
     ]
 }
 

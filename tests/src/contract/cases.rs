@@ -18,5 +18,6 @@ pub fn all() -> Vec<Case> {
         mackerel::case(),
         s3::case(),
         file::case(),
+        webhook::case(),
     ]
 }

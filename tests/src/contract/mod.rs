@@ -25,6 +25,7 @@ mod s3;
 mod secrets;
 mod splunk;
 mod syslog;
+mod webhook;
 
 pub use self::case::{Case, HttpCase, Partly, Read, SECRET, Success, Talk, all_but_metrics, same};
 pub use self::cases::all;

@@ -37,6 +37,7 @@ mod server;
 mod splunk;
 mod store;
 mod tools;
+mod webhook;
 
 pub use self::ca::Ca;
 pub use self::contract::{Push, contract_bytes};
@@ -52,3 +53,4 @@ pub use self::server::{Reply, Server};
 pub use self::splunk::{Hec, HecSettings, Indexed};
 pub use self::store::{Object, S3S_KEYS, S3s};
 pub use self::tools::{Statsd, go_lines};
+pub use self::webhook::{Received, Receiver};

@@ -15,20 +15,6 @@ const METRIC: &[u8] = b"{\"metric_name:";
 const TIME_BYTES_MAX: usize = 21;
 /// The percentiles of a histogram.
 const PERCENTILES: [(&str, f64); 4] = [(".p50", 0.5), (".p90", 0.9), (".p95", 0.95), (".p99", 0.99)];
-/// Names that an object has outside its fields, or that Splunk keeps for itself.
-const RESERVED: [&str; 10] = [
-    "host",
-    "source",
-    "sourcetype",
-    "index",
-    "time",
-    "event",
-    "linecount",
-    "punct",
-    "splunk_server",
-    "metric_name",
-];
-
 /// What stands before and after each item.
 #[derive(Clone)]
 pub(super) struct Envelope {
@@ -132,24 +118,31 @@ pub(super) fn metric(out: &mut Vec<u8>, metric: &Metric<'_>) -> Result<(), Encod
 }
 
 fn dimensions(out: &mut Vec<u8>, metric: &Metric<'_>) -> Result<(), EncodeError> {
-    let all = &metric.dimensions;
-    for (at, (key, value)) in all.iter().enumerate() {
+    let (all, mut renamed) = (&metric.dimensions, false);
+    for (key, value) in all {
         let key = field(key);
-        if all[..at].iter().any(|(other, _)| field(other) == key) {
-            return Err(EncodeError(format!(
-                "Splunk keeps fields by name, and \"{key}\" would be there twice"
-            )));
-        }
+        renamed |= matches!(key, Cow::Owned(_));
         out.push(b',');
         json::string(out, &key);
         out.push(b':');
         json::string(out, value);
     }
+    if let Some(key) = twice(all, renamed) {
+        return Err(EncodeError(format!("Splunk keeps fields by name, and \"{key}\" would be there twice")));
+    }
     if metric.unit != Unit::None && all.iter().all(|(key, _)| key != "unit") {
-        out.extend_from_slice(b",\"unit\":");
-        json::string(out, metric.unit.name());
+        out.extend_from_slice(b",\"unit\":\"");
+        out.extend_from_slice(metric.unit.name().as_bytes()); // nothing in a unit's name needs an escape
+        out.push(b'"');
     }
     Ok(())
+}
+
+/// A name that two dimensions would have. Names are compared as they were unless one of them was changed.
+fn twice<'a>(all: &'a [(Cow<'a, str>, Cow<'a, str>)], renamed: bool) -> Option<Cow<'a, str>> {
+    let is_same = |one: &str, other: &str| if renamed { field(one) == field(other) } else { one == other };
+    let repeats = |at: usize| all[..at].iter().any(|(other, _)| is_same(other, &all[at].0));
+    (1..all.len()).find(|at| repeats(*at)).map(|at| field(&all[at].0))
 }
 
 /// The measures of one metric.
@@ -211,19 +204,35 @@ fn percentiles(told: &Distribution) -> [f64; PERCENTILES.len()] {
 
 /// A measure's name: what is no character to read becomes `_`.
 fn name(name: &str) -> Cow<'_, str> {
-    if name.contains(char::is_control) {
-        Cow::Owned(name.replace(char::is_control, "_"))
-    } else {
+    let is_plain = name.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if is_plain || !name.contains(char::is_control) {
         Cow::Borrowed(name)
+    } else {
+        Cow::Owned(name.replace(char::is_control, "_"))
     }
 }
 
 /// A field's name: one that stands for something else already is told with `dim_` in front.
 fn field(key: &str) -> Cow<'_, str> {
-    let taken =
-        key.is_empty() || key.starts_with('_') || key.starts_with("metric_name:") || RESERVED.contains(&key);
-    match (name(key), taken) {
+    match (name(key), is_taken(key)) {
         (plain, false) => plain,
         (plain, true) => Cow::Owned(format!("dim_{plain}")),
     }
+}
+
+/// Whether an object has a member of this name outside its fields, or Splunk keeps the name for itself.
+fn is_taken(key: &str) -> bool {
+    let own = matches!(
+        key,
+        "" | "host"
+            | "source"
+            | "sourcetype"
+            | "index"
+            | "time"
+            | "event"
+            | "linecount"
+            | "punct"
+            | "splunk_server"
+    );
+    own || key.starts_with('_') || key.starts_with("metric_name")
 }

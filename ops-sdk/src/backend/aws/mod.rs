@@ -38,7 +38,7 @@ pub(super) use self::carry::{Carry, carry_to_logs};
 pub(super) use self::destination::Destination;
 #[cfg(feature = "cloudwatch-logs")]
 pub use self::destination::{Ingest, LogClass};
-#[cfg(feature = "aws")]
+#[cfg(feature = "cloudwatch")]
 pub(super) use self::entity::{EntityTold, Form, entity};
 #[cfg(feature = "cloudwatch")]
 pub(super) use self::judge::{bisect, failed, judge, settle};

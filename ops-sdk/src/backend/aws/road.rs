@@ -21,7 +21,7 @@ const SERVICE: Service = Service {
 const TOKEN: &str = "OPS_CLOUDWATCH_LOGS_TOKEN";
 
 pub(super) enum Road {
-    Signed(Client),
+    Signed(Box<Client>),
     Token { address: Address, bearer: HeaderValue },
 }
 
@@ -34,7 +34,7 @@ impl Road {
         // PutLogEvents is signed: a token that is there is for somebody else.
         let token = Secret::find(told.token.as_ref(), TOKEN, context).filter(|_| ingest != Ingest::Put);
         let Some(token) = token else {
-            return Ok(Road::Signed(Client::open(SERVICE, &settings, &context.var)?));
+            return Ok(Road::Signed(Box::new(Client::open(SERVICE, &settings, &context.var)?)));
         };
         let setting = format!("{TOKEN} / .token(..)");
         let url = aws::endpoint(&SERVICE, &settings, &context.var)?;
@@ -50,7 +50,7 @@ impl Road {
     /// A second one for requests beside this one's.
     pub(super) fn another(&self) -> Road {
         match self {
-            Road::Signed(client) => Road::Signed(client.another()),
+            Road::Signed(client) => Road::Signed(Box::new(client.another())),
             Road::Token { address, bearer } => {
                 Road::Token { address: address.clone(), bearer: bearer.clone() }
             }

@@ -31,12 +31,14 @@ impl Road {
     /// If a setting is missing or means nothing, or a token would travel in the clear.
     pub(super) fn open(told: &Destination, ingest: Ingest, context: &Context) -> Result<Road, Error> {
         let settings = Settings { region: told.region.clone(), endpoint: told.endpoint.clone() };
-        // PutLogEvents is signed: a token that is there is for somebody else.
-        let token = Secret::find(told.token.as_ref(), TOKEN, context).filter(|_| ingest != Ingest::Put);
-        let Some(token) = token else {
+        let Some(token) = Secret::find(told.token.as_ref(), TOKEN, context) else {
             return Ok(Road::Signed(Box::new(Client::open(SERVICE, &settings, &context.var)?)));
         };
         let setting = format!("{TOKEN} / .token(..)");
+        if ingest == Ingest::Put {
+            let remedy = "set OPS_CLOUDWATCH_LOGS_INGEST to ndjson, json or hlc, or leave the token out";
+            return Err(Error::setting(setting, "PutLogEvents takes no token", remedy));
+        }
         let url = aws::endpoint(&SERVICE, &settings, &context.var)?;
         let address = Address::parse(&url.to_string(), "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS / .endpoint(..)")?;
         if !address.is_https() && !matches!(address.host(), "localhost" | "127.0.0.1" | "[::1]") {

@@ -97,12 +97,22 @@ fn each_dimension_set_and_rollup_is_a_series_of_its_own() {
     }
     assert_delivered(&ops, &[Signal::Metric]);
     drop(ops);
-    let metrics = cloud.metrics();
+    // moto takes a series for one that has fewer dimensions, so what was pushed is read where it has less to say.
     let sum = |name: &str, dimensions: &[(&str, &str)]| {
-        let wanted: BTreeMap<String, String> =
-            dimensions.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        metrics.0.iter().filter(|m| m.name == name && m.dimensions == wanted).map(|m| m.sum).sum::<f64>()
+        let wanted: BTreeMap<&str, &str> = dimensions.iter().copied().collect();
+        let data = cloud.data(name);
+        let is_of = |datum: &&Value| {
+            let told = datum["Dimensions"].as_array().into_iter().flatten();
+            let pair = |d: &'_ Value| {
+                (d["Name"].as_str().map(str::to_owned), d["Value"].as_str().map(str::to_owned))
+            };
+            let wanted = wanted.iter().map(|(k, v)| (Some((*k).to_owned()), Some((*v).to_owned())));
+            told.map(pair).collect::<BTreeSet<_>>() == wanted.collect()
+        };
+        let value = |datum: &Value| datum["Value"].as_f64().or(datum["StatisticValues"]["Sum"].as_f64());
+        data.iter().filter(is_of).filter_map(value).sum::<f64>()
     };
+    let series = cloud.metrics();
     for of_process in [&[("Service", "shop"), ("Host", "h1")][..], &[("Service", "shop")], &[]] {
         let and = |more: &[(&'static str, &'static str)]| [of_process, more].concat();
         assert_eq!(sum("orders", &and(&[("Region", "eu")])), 4.0, "{of_process:?}");
@@ -110,7 +120,7 @@ fn each_dimension_set_and_rollup_is_a_series_of_its_own() {
         assert_eq!(sum("orders", &and(&[])), 10.0, "the site's own rollup");
         assert_eq!(sum("depth", &and(&[])), 45.0);
     }
-    assert_eq!(metrics.0.iter().filter(|m| m.name == "orders").count(), 9);
+    assert_eq!(series.0.iter().filter(|m| m.name == "orders").count(), 9);
     assert!(cloud.data("depth").iter().all(|datum| datum["StorageResolution"] == 1));
     assert!(cloud.data("orders").iter().all(|datum| datum["StorageResolution"].is_null()));
 }

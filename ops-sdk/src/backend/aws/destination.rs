@@ -1,7 +1,6 @@
 //! Where log lines go, as the builder was told. Plain data, so that a builder compiles without the client; checked when
 //! the backend is opened.
 
-use super::pairs::Pairs;
 use crate::backend::shared::Secret;
 
 /// What the builder was told; what it was not told comes from the environment.
@@ -15,17 +14,20 @@ pub(in crate::backend) struct Destination {
     pub(in crate::backend) stream_by: Option<String>,
     /// `Some(None)` is "never expire", said.
     pub(in crate::backend) retention_days: Option<Option<u32>>,
+    #[cfg(feature = "cloudwatch-logs")]
     pub(in crate::backend) class: Option<LogClass>,
     pub(in crate::backend) deletion_protection: Option<bool>,
-    pub(in crate::backend) tags: Pairs,
-    pub(in crate::backend) entity_keys: Pairs,
-    pub(in crate::backend) entity_attributes: Pairs,
+    pub(in crate::backend) tags: Vec<(String, String)>,
+    pub(in crate::backend) entity_keys: Vec<(String, String)>,
+    pub(in crate::backend) entity_attributes: Vec<(String, String)>,
+    #[cfg(feature = "cloudwatch-logs")]
     pub(in crate::backend) ingest: Option<Ingest>,
     pub(in crate::backend) token: Option<Secret>,
 }
 
 /// The class of a log group that is created: what can be done with its events, and what they cost. It cannot be changed
 /// afterwards (`LogGroupClass` in `logs/2014-03-28`, botocore 1.44.5).
+#[cfg(feature = "cloudwatch-logs")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogClass {
     /// Everything that CloudWatch Logs does.
@@ -39,6 +41,7 @@ pub enum LogClass {
 }
 
 /// How events go into CloudWatch Logs.
+#[cfg(feature = "cloudwatch-logs")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ingest {
     /// PutLogEvents, signed: the only one that says which events it did not take.

@@ -10,6 +10,9 @@ use crate::error::Error;
 /// Names of key attributes (`Entity.KeyAttributes` in `cloudwatch/2010-08-01` and `logs/2014-03-28`, botocore 1.44.5).
 const KEYS: [&str; 5] = ["Type", "ResourceType", "Identifier", "Name", "Environment"];
 
+/// Half of a push of the contract. Our own number: an entity is told with every push.
+const ENTITY_BYTES_MAX: usize = 16_384;
+
 /// What the builder was told; what it was not told comes from the environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::backend) struct EntityTold {
@@ -73,6 +76,9 @@ pub(in crate::backend) fn entity(
         object(&mut out, pairs);
     }
     out.push(b'}');
+    if out.len() > ENTITY_BYTES_MAX {
+        return Err(refused(format!("{} bytes leave no room for data in a push", out.len())));
+    }
     Ok(Some(out))
 }
 

@@ -94,7 +94,7 @@ pub(super) fn put(out: &mut Vec<u8>, events: &[Event<'_>], entity: Option<&[u8]>
         out.extend_from_slice(b"{\"timestamp\":");
         json::number_u64(out, *time_ms);
         out.extend_from_slice(b",\"message\":");
-        json::string(out, &String::from_utf8_lossy(message));
+        json::bytes(out, message);
         out.push(b'}');
     }
     out.extend_from_slice(b"]}");
@@ -107,7 +107,7 @@ fn hlc(out: &mut Vec<u8>, time_ms: u64, message: &[u8]) {
     out.extend_from_slice(format!(".{:03},\"event\":", time_ms % 1_000).as_bytes());
     match is_object(message) {
         true => out.extend_from_slice(message),
-        false => json::string(out, &String::from_utf8_lossy(message)),
+        false => json::bytes(out, message),
     }
     out.push(b'}');
 }
@@ -124,7 +124,7 @@ fn timed(out: &mut Vec<u8>, time_ms: u64, message: &[u8]) {
         }
         text => {
             out.extend_from_slice(b",\"message\":");
-            json::string(out, &String::from_utf8_lossy(text));
+            json::bytes(out, text);
             out.push(b'}');
         }
     }

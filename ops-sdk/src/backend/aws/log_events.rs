@@ -11,7 +11,7 @@ mod reply;
 use std::borrow::Cow;
 
 use self::reply::rejected;
-use super::destination::{Destination, Ingest, LogClass};
+use super::destination::{Destination, Ingest};
 use super::entity::{EntityForm, EntityTold, entity};
 use super::group::Group;
 use super::ingest::put;
@@ -88,7 +88,7 @@ impl LogEvents {
     /// Whether a group that is made here, and the way into it, make metrics of embedded ones.
     #[cfg(feature = "emf")]
     pub(in crate::backend) fn takes_embedded_metrics(&self) -> bool {
-        self.group.class == LogClass::Standard && self.ingest == Ingest::Put
+        self.group.class == super::LogClass::Standard && self.ingest == Ingest::Put
     }
 
     pub(in crate::backend) fn ingest(&self) -> Ingest {

@@ -43,6 +43,8 @@ pub use self::destination::{Ingest, LogClass};
 #[cfg(feature = "aws")]
 pub(super) use self::entity::{EntityForm, EntityTold, entity};
 #[cfg(feature = "cloudwatch")]
+pub(super) use self::entity::{EntityTold, Form, entity};
+#[cfg(feature = "cloudwatch")]
 pub(super) use self::judge::{bisect, failed, judge, settle};
 #[cfg(feature = "cloudwatch-logs")]
 pub(super) use self::log_events::LogEvents;

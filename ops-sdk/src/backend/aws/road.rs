@@ -21,7 +21,7 @@ const SERVICE: Service = Service {
 const TOKEN: &str = "OPS_CLOUDWATCH_LOGS_TOKEN";
 
 pub(super) enum Road {
-    Signed(Client),
+    Signed(Box<Client>),
     Token { address: Address, bearer: HeaderValue },
 }
 
@@ -31,12 +31,14 @@ impl Road {
     /// If a setting is missing or means nothing, or a token would travel in the clear.
     pub(super) fn open(told: &Destination, ingest: Ingest, context: &Context) -> Result<Road, Error> {
         let settings = Settings { region: told.region.clone(), endpoint: told.endpoint.clone() };
-        // PutLogEvents is signed: a token that is there is for somebody else.
-        let token = Secret::find(told.token.as_ref(), TOKEN, context).filter(|_| ingest != Ingest::Put);
-        let Some(token) = token else {
-            return Ok(Road::Signed(Client::open(SERVICE, &settings, &context.var)?));
+        let Some(token) = Secret::find(told.token.as_ref(), TOKEN, context) else {
+            return Ok(Road::Signed(Box::new(Client::open(SERVICE, &settings, &context.var)?)));
         };
         let setting = format!("{TOKEN} / .token(..)");
+        if ingest == Ingest::Put {
+            let remedy = "set OPS_CLOUDWATCH_LOGS_INGEST to ndjson, json or hlc, or leave the token out";
+            return Err(Error::setting(setting, "PutLogEvents takes no token", remedy));
+        }
         let url = aws::endpoint(&SERVICE, &settings, &context.var)?;
         let address = Address::parse(&url.to_string(), "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS / .endpoint(..)")?;
         if !address.is_https() && !matches!(address.host(), "localhost" | "127.0.0.1" | "[::1]") {
@@ -50,7 +52,7 @@ impl Road {
     /// A second one for requests beside this one's.
     pub(super) fn another(&self) -> Road {
         match self {
-            Road::Signed(client) => Road::Signed(client.another()),
+            Road::Signed(client) => Road::Signed(Box::new(client.another())),
             Road::Token { address, bearer } => {
                 Road::Token { address: address.clone(), bearer: bearer.clone() }
             }

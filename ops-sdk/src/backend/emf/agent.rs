@@ -171,7 +171,7 @@ fn addressed(out: &mut Vec<u8>, names: &[u8], time_ms: u64, line: &[u8]) {
                 }
                 text => {
                     out.extend_from_slice(b",\"message\":");
-                    json::string(out, &String::from_utf8_lossy(text));
+                    json::bytes(out, text);
                     out.push(b'}');
                 }
             }

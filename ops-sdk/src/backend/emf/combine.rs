@@ -56,10 +56,11 @@ impl<'a> Parts<'a> {
         let after = end + END.len();
         let mut at = after;
         // Over the dimensions' values to the member that is named as the metric: `"name":"value",`.
-        while line[at..].strip_prefix(name).is_none_or(|rest| rest.first() != Some(&b':')) {
+        let is_at = |at: usize| Some(line.get(at..)?.strip_prefix(name)?.first() == Some(&b':'));
+        while line.len() > at && is_at(at) != Some(true) {
             at = string_end(line, string_end(line, at)? + 1)? + 1;
         }
-        let target = line[at..].strip_suffix(b"}")?;
+        let target = line.get(at..)?.strip_suffix(b"}")?;
         // No value ends as text does, but that of an exemplar.
         let has_exemplar = target.ends_with(b"\"");
         let parts = Parts {

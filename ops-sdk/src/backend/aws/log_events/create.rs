@@ -76,9 +76,10 @@ impl LogEvents {
     /// Sets the group's retention, if that is due. What fails for now is tried again with the next batch; what is denied
     /// is said.
     pub(super) fn set_retention(&mut self, net: &mut Net) {
-        let Some(body) = self.group.retention_body(&self.place).filter(|_| self.retention_due) else {
+        if !self.retention_due {
             return;
-        };
+        }
+        let Some(body) = self.group.retention_body(&self.place) else { return };
         let verdict = match self.road.call(net, "PutRetentionPolicy", body) {
             Ok(answer) => judge(&answer, unix_s(net), 1),
             Err(verdict) => verdict,

@@ -430,6 +430,7 @@ fn a_token_creates_nothing_and_is_never_told() {
         LogEvents::open(&Destination::default(), &context(vars)).err().unwrap().to_string()
     };
     assert!(error(&vars[..3]).starts_with("OPS_CLOUDWATCH_LOGS_STREAM / .stream(..): no stream is named"));
+    assert!(error(&vars[..2]).contains("PutLogEvents takes no token"));
     let clear = [&vars[..], &[("AWS_ENDPOINT_URL", "http://elsewhere:80")]].concat();
     let told = error(&clear);
     assert!(told.starts_with("OPS_CLOUDWATCH_LOGS_TOKEN / .token(..): ") && !told.contains("hush"), "{told}");

@@ -114,6 +114,22 @@ fn the_answer_is_told_item_by_item() {
 }
 
 proptest! {
+    /// What was a line once, among the dead letters perhaps, is passed on or combined, and never the end of a thread.
+    #[test]
+    fn a_damaged_line_harms_nobody(at in 0..300_usize, byte: u8, end in 0..300_usize) {
+        let names: Vec<String> = (0..3).map(|n| format!("m{n}")).collect();
+        let mut batch = Batch::default();
+        for (_, line) in counters(&names).iter() {
+            let mut damaged = line.to_vec();
+            if let Some(place) = damaged.get_mut(at) {
+                *place = byte;
+            }
+            damaged.truncate(end.max(1));
+            batch.push(0, RecordId::default(), 0, &damaged);
+        }
+        prop_assert_eq!(combine(&batch, LINE_MAX).of.concat().len(), 3);
+    }
+
     /// Whatever names, values and lines there are: each item is in one line, no line is too long, and every metric is
     /// told with its dimensions and its value.
     #[test]

@@ -55,7 +55,8 @@ impl Statsd {
     pub fn start() -> Statsd {
         let modules = modules();
         // A port that was free a moment ago: the server takes none of the system's choice.
-        let free = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
+        let free =
+            UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
         let config = tempfile::Builder::new().suffix(".js").tempfile().expect("a file");
         let print = std::path::absolute(scripts().join("statsd").join("print.js")).expect("a path");
         let settings = serde_json::json!({
@@ -113,7 +114,12 @@ fn modules() -> PathBuf {
         for file in ["package.json", "package-lock.json"] {
             std::fs::copy(from.join(file), new.path().join(file)).expect("copied");
         }
-        run(Command::new("npm").current_dir(new.path()).args(["ci", "--omit=optional", "--no-audit", "--no-fund"]));
+        run(Command::new("npm").current_dir(new.path()).args([
+            "ci",
+            "--omit=optional",
+            "--no-audit",
+            "--no-fund",
+        ]));
         // Another test process may have been faster: then its folder is there, and this one goes.
         let _ = std::fs::rename(new.path(), &there);
     }

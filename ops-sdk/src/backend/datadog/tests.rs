@@ -252,7 +252,8 @@ fn settings_are_checked_at_open_and_no_text_holds_the_key() {
     let open = |backend: Datadog, vars: &[(&str, &str)]| Box::new(backend).open(&context(vars)).map(|_| ());
     let key = || Datadog::new().api_key("hush-hush");
     assert!(open(key().site("datadoghq.eu").hostname("h-1").tag("a", "b, c"), &[]).is_ok());
-    let table: [(Datadog, &[(&str, &str)], &str); 7] = [
+    type Vars<'a> = &'a [(&'a str, &'a str)];
+    let table: [(Datadog, Vars<'_>, &str); 7] = [
         (Datadog::new(), &[], "OPS_DATADOG_API_KEY: is not set"),
         (Datadog::new().api_key("hush\nhush"), &[], "OPS_DATADOG_API_KEY: "),
         (key().site("evil/ x"), &[], "OPS_DATADOG_SITE: "),

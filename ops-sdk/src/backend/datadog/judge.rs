@@ -158,6 +158,9 @@ mod tests {
     use super::*;
     use crate::net::script::response;
 
+    /// Status, headers, body, items, and what they mean.
+    type Case<'a> = (u16, &'a [(&'static str, &'a str)], &'a str, usize, (&'static str, Option<u64>));
+
     fn kind(verdict: &Verdict) -> (&'static str, Option<u64>) {
         let seconds = |after: &Option<Duration>| after.map(|after| after.as_secs());
         match verdict {
@@ -175,7 +178,7 @@ mod tests {
         let now = Now { unix_ns: 1_795_332_268_000_000_000, mono_ns: 1 };
         let gigantic = format!("{{\"errors\":[\"{}\"]}}", "x".repeat(1 << 20));
         let reset = [("x-ratelimit-reset", "7")];
-        let table: [(u16, &[(&'static str, &str)], &str, usize, _); 20] = [
+        let table: [Case<'_>; 20] = [
             (202, &[], "{\"errors\":[]}", 3, ("delivered", None)),
             (202, &[], "{\"errors\":[\"odd\"]}", 3, ("delivered", None)),
             (202, &[], "{}", 3, ("delivered", None)),

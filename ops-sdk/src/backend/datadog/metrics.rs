@@ -3,7 +3,8 @@
 //!
 //! **Counts of one second.** Datadog keeps the last point of a series and second (vectordotdev/vector, issue 13867). A
 //! window that is sent in two records, because of a flush, would lose the first. So a count whose second is taken goes to
-//! the next: the sum over the window is right.
+//! the next: the sum over the window is right. Of two processes neither knows the other's, be it beside it or the one that
+//! ended within this minute: each begins at a second of its own number, which makes it seldom that they meet.
 //!
 //! **Distributions.** The endpoint takes values, and no number of times. A value is repeated as often as it was observed,
 //! so count, sum and percentiles are told as exactly as the buckets know them (within 1 %). A window of more values than
@@ -88,9 +89,10 @@ impl Series {
         out.push(|bytes| {
             let start = bytes.len();
             self.head(bytes, metric, suffix);
-            let at = self.seconds.free(crc32c(&bytes[start..]), record);
+            let window_s = u64::from(metric.window_ms / 1000).max(1);
+            let at = self.seconds.free(crc32c(&bytes[start..]), record, window_s);
             bytes.extend_from_slice(b",\"type\":1,\"interval\":");
-            json::number_u64(bytes, u64::from(metric.window_ms / 1000).max(1));
+            json::number_u64(bytes, window_s);
             bytes.extend_from_slice(b",\"points\":[{\"timestamp\":");
             json::number_u64(bytes, at);
             bytes.extend_from_slice(b",\"value\":");
@@ -279,9 +281,9 @@ struct Seconds {
 }
 
 impl Seconds {
-    /// The second for a record of this series: its own, or the one after the last that was given.
-    fn free(&mut self, series: u32, record: &Record<'_>) -> u64 {
-        let own = record.time_ns / 1_000_000_000;
+    /// The second for a record of this series: the process's own in the window, or the one after the last that was given.
+    fn free(&mut self, series: u32, record: &Record<'_>, window_s: u64) -> u64 {
+        let own = record.time_ns / 1_000_000_000 + record.id.process % window_s.min(60);
         let at = match self.last.get(&series) {
             Some((id, last)) if *id == record.id && (own..own + AHEAD_S).contains(last) => *last,
             Some((_, last)) if (own..own + AHEAD_S).contains(last) => last + 1,
@@ -319,8 +321,8 @@ mod tests {
     #[test]
     fn a_second_is_given_once_to_a_series() {
         let mut seconds = Seconds::default();
-        let mut free = |series, seq, time_s: u64| {
-            let id = RecordId { process: 1, seq };
+        let mut free_of = |process, series, seq, time_s: u64, window_s| {
+            let id = RecordId { process, seq };
             let check = crate::model::Check {
                 name: "".into(),
                 status: crate::model::CheckStatus::Ok,
@@ -328,8 +330,10 @@ mod tests {
                 fields: Vec::new(),
             };
             let body = crate::model::Body::Check(check);
-            seconds.free(series, &Record { id, time_ns: time_s * 1_000_000_000, body })
+            seconds.free(series, &Record { id, time_ns: time_s * 1_000_000_000, body }, window_s)
         };
+        assert_eq!([free_of(125, 9, 1, 600, 60), free_of(125, 9, 2, 600, 60)], [605, 606]);
+        let mut free = |series, seq, time_s| free_of(1, series, seq, time_s, 1);
         assert_eq!(
             [free(1, 1, 600), free(1, 2, 600), free(1, 2, 600), free(2, 3, 600)],
             [600, 601, 601, 600]

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use ::http::Method;
 
-use super::{Mackerel, Sender};
+use super::Mackerel;
+use super::sender::Sender;
 use crate::backend::Context;
-use crate::backend::shared::why;
+use crate::backend::shared::{post, why};
 use crate::clock::Now;
 use crate::encode::json;
 use crate::error::Error;
@@ -143,7 +144,7 @@ impl Mackerel {
         body: Vec<u8>,
     ) -> Result<String, MackerelError> {
         let sender = Sender::open(self, &context())?;
-        let mut request: Request = super::post(
+        let mut request: Request = post(
             sender.address.under(path).map_err(MackerelError::Api)?,
             "application/json",
             &sender.headers,

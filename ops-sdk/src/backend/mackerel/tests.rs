@@ -9,6 +9,7 @@ use super::super::shared::samples::{
     HOSTILE, NOW_S, audit, check, config, encoded, gauge, lines, log, metric, observed,
 };
 use super::super::shared::tests::context;
+use super::sender::told;
 use super::*;
 use crate::model::{CheckStatus, Points, Unit, Value};
 use crate::net::script::{Script, response};

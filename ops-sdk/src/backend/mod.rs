@@ -13,6 +13,8 @@ mod cloudwatch_logs;
 mod emf;
 #[cfg(feature = "otlp")]
 mod otlp;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
 
@@ -24,6 +26,8 @@ pub use self::cloudwatch_logs::CloudWatchLogs;
 pub use self::emf::{Emf, EmfTarget};
 #[cfg(feature = "otlp")]
 pub use self::otlp::Otlp;
+#[cfg(feature = "prometheus")]
+pub use self::prometheus::Prometheus;
 #[cfg(feature = "local")]
 pub mod local;
 
@@ -191,6 +195,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "local" => Some(Box::new(local::Local::new())),
         #[cfg(feature = "otlp")]
         "otlp" => Some(Box::new(Otlp::new())),
+        #[cfg(feature = "prometheus")]
+        "prometheus" => Some(Box::new(Prometheus::new())),
         _ => None,
     }
 }
@@ -204,6 +210,7 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
         ("emf", cfg!(feature = "emf")),
         ("otlp", cfg!(feature = "otlp")),
+        ("prometheus", cfg!(feature = "prometheus")),
     ]
 }
 

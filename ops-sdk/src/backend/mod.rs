@@ -39,6 +39,8 @@ mod mackerel;
 mod otlp;
 #[cfg(feature = "s3")]
 mod s3;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
 #[cfg(feature = "splunk")]
@@ -82,6 +84,8 @@ pub use self::shared::Compression;
 pub use self::shared::PartitionKey;
 #[cfg(feature = "syslog")]
 pub use self::syslog::{Syslog, SyslogFraming};
+#[cfg(feature = "prometheus")]
+pub use self::prometheus::Prometheus;
 #[cfg(feature = "local")]
 pub mod local;
 #[cfg(feature = "splunk")]
@@ -279,6 +283,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "otlp" => Some(Box::new(Otlp::new())),
         #[cfg(feature = "webhook")]
         "webhook" => Some(Box::new(Webhook::new())),
+        #[cfg(feature = "prometheus")]
+        "prometheus" => Some(Box::new(Prometheus::new())),
         _ => None,
     }
 }
@@ -305,6 +311,7 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("s3", cfg!(feature = "s3")),
         ("file", cfg!(feature = "file")),
         ("webhook", cfg!(feature = "webhook")),
+        ("prometheus", cfg!(feature = "prometheus")),
     ]
 }
 

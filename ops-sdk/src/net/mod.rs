@@ -12,6 +12,8 @@ mod date;
 mod error;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "prometheus")]
+pub mod listen;
 #[cfg(feature = "socket")]
 mod socket;
 #[cfg(feature = "http")]

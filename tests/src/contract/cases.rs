@@ -5,5 +5,13 @@ use super::*;
 /// Every case.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    vec![local::case(), cloudwatch::case(), cloudwatch_logs::case(), emf::case()]
+    vec![
+        local::case(),
+        cloudwatch::case(),
+        cloudwatch_logs::case(),
+        emf::case(),
+        firehose::case(),
+        kafka::case(),
+        kinesis::case(),
+    ]
 }

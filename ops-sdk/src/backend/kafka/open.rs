@@ -161,7 +161,8 @@ impl Backend for Open {
         let (now_ms, form) = (net.now.unix_ms(), &self.form);
         let keys: Vec<Cow<'_, str>> = batch.iter().map(|(item, _)| form.key.of(item.record)).collect();
         let messages = batch.iter().zip(&keys).enumerate();
-        let messages = messages.map(|(n, ((item, bytes), key))| form.message(n, item, bytes).key(key.as_ref()));
+        let messages =
+            messages.map(|(n, ((item, bytes), key))| form.message(n, item, bytes).key(key.as_ref()));
         let (answers, said) = self.sender.push(messages, net.left());
         let past = batch.iter().map(|(item, _)| item.time_ms < now_ms);
         let answers: Vec<_> = answers.into_iter().zip(past).collect();

@@ -19,5 +19,8 @@ pub fn all() -> Vec<Case> {
         s3::case(),
         file::case(),
         webhook::case(),
+        firehose::case(),
+        kafka::case(),
+        kinesis::case(),
     ]
 }

@@ -46,28 +46,35 @@ fn class(code: Code) -> Class {
     }
 }
 
-/// Whether only an operator can help: on the connection or in the cluster, not with the message.
-pub(super) fn is_operators(code: Code) -> bool {
+/// Whether only an operator can help: with the cluster, a topic or the connection, not with the message.
+fn is_operators(code: Code) -> bool {
+    is_of_connection(code)
+        || matches!(
+            code,
+            Code::UnknownTopic
+                | Code::UnknownPartition
+                | Code::UnknownTopicOrPartition
+                | Code::InvalidTopic
+                | Code::TopicAuthorizationFailed
+                | Code::ClusterAuthorizationFailed
+                | Code::TransactionalIdAuthorizationFailed
+                | Code::PolicyViolation
+                | Code::UnsupportedVersion
+                | Code::UnsupportedForMessageFormat
+                | Code::UnsupportedCompressionType
+        )
+}
+
+/// Whether a broker refuses us, or we it, before any message is spoken of.
+pub(super) fn is_of_connection(code: Code) -> bool {
     matches!(
         code,
-        Code::UnknownTopic
-            | Code::UnknownPartition
-            | Code::UnknownTopicOrPartition
-            | Code::InvalidTopic
-            | Code::TopicAuthorizationFailed
-            | Code::ClusterAuthorizationFailed
-            | Code::TransactionalIdAuthorizationFailed
-            | Code::Authentication
+        Code::Authentication
             | Code::SaslAuthenticationFailed
             | Code::UnsupportedSASLMechanism
             | Code::IllegalSASLState
             | Code::SSL
             | Code::SecurityDisabled
-            | Code::PolicyViolation
-            | Code::UnsupportedVersion
-            | Code::UnsupportedForMessageFormat
-            | Code::UnsupportedCompressionType
-            | Code::UnsupportedFeature
     )
 }
 

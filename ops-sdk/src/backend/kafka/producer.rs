@@ -14,7 +14,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext, PurgeConfig};
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::judge::{Answer, is_operators};
+use super::judge::{Answer, is_of_connection};
 use crate::lock::Mutex;
 
 /// How long a push goes on while no broker can be reached, or one refuses us: it may be back by then, or be one of many.
@@ -38,7 +38,7 @@ struct State {
     waiting: usize,
     /// The last error of connections, in words.
     said: String,
-    /// An error that only an operator can put right.
+    /// A broker refused us, or we it.
     refused: Option<Code>,
     /// No broker could be reached, and none has answered since.
     is_down: bool,
@@ -58,7 +58,7 @@ impl ClientContext for Reports {
             Some(Code::AllBrokersDown) => state.is_down = true,
             code => {
                 state.said = clean.take(SAID_MAX).collect();
-                state.refused = code.filter(|code| is_operators(*code)).or(state.refused);
+                state.refused = code.filter(|code| is_of_connection(*code)).or(state.refused);
             }
         }
     }

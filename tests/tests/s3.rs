@@ -92,7 +92,8 @@ fn judge_objects(objects: &[Object]) {
     let texts = lines["logs"].iter().filter(|line| line["text"] == "quotes \" and\nlines").count();
     assert_eq!(texts, 500);
     let of = |name: &str| lines["metrics"].iter().filter(|line| line["name"] == name).collect::<Vec<_>>();
-    let sum = |name: &str, member: &str| of(name).iter().filter_map(|line| line[member].as_f64()).sum::<f64>();
+    let sum =
+        |name: &str, member: &str| of(name).iter().filter_map(|line| line[member].as_f64()).sum::<f64>();
     assert_eq!((sum("orders", "sum"), sum("payload", "count")), (1000.0, 500.0));
     assert_eq!(sum("payload", "sum"), (0..500).map(|n| f64::from(n % 100)).sum::<f64>());
     assert_eq!(of("depth")[0]["last"], 7.5);
@@ -144,6 +145,7 @@ fn numbers(bucket: &str) -> Vec<u64> {
 fn opened(settings: Box<dyn backend::Configure>, vars: Vec<(&'static str, String)>) -> Box<dyn Backend> {
     let var = move |asked: &str| vars.iter().find(|(name, _)| *name == asked).map(|(_, value)| value.clone());
     let context = Context {
+        name: None,
         namespace: "Shop".into(),
         dimensions: vec![("Service".into(), "checkout".into())],
         process: 7,
@@ -194,9 +196,14 @@ fn others() -> [Body<'static>; 3] {
         outcome: "ok".into(),
         fields: Vec::new(),
     };
-    let config = Config { resource_type: "Shop::Api".into(), resource_id: "api-1".into(), fields: Vec::new() };
-    let check =
-        Check { name: "disk".into(), status: CheckStatus::Critical, output: "full".into(), fields: Vec::new() };
+    let config =
+        Config { resource_type: "Shop::Api".into(), resource_id: "api-1".into(), fields: Vec::new() };
+    let check = Check {
+        name: "disk".into(),
+        status: CheckStatus::Critical,
+        output: "full".into(),
+        fields: Vec::new(),
+    };
     [Body::Audit(audit), Body::Config(config), Body::Check(check)]
 }
 
@@ -223,7 +230,10 @@ fn a_strict_store_takes_signatures_checksums_conditions_and_parts() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = S3s::start(dir.path(), "strict");
     let mut vars = vars(&store.url(), "strict");
-    vars.extend([("AWS_ACCESS_KEY_ID", S3S_KEYS.0.to_owned()), ("AWS_SECRET_ACCESS_KEY", S3S_KEYS.1.to_owned())]);
+    vars.extend([
+        ("AWS_ACCESS_KEY_ID", S3S_KEYS.0.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", S3S_KEYS.1.to_owned()),
+    ]);
     vars.reverse(); // the last said counts
     // Keys with everything that has to be escaped.
     let settings = || Box::new(S3::new().prefix("a b/é=+").service("x/y:z%").compression(Compression::Zstd));
@@ -250,7 +260,10 @@ fn a_strict_store_takes_signatures_checksums_conditions_and_parts() {
     vars.insert(0, ("AWS_SECRET_ACCESS_KEY", "another".to_owned()));
     let mut wrong = opened(Box::new(S3::new()), vars);
     let verdicts = send(wrong.as_mut(), &records[..1]);
-    assert!(matches!(&verdicts[..], [Verdict::Reauthenticate { why }] if !why.contains("another")), "{verdicts:?}");
+    assert!(
+        matches!(&verdicts[..], [Verdict::Reauthenticate { why }] if !why.contains("another")),
+        "{verdicts:?}"
+    );
 }
 
 /// Letters that hardly anything compresses.
@@ -307,7 +320,11 @@ fn a_process_that_is_killed_before_the_answer_doubles_nothing() {
         let seen = proxy.requests().len();
         proxy.script(Fault::Pass.times((round % 4) as usize));
         // Taken and not answered, or taken when its process is gone.
-        proxy.script([if round % 3 == 2 { Fault::Delay(Duration::from_millis(150)) } else { Fault::CutAnswer }]);
+        proxy.script([if round % 3 == 2 {
+            Fault::Delay(Duration::from_millis(150))
+        } else {
+            Fault::CutAnswer
+        }]);
         let words = ["work".to_owned(), from.to_string()];
         let mut child = program(dir.path(), &proxy.url(), &bucket, &words).spawn().expect("it starts");
         let met = |requests: &[ops_tests::rig::Recorded]| {
@@ -321,7 +338,8 @@ fn a_process_that_is_killed_before_the_answer_doubles_nothing() {
     }
     // What was delayed is with the store before the last process asks.
     let began = Instant::now();
-    while proxy.requests().iter().any(|request| request.status.is_none() && request.upstream_status.is_none()) {
+    while proxy.requests().iter().any(|request| request.status.is_none() && request.upstream_status.is_none())
+    {
         assert!(began.elapsed() < SOON, "the proxy has passed everything on");
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -334,7 +352,11 @@ fn a_process_that_is_killed_before_the_answer_doubles_nothing() {
     assert_eq!(distinct.len(), found.len(), "nothing is there twice");
     assert!(wanted.is_subset(&distinct), "nothing is missing");
     let again = proxy.requests().iter().filter(|request| request.upstream_status == Some(412)).count();
-    println!("{ROUNDS} rounds, {} events, {} requests, {again} of them again", found.len(), proxy.requests().len());
+    println!(
+        "{ROUNDS} rounds, {} events, {} requests, {again} of them again",
+        found.len(),
+        proxy.requests().len()
+    );
     assert!(again > 0, "some object was sent twice and refused once");
     let notes = std::fs::read_dir(dir.path().join("s3")).expect("a folder").next().expect("of the bucket");
     let left = std::fs::read_dir(notes.expect("an entry").path()).expect("notes").count();

@@ -44,8 +44,8 @@ const LINES_MAX: usize = 50_000;
 impl Configure for S3 {
     fn open(self: Box<Self>, context: &Context) -> Result<Box<dyn Backend>, Error> {
         let chosen = self.choose(context)?;
-        let place = chosen.place.as_bytes();
-        let name = format!("{:08x}{:08x}", crc32(place), crc32c(place));
+        let place = format!("{}\n{}", chosen.place, context.name.as_deref().unwrap_or_default()).into_bytes();
+        let name = format!("{:08x}{:08x}", crc32(&place), crc32c(&place));
         let folder = context.state_dir.as_ref().map(|dir| dir.join("s3").join(name));
         Ok(Box::new(Open {
             layout: Layout::new(&chosen.prefix, &chosen.service, &context.host, chosen.compression),
@@ -176,7 +176,8 @@ impl Open {
             let ids = ids_of(records, &group.members);
             Parcel { key: self.layout.key(&group, &ids), members: group.members }
         }));
-        let arrived = |index: usize| matches!(known[index], Known::Arrived(_)) && intents.tell(records[index]);
+        let arrived =
+            |index: usize| matches!(known[index], Known::Arrived(_)) && intents.tell(records[index]);
         ((0..known.len()).map(arrived).collect(), parcels)
     }
 
@@ -192,7 +193,9 @@ impl Open {
         let mark = ids.mark();
         let noted = self.intents.lock().note(key, &ids);
         if let Err(error) = noted {
-            let text = format!("s3: records may arrive twice if this process is killed now: no note of them: {error}");
+            let text = format!(
+                "s3: records may arrive twice if this process is killed now: no note of them: {error}"
+            );
             diag::warn("s3/intents", net.now, &text);
         }
         // Where an object may be that holds others, too, it is looked for first: not every store keeps what it has.
@@ -201,8 +204,9 @@ impl Open {
         let held = match there {
             Some(held) => held,
             None => {
-                let body = self.pack(batch, &parcel.members).map_err(|error| {
-                    Verdict::Retry { after: None, why: format!("cannot compress: {error}") }
+                let body = self.pack(batch, &parcel.members).map_err(|error| Verdict::Retry {
+                    after: None,
+                    why: format!("cannot compress: {error}"),
                 })?;
                 let object = Object { key, mark: &mark, body, items: parcel.members.len() };
                 match self.bucket.put(net, &object) {

@@ -264,10 +264,9 @@ fn enough_bytes(limits: &Limits) -> usize {
     let around = limits.envelope_bytes.saturating_add(limits.item_bytes_max).saturating_add(overheads);
     match limits.push_bytes_max.saturating_sub(around) {
         room @ 1.. if !limits.push => room.min(FILE_BYTES_AT_ONCE_MAX),
-        _ => limits
-            .push_bytes_max
-            .saturating_mul(PUSHES_AT_ONCE)
-            .clamp(BYTES_AT_ONCE.start, BYTES_AT_ONCE.end),
+        _ => {
+            limits.push_bytes_max.saturating_mul(PUSHES_AT_ONCE).clamp(BYTES_AT_ONCE.start, BYTES_AT_ONCE.end)
+        }
     }
 }
 

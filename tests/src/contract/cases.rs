@@ -5,12 +5,5 @@ use super::*;
 /// Every case.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    vec![
-        local::case(),
-        cloudwatch::case(),
-        cloudwatch_logs::case(),
-        emf::case(),
-        s3::case(),
-        file::case(),
-    ]
+    vec![local::case(), cloudwatch::case(), cloudwatch_logs::case(), emf::case(), s3::case(), file::case()]
 }

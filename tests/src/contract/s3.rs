@@ -23,7 +23,10 @@ pub(super) fn case() -> Case {
                 _ => Reply::answer(200, "").with("ETag", "\"d41d8cd98f00b204e9800998ecf8427e\""),
             },
             throttled: |_| {
-                Reply::answer(503, "<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>")
+                Reply::answer(
+                    503,
+                    "<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>",
+                )
             },
             partial: None,
             ids,

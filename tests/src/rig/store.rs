@@ -116,7 +116,9 @@ impl S3s {
         let (root, mut found) = (self.root.join(bucket), Vec::new());
         let mut folders = vec![root.clone()];
         while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            for entry in
+                std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path())
+            {
                 if entry.is_dir() {
                     folders.push(entry);
                 } else {
@@ -172,7 +174,8 @@ fn base64(text: &str) -> Vec<u8> {
     (0u8..).zip(ALPHABET).for_each(|(value, digit)| values[usize::from(*digit)] = value);
     let digits = text.trim_end_matches('=').as_bytes();
     let four = |digits: &[u8]| {
-        let bits = digits.iter().fold(0_u32, |bits, digit| bits << 6 | u32::from(values[usize::from(*digit)]));
+        let bits =
+            digits.iter().fold(0_u32, |bits, digit| bits << 6 | u32::from(values[usize::from(*digit)]));
         let missing = 4 - digits.len();
         let [_, bytes @ ..] = (bits << (6 * missing)).to_be_bytes();
         bytes.into_iter().take(3 - missing).collect::<Vec<_>>()
@@ -186,7 +189,8 @@ mod tests {
 
     #[test]
     fn base64_is_read() {
-        for (text, bytes) in [("", ""), ("YQ==", "a"), ("YWI=", "ab"), ("YWJj", "abc"), ("YWJjZA==", "abcd")] {
+        for (text, bytes) in [("", ""), ("YQ==", "a"), ("YWI=", "ab"), ("YWJj", "abc"), ("YWJjZA==", "abcd")]
+        {
             assert_eq!(base64(text), bytes.as_bytes());
         }
     }

@@ -188,8 +188,8 @@ pub(super) fn with_mode(_: &mut OpenOptions, _: u32) {}
 #[cfg(test)]
 pub(super) mod tests {
 
-    use super::super::settings::File;
     use super::super::super::shared::tests::context;
+    use super::super::settings::File;
     use super::*;
 
     #[test]

@@ -32,7 +32,8 @@ struct Archived {
 /// Gives a file the name of this time, or the next one that is free. A file that is not there needs none.
 pub(super) fn set_aside(path: &Path, now_s: u64) -> io::Result<()> {
     let stamp = stamp(now_s);
-    let at = list(path).into_iter().filter(|archived| archived.at.0 == stamp).map(|archived| archived.at.1).max();
+    let at =
+        list(path).into_iter().filter(|archived| archived.at.0 == stamp).map(|archived| archived.at.1).max();
     let suffix = at.map_or(String::new(), |number| format!("-{}", number + 1));
     match fs::rename(path, beside(path, &format!(".{stamp}{suffix}"))) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -134,7 +135,11 @@ fn stamp(now_s: u64) -> String {
     let mut time = Vec::new();
     time_rfc3339(&mut time, now_s.saturating_mul(1_000_000_000));
     let digits = |range: std::ops::Range<usize>| {
-        time.get(range).unwrap_or_default().iter().filter(|byte| byte.is_ascii_digit()).map(|byte| char::from(*byte))
+        time.get(range)
+            .unwrap_or_default()
+            .iter()
+            .filter(|byte| byte.is_ascii_digit())
+            .map(|byte| char::from(*byte))
     };
     digits(0..10).chain(['T']).chain(digits(11..19)).chain(['Z']).collect()
 }

@@ -153,9 +153,11 @@ impl File {
             (None, None | Some("size")) => Ok(Rotate::BySize),
             (None, Some("hourly")) => Ok(Rotate::Hourly),
             (None, Some("daily")) => Ok(Rotate::Daily),
-            (None, Some(other)) => {
-                Err(Error::setting(ROTATE, format!("\"{other}\" is no rotation"), "use size, hourly or daily"))
-            }
+            (None, Some(other)) => Err(Error::setting(
+                ROTATE,
+                format!("\"{other}\" is no rotation"),
+                "use size, hourly or daily",
+            )),
         }
     }
 

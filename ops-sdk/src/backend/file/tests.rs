@@ -41,8 +41,10 @@ fn text(path: &Path) -> String {
 
 /// The names of a folder's files.
 fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -57,11 +59,8 @@ fn place() -> (tempfile::TempDir, PathBuf) {
 fn the_lines_are_as_the_golden_file_has_them() {
     let (_dir, path) = place();
     let mut backend = open(File::new().path(&path));
-    let record = |seq, body| Record {
-        id: RecordId { process: 255, seq },
-        time_ns: NOW_S * 1_000_000_000,
-        body,
-    };
+    let record =
+        |seq, body| Record { id: RecordId { process: 255, seq }, time_ns: NOW_S * 1_000_000_000, body };
     let log = Log {
         level: Level::Warn,
         target: "shop".into(),
@@ -203,9 +202,14 @@ fn what_cannot_be_written_waits() {
 fn what_was_written_of_a_batch_is_delivered() {
     let full = || append::tests::failure(std::io::ErrorKind::StorageFull);
     let lengths = [3_usize, 5, 4];
-    for (written, expected) in
-        [(0, None), (2, None), (3, Some(vec![1, 2])), (7, Some(vec![1, 2])), (8, Some(vec![2])), (11, Some(vec![2]))]
-    {
+    for (written, expected) in [
+        (0, None),
+        (2, None),
+        (3, Some(vec![1, 2])),
+        (7, Some(vec![1, 2])),
+        (8, Some(vec![2])),
+        (11, Some(vec![2])),
+    ] {
         match (judge(&full(), written, lengths.into_iter()), expected) {
             (Verdict::Retry { after: None, why }, None) => assert!(why.starts_with("cannot open"), "{why}"),
             (Verdict::Partial { failed, .. }, Some(expected)) => assert_eq!(failed, expected),

@@ -91,7 +91,8 @@ impl Bucket {
     }
 
     fn try_put(&mut self, net: &mut Net, object: &Object<'_>) -> Outcome {
-        let made = if object.body.len() > PART_BYTES { self.in_parts(net, object) } else { self.whole(net, object) };
+        let made =
+            if object.body.len() > PART_BYTES { self.in_parts(net, object) } else { self.whole(net, object) };
         made.unwrap_or_else(|outcome| outcome)
     }
 
@@ -99,7 +100,8 @@ impl Bucket {
         let mut headers = self.making(object);
         self.condition(&mut headers);
         self.sum(&mut headers, &object.body);
-        let answer = self.ask(net, Method::PUT, object.key, "", headers, object.body.clone()).map_err(Outcome::Not)?;
+        let answer =
+            self.ask(net, Method::PUT, object.key, "", headers, object.body.clone()).map_err(Outcome::Not)?;
         Ok(judge(&answer, now_s(net), object.items))
     }
 
@@ -123,7 +125,8 @@ impl Bucket {
     }
 
     fn parts(&mut self, net: &mut Net, object: &Object<'_>, upload: &str) -> Result<Outcome, Outcome> {
-        let mut list = String::from("<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
+        let mut list =
+            String::from("<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
         for (number, part) in (1..).zip(object.body.chunks(PART_BYTES)) {
             let mut headers = HeaderMap::new();
             self.sum(&mut headers, part);
@@ -198,7 +201,8 @@ impl Bucket {
     }
 
     fn sum(&self, headers: &mut HeaderMap, body: &[u8]) {
-        if let Some(sum) = self.wishes.checksum.then(|| HeaderValue::try_from(checksum(body)).ok()).flatten() {
+        if let Some(sum) = self.wishes.checksum.then(|| HeaderValue::try_from(checksum(body)).ok()).flatten()
+        {
             headers.insert("x-amz-sdk-checksum-algorithm", HeaderValue::from_static("CRC32"));
             headers.insert("x-amz-checksum-crc32", sum);
         }
@@ -235,7 +239,14 @@ fn checksum(body: &[u8]) -> String {
     let digit = |bits: u32| char::from(ALPHABET[(bits & 63) as usize]);
     let three = u32::from_be_bytes([0, a, b, c]);
     let last = u32::from(d) << 4;
-    let digits = [digit(three >> 18), digit(three >> 12), digit(three >> 6), digit(three), digit(last >> 6), digit(last)];
+    let digits = [
+        digit(three >> 18),
+        digit(three >> 12),
+        digit(three >> 6),
+        digit(three),
+        digit(last >> 6),
+        digit(last),
+    ];
     digits.into_iter().chain(['=', '=']).collect()
 }
 

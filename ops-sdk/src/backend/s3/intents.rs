@@ -107,7 +107,14 @@ impl Intents {
     pub(super) fn note(&mut self, key: &str, ids: &Ids) -> io::Result<()> {
         let run = self.run;
         let number = self.list.iter().position(|intent| intent.key == key).unwrap_or_else(|| {
-            self.list.push(Intent { key: key.to_owned(), tried: Vec::new(), held: None, untold: 0, run, file: None });
+            self.list.push(Intent {
+                key: key.to_owned(),
+                tried: Vec::new(),
+                held: None,
+                untold: 0,
+                run,
+                file: None,
+            });
             self.list.len() - 1
         });
         let intent = &mut self.list[number];
@@ -143,11 +150,9 @@ impl Intents {
     /// records that are not.
     pub(super) fn run_ended(&mut self, nothing_waits: bool) {
         let run = self.run;
-        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.list)
-            .into_iter()
-            .partition(|intent| {
-                !nothing_waits && (intent.held.is_none() || intent.untold > 0 || intent.run == run)
-            });
+        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.list).into_iter().partition(|intent| {
+            !nothing_waits && (intent.held.is_none() || intent.untold > 0 || intent.run == run)
+        });
         gone.iter().for_each(forget);
         (self.list, self.run) = (kept, run + 1);
         self.bound();
@@ -157,7 +162,9 @@ impl Intents {
     fn bound(&mut self) {
         let run = self.run;
         while self.list.len() > NOTES_MAX {
-            let Some(oldest) = self.list.iter().position(|intent| intent.run < run || run == 0) else { return };
+            let Some(oldest) = self.list.iter().position(|intent| intent.run < run || run == 0) else {
+                return;
+            };
             forget(&self.list.remove(oldest));
         }
     }
@@ -236,11 +243,10 @@ mod tests {
         intents.note("p/k2", &ids(5..7)).unwrap();
         intents.holds("p/k2", &ids(5..7).mark());
         assert!(intents.tell(id(5)) && !intents.tell(id(2)));
-        assert_eq!((intents.known(id(2)), intents.known(id(4)), intents.known(id(5))), (
-            Known::Sent(0),
-            Known::New,
-            Known::Arrived(1)
-        ));
+        assert_eq!(
+            (intents.known(id(2)), intents.known(id(4)), intents.known(id(5))),
+            (Known::Sent(0), Known::New, Known::Arrived(1))
+        );
         fs::write(folder.join("junk.intent"), "x").unwrap();
         fs::write(folder.join("k3.new"), "half").unwrap();
         let mut next = Intents::open(Some(folder.clone()));
@@ -277,7 +283,11 @@ mod tests {
         intents.run_ended(false);
         assert!(intents.tell(id(3)), "it waits for all of its records, in however many runs they come");
         intents.run_ended(false);
-        assert_eq!((intents.known(id(1)), files(dir.path())), (Known::Arrived(0), 2), "it may not be settled");
+        assert_eq!(
+            (intents.known(id(1)), files(dir.path())),
+            (Known::Arrived(0), 2),
+            "it may not be settled"
+        );
         intents.run_ended(false);
         assert_eq!((intents.known(id(1)), intents.known(id(4))), (Known::New, Known::Sent(0)));
         assert_eq!(files(dir.path()), 1);

@@ -37,7 +37,8 @@ const LATER: [&str; 11] = [
     "NoSuchUpload",
     "InvalidPart",
 ];
-const SLOWER: [&str; 5] = ["SlowDown", "Throttling", "RequestLimitExceeded", "TooManyRequests", "ServiceUnavailable"];
+const SLOWER: [&str; 5] =
+    ["SlowDown", "Throttling", "RequestLimitExceeded", "TooManyRequests", "ServiceUnavailable"];
 const TOO_LARGE: [&str; 2] = ["EntityTooLarge", "MaxMessageLengthExceeded"];
 
 /// What came of an object.
@@ -101,15 +102,23 @@ pub(super) fn element(answer: &Response, name: &str) -> Option<String> {
 fn is_stored(answer: &Response) -> bool {
     let body = answer.body.trim_ascii();
     let told = |name: &[u8]| body.windows(name.len()).any(|window| window == name);
-    answer.header("etag").is_some() || told(b"<CompleteMultipartUploadResult") || told(b"<InitiateMultipartUpload")
+    answer.header("etag").is_some()
+        || told(b"<CompleteMultipartUploadResult")
+        || told(b"<InitiateMultipartUpload")
 }
 
 /// The bucket's own region, where this is another's.
 fn region(answer: &Response, code: &str) -> Option<String> {
-    const CODES: [&str; 4] =
-        ["PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"];
-    let wrong = matches!(answer.status, 301 | 302 | 307 | 308) || (answer.status == 400 && CODES.contains(&code));
-    let told = || answer.header("x-amz-bucket-region").map(str::to_owned).or_else(|| element(answer, "Region"));
+    const CODES: [&str; 4] = [
+        "PermanentRedirect",
+        "TemporaryRedirect",
+        "AuthorizationHeaderMalformed",
+        "IllegalLocationConstraintException",
+    ];
+    let wrong =
+        matches!(answer.status, 301 | 302 | 307 | 308) || (answer.status == 400 && CODES.contains(&code));
+    let told =
+        || answer.header("x-amz-bucket-region").map(str::to_owned).or_else(|| element(answer, "Region"));
     told().filter(|region| wrong && !region.is_empty())
 }
 

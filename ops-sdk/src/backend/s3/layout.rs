@@ -159,7 +159,10 @@ mod tests {
         );
         let bare = Layout::new("", "支払い", "", Compression::None).key(&group, &ids());
         assert!(bare.starts_with("signal=logs/service=支払い/dt=2026-11-22/hour=07/__HIVE"), "{bare}");
-        assert!(bare.ends_with(".json") && path(&bare).starts_with("signal%3Dlogs/service%3D%E6%94%AF"), "{bare}");
+        assert!(
+            bare.ends_with(".json") && path(&bare).starts_with("signal%3Dlogs/service%3D%E6%94%AF"),
+            "{bare}"
+        );
     }
 
     #[test]

@@ -174,7 +174,8 @@ impl S3 {
     /// Checks them.
     pub(super) fn choose(&self, context: &Context) -> Result<Chosen, Error> {
         let bucket = self.bucket_name(context)?;
-        let prefix = prefix(&setting(self.prefix.as_deref(), PREFIX, context).unwrap_or(PREFIX_DEFAULT.to_owned()))?;
+        let prefix =
+            prefix(&setting(self.prefix.as_deref(), PREFIX, context).unwrap_or(PREFIX_DEFAULT.to_owned()))?;
         let compression = compression(self.compression, "OPS_S3_COMPRESSION", Compression::Gzip, context)?;
         let wishes = self.wishes(context)?;
         let mut client = Client::open(S3_SERVICE, &self.told, &context.var)?;
@@ -195,14 +196,22 @@ impl S3 {
 
     fn bucket_name(&self, context: &Context) -> Result<String, Error> {
         let Some(name) = setting(self.bucket.as_deref(), BUCKET, context) else {
-            return Err(Error::setting(BUCKET, "no bucket is set", "set it to the name of a bucket that is there"));
+            return Err(Error::setting(
+                BUCKET,
+                "no bucket is set",
+                "set it to the name of a bucket that is there",
+            ));
         };
         // Amazon S3 User Guide, "General purpose bucket naming rules"; capitals and `_` for stores that have them.
         let named = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
         let ends = name.starts_with(['-', '.']) || name.ends_with(['-', '.']);
         if !(3..=63).contains(&name.len()) || !name.chars().all(named) || ends || name.contains("..") {
             let problem = format!("\"{name}\" is not the name of a bucket");
-            return Err(Error::setting(BUCKET, problem, "use 3 to 63 letters, digits, dots and hyphens, no ARN and no URL"));
+            return Err(Error::setting(
+                BUCKET,
+                problem,
+                "use 3 to 63 letters, digits, dots and hyphens, no ARN and no URL",
+            ));
         }
         Ok(name)
     }
@@ -219,7 +228,8 @@ impl S3 {
     }
 
     fn service_name(&self, context: &Context) -> String {
-        let dimension = context.dimensions.iter().find(|(key, _)| key.eq_ignore_ascii_case(SERVICE_DIMENSION));
+        let dimension =
+            context.dimensions.iter().find(|(key, _)| key.eq_ignore_ascii_case(SERVICE_DIMENSION));
         let told = setting(self.service.as_deref(), SERVICE, context);
         told.unwrap_or_else(|| dimension.map_or_else(|| context.namespace.clone(), |(_, name)| name.clone()))
     }
@@ -252,8 +262,11 @@ impl S3 {
         ];
         for (told, variable, header) in told {
             let Some(text) = setting(told.as_deref(), variable, context) else { continue };
-            let value = HeaderValue::from_str(&text).ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_graphic()));
-            let value = value.ok_or_else(|| Error::setting(variable, "is not a word", "write it as S3 does"))?;
+            let value = HeaderValue::from_str(&text)
+                .ok()
+                .filter(|_| text.bytes().all(|byte| byte.is_ascii_graphic()));
+            let value =
+                value.ok_or_else(|| Error::setting(variable, "is not a word", "write it as S3 does"))?;
             headers.insert(HeaderName::from_static(header), value);
         }
         Ok(Wishes {
@@ -267,7 +280,8 @@ impl S3 {
 /// A prefix without slashes around it.
 fn prefix(text: &str) -> Result<String, Error> {
     let bare = text.trim_matches('/');
-    let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(char::is_control);
+    let plain =
+        |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(char::is_control);
     if bare.len() > PREFIX_BYTES_MAX || !(bare.is_empty() || bare.split('/').all(plain)) {
         let remedy = "give at most 400 bytes, without empty parts, . and .., as in logs/prod";
         return Err(Error::setting(PREFIX, format!("\"{}\" is no prefix", text.escape_debug()), remedy));
@@ -278,5 +292,6 @@ fn prefix(text: &str) -> Result<String, Error> {
 /// A number, from the variable or by default.
 fn number<N: std::str::FromStr>(variable: &str, default: N, context: &Context) -> Result<N, Error> {
     let Some(text) = setting(None, variable, context) else { return Ok(default) };
-    text.parse().map_err(|_| Error::setting(variable, format!("\"{text}\" is no number"), "give digits alone"))
+    text.parse()
+        .map_err(|_| Error::setting(variable, format!("\"{text}\" is no number"), "give digits alone"))
 }

@@ -92,7 +92,8 @@ fn the_objects_are_as_the_golden_file_has_them() {
     let mut told = String::new();
     for (request, _) in script.asked() {
         told.push_str(&format!("{} {}\n", request.method(), request.uri()));
-        for name in ["content-type", "if-none-match", "x-amz-checksum-crc32", "x-amz-sdk-checksum-algorithm"] {
+        for name in ["content-type", "if-none-match", "x-amz-checksum-crc32", "x-amz-sdk-checksum-algorithm"]
+        {
             told.push_str(&format!("{name}: {}\n", request.headers()[name].to_str().unwrap()));
         }
         told.push_str(&String::from_utf8(request.body().clone()).unwrap());
@@ -173,7 +174,8 @@ fn a_large_object_goes_in_parts_and_its_upload_is_ended_if_it_fails() {
     let long = "x".repeat(5 << 20);
     let records: Vec<_> = (0..4).map(|seq| record(seq, log(&long))).collect();
     let batch = batch(backend.as_mut(), &records);
-    let begun = "<InitiateMultipartUploadResult><UploadId>a/b+c=&amp;</UploadId></InitiateMultipartUploadResult>";
+    let begun =
+        "<InitiateMultipartUploadResult><UploadId>a/b+c=&amp;</UploadId></InitiateMultipartUploadResult>";
     let done = "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>";
     let script = Arc::new(Script::default()).answer(200, begun);
     script.then(Ok(stored())).then(Ok(stored())).then(Ok(stored())).answer(200, done);
@@ -185,13 +187,20 @@ fn a_large_object_goes_in_parts_and_its_upload_is_ended_if_it_fails() {
     assert_eq!(queries, ["uploads=", &parts[0], &parts[1], &parts[2], id]);
     let sizes: Vec<_> = asked[1..4].iter().map(|request| request.body().len()).collect();
     assert_eq!((sizes[0], sizes[1], sizes[2] < 8 << 20), (8 << 20, 8 << 20, true));
-    assert!(asked[0].headers().contains_key("x-amz-meta-ops-ids") && asked[1].headers().contains_key("x-amz-checksum-crc32"));
+    assert!(
+        asked[0].headers().contains_key("x-amz-meta-ops-ids")
+            && asked[1].headers().contains_key("x-amz-checksum-crc32")
+    );
     assert_eq!(asked[4].headers()["if-none-match"], "*");
     let list = String::from_utf8(asked[4].body().clone()).unwrap();
-    assert!(list.contains("<Part><PartNumber>3</PartNumber><ETag>&quot;x&quot;</ETag><ChecksumCRC32>"), "{list}");
+    assert!(
+        list.contains("<Part><PartNumber>3</PartNumber><ETag>&quot;x&quot;</ETag><ChecksumCRC32>"),
+        "{list}"
+    );
 
     let mut backend = open(S3::new().compression(Compression::None), &[]);
-    let script = Arc::new(Script::default()).answer(200, begun).then(Ok(stored())).answer(500, "").answer(204, "");
+    let script =
+        Arc::new(Script::default()).answer(200, begun).then(Ok(stored())).answer(500, "").answer(204, "");
     assert!(matches!(backend.send(&batch, &mut script.net(NOW_S)), Verdict::Retry { after: None, .. }));
     let (last, _) = script.asked().pop().unwrap();
     assert_eq!((last.method().as_str(), last.uri().query()), ("DELETE", Some(id)));
@@ -227,8 +236,13 @@ fn an_object_that_others_may_hold_is_looked_for_first() {
 
 #[test]
 fn wishes_are_headers_and_what_a_store_cannot_do_is_left_out() {
-    let settings = S3::new().storage_class("GLACIER_IR").encryption("aws:kms").kms_key("arn:aws:kms:x").endpoint("http://h:9000");
-    let mut backend = open(settings.conditional(false), &[("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")]);
+    let settings = S3::new()
+        .storage_class("GLACIER_IR")
+        .encryption("aws:kms")
+        .kms_key("arn:aws:kms:x")
+        .endpoint("http://h:9000");
+    let mut backend =
+        open(settings.conditional(false), &[("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")]);
     let batch = batch(backend.as_mut(), &[record(1, log("x"))]);
     let script = Arc::new(Script::default()).then(Ok(stored()));
     assert_eq!(backend.send(&batch, &mut script.net(NOW_S)), Verdict::Delivered);
@@ -238,7 +252,12 @@ fn wishes_are_headers_and_what_a_store_cannot_do_is_left_out() {
     assert_eq!(headers["x-amz-server-side-encryption"], "aws:kms");
     assert_eq!(headers["x-amz-server-side-encryption-aws-kms-key-id"], "arn:aws:kms:x");
     assert!(!headers.contains_key("if-none-match") && !headers.contains_key("x-amz-checksum-crc32"));
-    assert!(request.uri().to_string().starts_with("http://h:9000/logs-of-ours/ops/signal%3Dlogs/service%3Dcheckout/"));
+    assert!(
+        request
+            .uri()
+            .to_string()
+            .starts_with("http://h:9000/logs-of-ours/ops/signal%3Dlogs/service%3Dcheckout/")
+    );
 }
 
 #[test]
@@ -255,8 +274,16 @@ fn the_bucket_stands_before_the_host_or_in_the_path() {
         (S3::new(), vec![], "https://logs-of-ours.s3.us-east-1.amazonaws.com"),
         (S3::new().bucket("a.b"), vec![], "https://s3.us-east-1.amazonaws.com/a.b"),
         (S3::new(), vec![("OPS_S3_PATH_STYLE", "1")], "https://s3.us-east-1.amazonaws.com/logs-of-ours"),
-        (S3::new(), vec![("AWS_ENDPOINT_URL_S3", "https://store.example")], "https://store.example/logs-of-ours"),
-        (S3::new().endpoint("https://store.example").path_style(false), vec![], "https://logs-of-ours.store.example"),
+        (
+            S3::new(),
+            vec![("AWS_ENDPOINT_URL_S3", "https://store.example")],
+            "https://store.example/logs-of-ours",
+        ),
+        (
+            S3::new().endpoint("https://store.example").path_style(false),
+            vec![],
+            "https://logs-of-ours.store.example",
+        ),
     ];
     for (settings, vars, expected) in table {
         assert_eq!(uri(settings, &vars), expected);

@@ -257,7 +257,10 @@ mod tests {
         let other = endpoint("http://minio:9000/x");
         assert_eq!(other.in_region("us-east-1", "eu-west-1").unwrap(), other);
         let below = other.below("bucket").unwrap();
-        assert_eq!((below.url.to_string().as_str(), &below.host), ("http://bucket.minio:9000/x", &below.host));
+        assert_eq!(
+            (below.url.to_string().as_str(), &below.host),
+            ("http://bucket.minio:9000/x", &below.host)
+        );
         assert!(other.below("a/b").is_none_or(|endpoint| endpoint.url.host() != Some("a")));
         assert!(other.below("a b").is_none());
     }

@@ -72,7 +72,9 @@ impl Transport for Fake {
                 lost()
             }
         };
-        if fate != Fate::Late && let Some(late) = state.late.pop_front() {
+        if fate != Fate::Late
+            && let Some(late) = state.late.pop_front()
+        {
             state.take(&late);
         }
         Exchange { outcome, elapsed: Duration::from_millis(1) }
@@ -128,7 +130,13 @@ fn push(backend: &mut dyn Backend, mut batch: Batch, tries: usize, net: &mut Net
 }
 
 /// Plays a run from the cursor; gives the cursor, and whether all of the run was delivered.
-fn play(run: &Run, cursor: usize, all: usize, backend: &mut Box<dyn Backend>, net: &mut Net) -> (usize, bool) {
+fn play(
+    run: &Run,
+    cursor: usize,
+    all: usize,
+    backend: &mut Box<dyn Backend>,
+    net: &mut Net,
+) -> (usize, bool) {
     let end = (cursor + run.records).min(all);
     let mut left = Vec::new();
     let mut beside = backend.another().unwrap();
@@ -159,7 +167,8 @@ fn run() -> impl Strategy<Value = Run> {
 
 /// The books of a backend for which so many records wait.
 fn book(pending: u64) -> Book {
-    let row = Row { signal: Signal::Log, recorded: 0, delivered: 0, pending, dead_lettered: 0, dropped: vec![] };
+    let row =
+        Row { signal: Signal::Log, recorded: 0, delivered: 0, pending, dead_lettered: 0, dropped: vec![] };
     Book { backend: "s3".into(), rows: vec![row] }
 }
 

@@ -35,9 +35,9 @@ use crate::lock::Mutex;
 use crate::model::{Record, RecordId, Signal};
 use crate::net::Net;
 
-/// Bytes of one line. Far more than a record can have; Athena's JSON reader takes 100 MB (Amazon Athena User Guide,
-/// "Service Quotas", row size).
-const LINE_BYTES_MAX: usize = 32 << 20;
+/// Bytes of one line, far more than a record can have: what Athena takes as a row (Amazon Athena User Guide,
+/// "Considerations and limitations for SQL queries": 32 MB a row, 200 MB a line).
+const LINE_BYTES_MAX: usize = 32_000_000;
 /// Lines of one push, which is an object for each kind and hour in it. Our own number: at 300 bytes a line, 15 MB.
 const LINES_MAX: usize = 50_000;
 

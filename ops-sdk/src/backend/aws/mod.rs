@@ -43,7 +43,7 @@ pub use self::destination::{Ingest, LogClass};
 #[cfg(feature = "aws")]
 pub(super) use self::entity::{EntityForm, EntityTold, entity};
 #[cfg(feature = "cloudwatch")]
-pub(super) use self::entity::{EntityTold, Form, entity};
+pub(super) use self::entity::{EntityForm, EntityTold, entity};
 #[cfg(feature = "cloudwatch")]
 pub(super) use self::judge::{bisect, failed, judge, settle};
 #[cfg(feature = "cloudwatch-logs")]

@@ -43,8 +43,8 @@ impl Layout {
         let prefix = prefix.trim_matches('/');
         Layout {
             prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
-            service: escape(service),
-            host: escape(host),
+            service: Some(escape(service)).filter(|name| !name.is_empty()).unwrap_or(NAMELESS.to_owned()),
+            host: file(host),
             ending: format!(".json{}", compression.suffix()),
         }
     }
@@ -117,7 +117,14 @@ fn escape(name: &str) -> String {
             break;
         }
     }
-    if escaped.is_empty() { NAMELESS.to_owned() } else { escaped }
+    escaped
+}
+
+/// A host as the beginning of a file's name. Athena takes files for hidden whose names begin with `_` or `.` (Amazon Athena
+/// User Guide, "Considerations and limitations for SQL queries").
+fn file(host: &str) -> String {
+    let escaped = escape(host.trim_start_matches(['_', '.']));
+    if escaped.is_empty() { "host".to_owned() } else { escaped }
 }
 
 /// A key as the path of a URL, escaped once.
@@ -158,7 +165,8 @@ mod tests {
             )
         );
         let bare = Layout::new("", "支払い", "", Compression::None).key(&group, &ids());
-        assert!(bare.starts_with("signal=logs/service=支払い/dt=2026-11-22/hour=07/__HIVE"), "{bare}");
+        assert!(bare.starts_with("signal=logs/service=支払い/dt=2026-11-22/hour=07/host-"), "{bare}");
+        assert_eq!((file("_.x"), file("..")), ("x".to_owned(), "host".to_owned()));
         assert!(
             bare.ends_with(".json") && path(&bare).starts_with("signal%3Dlogs/service%3D%E6%94%AF"),
             "{bare}"
@@ -203,6 +211,7 @@ mod tests {
             let key = Layout::new("p", &service, &host, Compression::Zstd).key(&group, &ids());
             let parts: Vec<_> = key.split('/').collect();
             prop_assert_eq!(parts.len(), 6, "{}", key);
+            prop_assert!(!parts[5].starts_with(['_', '.']));
             prop_assert!(parts[2].starts_with("service=") && parts[3].starts_with("dt="));
             prop_assert!(!key.contains(|c: char| c.is_control() || c.is_whitespace()) && key.len() < 1_024 - 400);
             prop_assert!(path(&key).is_ascii());

@@ -7,9 +7,11 @@
 
 mod case;
 mod cases;
+mod cloudsearch;
 mod cloudwatch;
 mod cloudwatch_logs;
 mod deliver;
+mod elasticsearch;
 mod emf;
 mod encode;
 mod judge;

@@ -585,22 +585,22 @@ fn saved_objects_find_what_programs_ship() {
         metric.points = histogram;
     }
     assert!(sent(backend.as_mut(), &records).iter().all(|verdict| *verdict == Verdict::Delivered));
-    for object in EXPORTS.iter().flat_map(|file| saved(file)) {
-        let kind = object["type"].as_str().expect("a type");
-        if !matches!(kind, "search" | "visualization") {
-            continue;
-        }
-        let source = inner(&object, "/kibanaSavedObjectMeta/searchSourceJSON");
-        let target =
-            if object["references"][0]["id"] == "ops-sdk-logs" { "logs-ops*" } else { "metrics-ops-*" };
-        let mut body = json!({ "query": { "query_string": { "query": source["query"]["query"] } } });
-        if kind == "visualization" {
-            body["size"] = json!(0);
-            body["aggs"] = aggregations(&inner(&object, "/visState"));
-        }
-        let answer = node().read(&["search", target, &body.to_string()]).remove(0);
+    let objects: Vec<Json> =
+        saved(EXPORTS[0]).into_iter().filter(|object| !pattern(object).is_empty()).collect();
+    let other: Vec<Json> =
+        saved(EXPORTS[1]).into_iter().filter(|object| !pattern(object).is_empty()).collect();
+    let attributes =
+        |objects: &[Json]| objects.iter().map(|object| object["attributes"].clone()).collect::<Vec<_>>();
+    assert_eq!(attributes(&objects), attributes(&other), "both exports ask for the same");
+    let asked: Vec<(&str, String)> =
+        objects.iter().map(|object| (pattern(object), question(object))).collect();
+    let asked: Vec<&str> = asked.iter().flat_map(|(target, body)| [*target, body]).collect();
+    let answers = node().read(&[&["search"], &asked[..]].concat());
+    assert_eq!((answers.len(), objects.len()), (8, 8));
+    let mapped = &node().read(&["mapping", LOGS])[0];
+    for (object, answer) in objects.iter().zip(&answers) {
         assert!(answer["hits"]["total"]["value"].as_u64().is_some_and(|hits| hits > 0), "{object}: {answer}");
-        if kind == "visualization" {
+        if object["type"] == "visualization" {
             let group = &answer["aggregations"]["b"]["buckets"][0]["b"]["buckets"][0];
             let is_told = group["m"].is_null() || group["m"]["value"].is_number();
             assert!(
@@ -608,9 +608,30 @@ fn saved_objects_find_what_programs_ship() {
                 "{object}: {answer}"
             );
         }
-        let mapped = &node().read(&["mapping", target])[0];
         for column in object["attributes"]["columns"].as_array().into_iter().flatten() {
             assert!(mapped[column.as_str().expect("a name")].is_string(), "{column} is not mapped");
         }
     }
+}
+
+const LOGS: &str = "logs-ops*";
+
+/// Where a search or a visualisation looks; nothing for other objects.
+fn pattern(object: &Json) -> &'static str {
+    match (object["type"].as_str(), object["references"][0]["id"].as_str()) {
+        (Some("search" | "visualization"), Some("ops-sdk-logs")) => LOGS,
+        (Some("search" | "visualization"), _) => "metrics-ops-*",
+        _ => "",
+    }
+}
+
+/// What it asks for there.
+fn question(object: &Json) -> String {
+    let source = inner(object, "/kibanaSavedObjectMeta/searchSourceJSON");
+    let mut body = json!({ "query": { "query_string": { "query": source["query"]["query"] } } });
+    if object["type"] == "visualization" {
+        body["size"] = json!(0);
+        body["aggs"] = aggregations(&inner(object, "/visState"));
+    }
+    body.to_string()
 }

@@ -5,7 +5,7 @@
     opensearch.py ENDPOINT mapping TARGET             field and type, of all fields that are mapped
     opensearch.py ENDPOINT streams                    data streams and their templates
     opensearch.py ENDPOINT template NAME              the index template of this name
-    opensearch.py ENDPOINT search TARGET BODY         the answer to a search of one's own
+    opensearch.py ENDPOINT search (TARGET BODY)...    the answers to searches of one's own
 """
 
 import json
@@ -66,10 +66,11 @@ def template(server: OpenSearch, name: str):
     yield server.indices.get_index_template(name=name)["index_templates"][0]["index_template"]
 
 
-def search(server: OpenSearch, target: str, body: str):
-    """The answer as it came."""
-    server.indices.refresh(index=target)
-    yield server.search(index=target, body=json.loads(body))
+def search(server: OpenSearch, *pairs: str):
+    """The answers as they came."""
+    for target, body in zip(pairs[::2], pairs[1::2]):
+        server.indices.refresh(index=target)
+        yield server.search(index=target, body=json.loads(body))
 
 
 if __name__ == "__main__":

@@ -477,3 +477,161 @@ fn a_server_that_refuses_the_key_costs_nothing_and_is_told_without_the_key() {
             .all(|request| request.header("authorization") == Some("ApiKey aWQ6aHVzaC1odXNo"))
     );
 }
+
+const EXPORTS: [&str; 2] = ["kibana.ndjson", "opensearch-dashboards.ndjson"];
+
+/// The saved objects of an export.
+fn saved(file: &str) -> Vec<Json> {
+    let path = format!("{}/../docs/backends/elasticsearch/{file}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+}
+
+fn inner(object: &Json, member: &str) -> Json {
+    let text = object["attributes"].pointer(member).and_then(Json::as_str).expect("a text of JSON");
+    serde_json::from_str(text).expect("JSON in a text")
+}
+
+/// By the rules of both importers: known types, attributes, references that lead somewhere, and versions of the types
+/// that OpenSearch Dashboards knows (its migrations, 2.x) or that Kibana 8 exports.
+#[test]
+fn saved_objects_are_such_as_importers_take() {
+    let versions = |file: &str| match file {
+        "kibana.ndjson" => [
+            ("index-pattern", "8.0.0"),
+            ("search", "8.0.0"),
+            ("visualization", "8.5.0"),
+            ("dashboard", "8.9.0"),
+        ],
+        _ => [
+            ("index-pattern", "7.6.0"),
+            ("search", "7.9.3"),
+            ("visualization", "7.10.0"),
+            ("dashboard", "7.9.3"),
+        ],
+    };
+    for file in EXPORTS {
+        let (objects, versions) = (saved(file), BTreeMap::from(versions(file)));
+        let key = |object: &Json| (object["type"].to_string(), object["id"].to_string());
+        let all: BTreeSet<_> = objects.iter().map(key).collect();
+        assert_eq!(all.len(), objects.len());
+        for object in &objects {
+            let kind = object["type"].as_str().expect("a type");
+            let version =
+                object["typeMigrationVersion"].as_str().or(object["migrationVersion"][kind].as_str());
+            assert_eq!(version, versions.get(kind).copied(), "{object}");
+            assert!(object["attributes"]["title"].as_str().is_some_and(|title| !title.is_empty()));
+            let references = object["references"].as_array().expect("references");
+            assert!(references.iter().all(|reference| all.contains(&key(reference))), "{object}");
+            let mut asked: Vec<Json> = Vec::new();
+            if kind != "index-pattern" {
+                asked.push(inner(object, "/kibanaSavedObjectMeta/searchSourceJSON")["indexRefName"].clone());
+            }
+            if kind == "dashboard" {
+                let panels = inner(object, "/panelsJSON");
+                asked = panels
+                    .as_array()
+                    .expect("panels")
+                    .iter()
+                    .map(|panel| panel["panelRefName"].clone())
+                    .collect();
+            }
+            let given: Vec<Json> = references.iter().map(|reference| reference["name"].clone()).collect();
+            assert_eq!(asked, given, "{object}");
+        }
+    }
+}
+
+/// The aggregations of a visualisation, one within the other, as they are asked for.
+fn aggregations(state: &Json) -> Json {
+    let all = state["aggs"].as_array().expect("aggregations");
+    let one = |agg: &Json| match agg["type"].as_str() {
+        Some("date_histogram") => {
+            json!({ "date_histogram": { "field": agg["params"]["field"], "fixed_interval": "1m" } })
+        }
+        Some(kind) => json!({ kind: { "field": agg["params"]["field"] } }),
+        None => panic!("{agg}"),
+    };
+    let metrics: serde_json::Map<String, Json> = all
+        .iter()
+        .filter(|agg| agg["schema"] == "metric" && agg["type"] != "count")
+        .map(|agg| ("m".to_owned(), one(agg)))
+        .collect();
+    let buckets = all.iter().filter(|agg| agg["schema"] != "metric").rev();
+    buckets.fold(Json::Object(metrics), |within, agg| {
+        let mut bucket = one(agg);
+        bucket["aggs"] = within;
+        json!({ "b": bucket })
+    })
+}
+
+/// Every search and every visualisation finds what programs ship, asked of the node in the words of the saved objects.
+#[test]
+fn saved_objects_find_what_programs_ship() {
+    if OpenSearch::is_lacking() {
+        return;
+    }
+    let mut backend = by_name("elasticsearch")
+        .expect("it is compiled in")
+        .open(&context("ops", node().url(), &[]))
+        .expect("settings");
+    let mut records = every_kind();
+    let histogram = Points::Histogram({
+        let mut distribution = ops_sdk::model::Distribution::default();
+        (1..=100_u32).for_each(|n| distribution.observe(f64::from(n), 1));
+        distribution
+    });
+    if let Body::Metric(metric) = &mut records[0].body {
+        metric.points = histogram;
+    }
+    assert!(sent(backend.as_mut(), &records).iter().all(|verdict| *verdict == Verdict::Delivered));
+    let objects: Vec<Json> =
+        saved(EXPORTS[0]).into_iter().filter(|object| !pattern(object).is_empty()).collect();
+    let other: Vec<Json> =
+        saved(EXPORTS[1]).into_iter().filter(|object| !pattern(object).is_empty()).collect();
+    let attributes =
+        |objects: &[Json]| objects.iter().map(|object| object["attributes"].clone()).collect::<Vec<_>>();
+    assert_eq!(attributes(&objects), attributes(&other), "both exports ask for the same");
+    let asked: Vec<(&str, String)> =
+        objects.iter().map(|object| (pattern(object), question(object))).collect();
+    let asked: Vec<&str> = asked.iter().flat_map(|(target, body)| [*target, body]).collect();
+    let answers = node().read(&[&["search"], &asked[..]].concat());
+    assert_eq!((answers.len(), objects.len()), (8, 8));
+    let mapped = &node().read(&["mapping", LOGS])[0];
+    for (object, answer) in objects.iter().zip(&answers) {
+        assert!(answer["hits"]["total"]["value"].as_u64().is_some_and(|hits| hits > 0), "{object}: {answer}");
+        if object["type"] == "visualization" {
+            let group = &answer["aggregations"]["b"]["buckets"][0]["b"]["buckets"][0];
+            let is_told = group["m"].is_null() || group["m"]["value"].is_number();
+            assert!(
+                group["doc_count"].as_u64().is_some_and(|count| count > 0) && is_told,
+                "{object}: {answer}"
+            );
+        }
+        for column in object["attributes"]["columns"].as_array().into_iter().flatten() {
+            assert!(mapped[column.as_str().expect("a name")].is_string(), "{column} is not mapped");
+        }
+    }
+}
+
+const LOGS: &str = "logs-ops*";
+
+/// Where a search or a visualisation looks; nothing for other objects.
+fn pattern(object: &Json) -> &'static str {
+    match (object["type"].as_str(), object["references"][0]["id"].as_str()) {
+        (Some("search" | "visualization"), Some("ops-sdk-logs")) => LOGS,
+        (Some("search" | "visualization"), _) => "metrics-ops-*",
+        _ => "",
+    }
+}
+
+/// What it asks for there.
+fn question(object: &Json) -> String {
+    let source = inner(object, "/kibanaSavedObjectMeta/searchSourceJSON");
+    let mut body = json!({ "query": { "query_string": { "query": source["query"]["query"] } } });
+    if object["type"] == "visualization" {
+        body["size"] = json!(0);
+        body["aggs"] = aggregations(&inner(object, "/visState"));
+    }
+    body.to_string()
+}

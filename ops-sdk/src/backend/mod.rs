@@ -37,10 +37,10 @@ mod kinesis;
 mod mackerel;
 #[cfg(feature = "otlp")]
 mod otlp;
-#[cfg(feature = "s3")]
-mod s3;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+#[cfg(feature = "s3")]
+mod s3;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
 #[cfg(feature = "splunk")]
@@ -76,6 +76,8 @@ pub use self::kinesis::{Kinesis, KinesisPacking};
 pub use self::mackerel::{Annotation, Downtime, Mackerel, MackerelError};
 #[cfg(feature = "otlp")]
 pub use self::otlp::Otlp;
+#[cfg(feature = "prometheus")]
+pub use self::prometheus::Prometheus;
 #[cfg(feature = "s3")]
 pub use self::s3::S3;
 #[cfg(any(feature = "s3", feature = "file"))]
@@ -84,8 +86,6 @@ pub use self::shared::Compression;
 pub use self::shared::PartitionKey;
 #[cfg(feature = "syslog")]
 pub use self::syslog::{Syslog, SyslogFraming};
-#[cfg(feature = "prometheus")]
-pub use self::prometheus::Prometheus;
 #[cfg(feature = "local")]
 pub mod local;
 #[cfg(feature = "splunk")]

@@ -22,5 +22,10 @@ pub fn all() -> Vec<Case> {
         firehose::case(),
         kafka::case(),
         kinesis::case(),
+        cloudsearch::case(),
+        cloudwatch::case(),
+        cloudwatch_logs::case(),
+        elasticsearch::case(),
+        emf::case(),
     ]
 }

@@ -7,11 +7,13 @@
 
 mod case;
 mod cases;
+mod cloudsearch;
 mod cloudwatch;
 mod cloudwatch_logs;
 mod datadog;
 mod deliver;
 mod dogstatsd;
+mod elasticsearch;
 mod emf;
 mod encode;
 mod file;

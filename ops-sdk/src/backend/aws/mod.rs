@@ -40,8 +40,6 @@ pub(super) use self::carry::{Carry, carry_to_logs};
 pub(super) use self::destination::Destination;
 #[cfg(feature = "cloudwatch-logs")]
 pub use self::destination::{Ingest, LogClass};
-#[cfg(feature = "aws")]
-pub(super) use self::entity::{EntityForm, EntityTold, entity};
 #[cfg(feature = "cloudwatch")]
 pub(super) use self::entity::{EntityForm, EntityTold, entity};
 #[cfg(feature = "cloudwatch")]

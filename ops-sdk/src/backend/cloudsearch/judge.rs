@@ -98,11 +98,11 @@ fn bad_request(fault: &Fault, message: &str, why: String, after: Option<Duration
     }
     let refusal = Refusal { loss: Loss::Refused, why };
     match named(message, batch) {
-        _ if batch.len() < 2 => Verdict::Refuse(refusal),
         Some(bad) => {
             let failed = (0..batch.len()).filter(|index| *index != bad).collect();
             Verdict::Partial { failed, refused: vec![(bad, refusal)] }
         }
+        None if batch.len() < 2 => Verdict::Refuse(refusal),
         None => Verdict::Halve,
     }
 }

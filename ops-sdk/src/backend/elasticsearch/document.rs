@@ -5,28 +5,21 @@
 //! the process and of metrics under `labels`, as texts. A document over the limit goes as numbered parts of the record's
 //! line (see [`crate::parts`]), a document each; those of metrics do not, they are small.
 
-use std::borrow::Cow;
+mod event;
+mod member;
+mod metric;
 
-use super::names::{fields, labels};
+use self::event::{audit, check, config, log};
+use self::member::text;
+use self::metric::{buckets, named, points};
+use super::names::labels;
 use crate::backend::{Context, EncodeError};
 use crate::chunk::{Items, parts};
 use crate::encode::json;
-use crate::model::{
-    Audit, Body, CORRELATION_ID, Check, CheckStatus, Config, Distribution, Fields, Log, Metric, Points,
-    Record, RecordId, SPAN_ID, Signal, Value,
-};
+use crate::model::{Body, Metric, Points, Record, RecordId, Signal};
 
 /// Buckets of a histogram in one document: so many fit in a push of 32 KiB, however long their numbers.
 const BUCKETS_MAX: usize = 500;
-/// The percentiles of a histogram.
-const PERCENTILES: [(&str, f64); 5] = [
-    (",\"metric.p50\":", 0.5),
-    (",\"metric.p90\":", 0.9),
-    (",\"metric.p95\":", 0.95),
-    (",\"metric.p99\":", 0.99),
-    (",\"metric.p99_9\":", 0.999),
-];
-
 /// The kinds of record that documents are made of, and the name of each in its data stream.
 const STREAMS: [(Signal, &str, &str); 5] = [
     (Signal::Metric, "metrics", ""),
@@ -237,181 +230,7 @@ fn tail(context: &Context, dataset: &str, signal: Signal) -> Vec<u8> {
     out
 }
 
-fn log(out: &mut Vec<u8>, log: &Log<'_>) {
-    text(out, ",\"log.level\":", log.level.name());
-    text(out, ",\"log.logger\":", &log.target);
-    text(out, ",\"message\":", &log.message);
-    if !log.file.is_empty() {
-        text(out, ",\"log.origin.file.name\":", &log.file);
-        if log.line > 0 {
-            whole(out, ",\"log.origin.file.line\":", log.line.into());
-        }
-    }
-    own(out, &log.fields);
-}
-
-fn audit(out: &mut Vec<u8>, audit: &Audit<'_>) {
-    text(
-        out,
-        ",\"message\":",
-        &format!("{} {} {}: {}", audit.actor, audit.action, audit.resource, audit.outcome),
-    );
-    text(out, ",\"user.name\":", &audit.actor);
-    text(out, ",\"event.action\":", &audit.action);
-    text(out, ",\"event.outcome\":", outcome(&audit.outcome));
-    text(out, ",\"audit.resource\":", &audit.resource);
-    text(out, ",\"audit.outcome\":", &audit.outcome);
-    own(out, &audit.fields);
-}
-
-/// An outcome in the schema's three words.
-fn outcome(said: &str) -> &'static str {
-    let one_of = |words: &[&str]| words.iter().any(|word| said.eq_ignore_ascii_case(word));
-    if one_of(&["ok", "success", "succeeded", "allowed", "done"]) {
-        "success"
-    } else if one_of(&["error", "failure", "failed", "denied", "refused", "forbidden"]) {
-        "failure"
-    } else {
-        "unknown"
-    }
-}
-
-fn config(out: &mut Vec<u8>, config: &Config<'_>) {
-    text(out, ",\"message\":", &format!("{} {}", config.resource_type, config.resource_id));
-    text(out, ",\"event.action\":", "configuration-recorded");
-    text(out, ",\"config.resource_type\":", &config.resource_type);
-    text(out, ",\"config.resource_id\":", &config.resource_id);
-    own(out, &config.fields);
-}
-
-fn check(out: &mut Vec<u8>, check: &Check<'_>) {
-    let (status, outcome) = match check.status {
-        CheckStatus::Ok => ("ok", "success"),
-        CheckStatus::Warning => ("warning", "failure"),
-        CheckStatus::Critical => ("critical", "failure"),
-        CheckStatus::Unknown => ("unknown", "unknown"),
-    };
-    text(out, ",\"message\":", &check.output);
-    text(out, ",\"event.action\":", "check-ran");
-    text(out, ",\"event.outcome\":", outcome);
-    whole(out, ",\"event.severity\":", check.status as u64);
-    text(out, ",\"check.name\":", &check.name);
-    text(out, ",\"check.status\":", status);
-    own(out, &check.fields);
-}
-
-/// A record's own fields, typed; what it was recorded for goes where the schema has it.
-fn own(out: &mut Vec<u8>, all: &Fields<'_>) {
-    let correlation = schemas(out, all, CORRELATION_ID, ",\"trace.id\":");
-    let span = schemas(out, all, SPAN_ID, ",\"span.id\":");
-    let mine = all
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| Some(*index) != correlation && Some(*index) != span)
-        .map(|(_, (key, value))| (key.as_ref(), move |out: &mut Vec<u8>| typed(out, value)));
-    if mine.clone().next().is_some() {
-        out.extend_from_slice(b",\"fields\":");
-        fields(out, mine);
-    }
-}
-
-/// Writes the field of this key under the schema's name, if there is one, and says which it is.
-fn schemas(out: &mut Vec<u8>, all: &Fields<'_>, key: &str, name: &str) -> Option<usize> {
-    let is_it = |(other, value): &(Cow<'_, str>, Value<'_>)| other == key && matches!(value, Value::Str(_));
-    let index = all.iter().position(is_it)?;
-    if let Value::Str(id) = &all[index].1 {
-        text(out, name, id);
-    }
-    Some(index)
-}
-
-/// A value as JSON. An integer that the servers' `long` does not hold would cost the document: it goes as text.
-fn typed(out: &mut Vec<u8>, value: &Value<'_>) {
-    match value {
-        Value::U64(number) if i64::try_from(*number).is_err() => {
-            out.push(b'"');
-            json::number_u64(out, *number);
-            out.push(b'"');
-        }
-        value => json::value(out, value),
-    }
-}
-
 fn part(out: &mut Vec<u8>, piece: &[u8]) {
     // A piece of a line that is UTF-8 is cut between characters.
     text(out, ",\"tags\":[\"ops-part\"],\"message\":", &String::from_utf8_lossy(piece));
-}
-
-fn named(out: &mut Vec<u8>, metric: &Metric<'_>) {
-    text(out, ",\"metric.name\":", &metric.name);
-    text(out, ",\"metric.unit\":", metric.unit.name());
-    whole(out, ",\"metric.window_ms\":", metric.window_ms.into());
-    if !metric.dimensions.is_empty() {
-        out.extend_from_slice(b",\"labels\":");
-        labels(out, metric.dimensions.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
-    }
-}
-
-#[allow(clippy::cast_precision_loss)] // a mean
-fn points(out: &mut Vec<u8>, points: &Points) {
-    match points {
-        Points::Counter { sum } => {
-            out.extend_from_slice(b",\"metric.kind\":\"counter\"");
-            whole(out, ",\"metric.value\":", *sum);
-            whole(out, ",\"metric.sum\":", *sum);
-        }
-        Points::Gauge { last, min, max, sum, count } => {
-            out.extend_from_slice(b",\"metric.kind\":\"gauge\"");
-            number(out, ",\"metric.value\":", *last);
-            samples(out, *count, [*sum, *min, *max]);
-        }
-        Points::Histogram(distribution) => {
-            out.extend_from_slice(b",\"metric.kind\":\"histogram\"");
-            number(out, ",\"metric.value\":", distribution.sum / distribution.count as f64);
-            histogram(out, distribution);
-        }
-    }
-}
-
-fn samples(out: &mut Vec<u8>, count: u64, [sum, min, max]: [f64; 3]) {
-    whole(out, ",\"metric.count\":", count);
-    number(out, ",\"metric.sum\":", sum);
-    number(out, ",\"metric.min\":", min);
-    number(out, ",\"metric.max\":", max);
-}
-
-fn histogram(out: &mut Vec<u8>, distribution: &Distribution) {
-    samples(out, distribution.count, [distribution.sum, distribution.min, distribution.max]);
-    for (name, share) in PERCENTILES {
-        number(out, name, distribution.percentile(share));
-    }
-    if let Some(exemplar) = distribution.exemplar {
-        text(out, ",\"trace.id\":", &format!("{exemplar:032x}"));
-    }
-}
-
-/// Buckets as the field type `histogram` has them: values in rising order, and how many of each.
-fn buckets(out: &mut Vec<u8>, part: &[(f64, u64)]) {
-    for (index, (value, _)) in part.iter().enumerate() {
-        number(out, if index == 0 { ",\"metric.histogram\":{\"values\":[" } else { "," }, *value);
-    }
-    for (index, (_, count)) in part.iter().enumerate() {
-        whole(out, if index == 0 { "],\"counts\":[" } else { "," }, *count);
-    }
-    out.extend_from_slice(if part.is_empty() { b"" } else { b"]}" });
-}
-
-fn text(out: &mut Vec<u8>, key: &str, text: &str) {
-    out.extend_from_slice(key.as_bytes());
-    json::string(out, text);
-}
-
-fn whole(out: &mut Vec<u8>, key: &str, number: u64) {
-    out.extend_from_slice(key.as_bytes());
-    json::number_u64(out, number);
-}
-
-fn number(out: &mut Vec<u8>, key: &str, number: f64) {
-    out.extend_from_slice(key.as_bytes());
-    json::number_f64(out, number);
 }

@@ -34,7 +34,7 @@ pub(super) struct Access {
 /// The way to one server.
 pub(super) enum Road {
     Plain { address: Arc<Address>, headers: HeaderMap },
-    Signed(Signed),
+    Signed(Box<Signed>),
 }
 
 impl Road {
@@ -56,7 +56,7 @@ impl Road {
             return Err(Error::setting(format!("{API_KEY}, {USERNAME}, {AWS}"), problem, "set one of them"));
         }
         if let Some(service) = aws {
-            return Signed::open(&service, access, url, context).map(Road::Signed);
+            return Signed::open(&service, access, url, context).map(|signed| Road::Signed(Box::new(signed)));
         }
         let mut headers = HeaderMap::new();
         if let Some(key) = key {
@@ -80,7 +80,7 @@ impl Road {
             Road::Plain { address, headers } => {
                 Road::Plain { address: Arc::clone(address), headers: headers.clone() }
             }
-            Road::Signed(signed) => Road::Signed(signed.another()),
+            Road::Signed(signed) => Road::Signed(Box::new(signed.another())),
         }
     }
 

@@ -46,7 +46,6 @@ pub use self::fault::{Answer, Fault};
 pub use self::moto::{LogEvent, LogGroup, MetricTotal, Moto};
 pub use self::opensearch::OpenSearch;
 pub use self::proxy::Proxy;
-pub use self::python::{interpreter, python, python_lines};
 pub use self::python::{interpreter, python, python_lines, python_lines_with};
 pub use self::queues::{Broker, KafkaMessage, queue_lines};
 pub use self::recorded::Recorded;

@@ -11,6 +11,8 @@ mod cloudwatch;
 mod cloudwatch_logs;
 #[cfg(feature = "emf")]
 mod emf;
+#[cfg(feature = "sensu")]
+mod sensu;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
 #[cfg(feature = "syslog")]
@@ -22,6 +24,8 @@ pub use self::cloudwatch::CloudWatch;
 pub use self::cloudwatch_logs::CloudWatchLogs;
 #[cfg(feature = "emf")]
 pub use self::emf::{Emf, EmfTarget};
+#[cfg(feature = "sensu")]
+pub use self::sensu::{Sensu, SensuApi};
 #[cfg(feature = "syslog")]
 pub use self::syslog::{Syslog, SyslogFraming};
 #[cfg(feature = "local")]
@@ -71,6 +75,21 @@ pub trait Backend: Send + 'static {
     /// follow the other. Only its [`Backend::send`] is called. Pushes side by side may arrive in any order.
     fn another(&self) -> Option<Box<dyn Backend>> {
         None
+    }
+
+    /// How often [`Backend::tick`] is to be called, whether there are records or not; `None`, as by default, for never.
+    fn tick_every(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Does what is due by the clock alone, such as saying that this process is alive. Between pushes, so that one that
+    /// takes long makes it late.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be done, for the operator; it is tried again when it is due again.
+    fn tick(&mut self, _net: &mut Net) -> Result<(), String> {
+        Ok(())
     }
 
     /// Takes note of the books, after the last batch of a run. Most backends have no use for them.
@@ -189,6 +208,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "emf" => Some(Box::new(Emf::new())),
         #[cfg(feature = "local")]
         "local" => Some(Box::new(local::Local::new())),
+        #[cfg(feature = "sensu")]
+        "sensu" => Some(Box::new(Sensu::new())),
         #[cfg(feature = "syslog")]
         "syslog" => Some(Box::new(Syslog::new())),
         _ => None,
@@ -203,6 +224,7 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("cloudwatch", cfg!(feature = "cloudwatch")),
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
         ("emf", cfg!(feature = "emf")),
+        ("sensu", cfg!(feature = "sensu")),
         ("syslog", cfg!(feature = "syslog")),
     ]
 }

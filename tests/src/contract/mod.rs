@@ -18,6 +18,7 @@ mod local;
 mod open;
 mod records;
 mod secrets;
+mod sensu;
 mod syslog;
 
 pub use self::case::{Case, HttpCase, Partly, Read, SECRET, Success, Talk, all_but_metrics, same};

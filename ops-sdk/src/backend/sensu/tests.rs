@@ -146,8 +146,8 @@ fn settings_are_checked_at_open() {
         vars.push((name, value));
         open(&vars).map(|_| ()).unwrap_err().to_string()
     };
-    let table: [(&[(&str, &str)], &str, &str); 12] = [
-        (&CLASSIC, "OPS_SENSU_API", "go"),
+    let table = [
+        (&CLASSIC[..], "OPS_SENSU_API", "go"),
         (&CLASSIC, "OPS_SENSU_URL", ""),
         (&CLASSIC, "OPS_SENSU_URL", "http://h"),
         (&CLASSIC, "OPS_SENSU_URL", "amqp://me:hush@h"),

@@ -41,6 +41,8 @@ mod otlp;
 mod prometheus;
 #[cfg(feature = "s3")]
 mod s3;
+#[cfg(feature = "sensu")]
+mod sensu;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
 #[cfg(feature = "splunk")]
@@ -84,6 +86,8 @@ pub use self::s3::S3;
 pub use self::shared::Compression;
 #[cfg(any(feature = "kafka", feature = "kinesis"))]
 pub use self::shared::PartitionKey;
+#[cfg(feature = "sensu")]
+pub use self::sensu::{Sensu, SensuApi};
 #[cfg(feature = "syslog")]
 pub use self::syslog::{Syslog, SyslogFraming};
 #[cfg(feature = "local")]
@@ -137,6 +141,21 @@ pub trait Backend: Send + 'static {
     /// follow the other. Only its [`Backend::send`] is called. Pushes side by side may arrive in any order.
     fn another(&self) -> Option<Box<dyn Backend>> {
         None
+    }
+
+    /// How often [`Backend::tick`] is to be called, whether there are records or not; `None`, as by default, for never.
+    fn tick_every(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Does what is due by the clock alone, such as saying that this process is alive. Between pushes, so that one that
+    /// takes long makes it late.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be done, for the operator; it is tried again when it is due again.
+    fn tick(&mut self, _net: &mut Net) -> Result<(), String> {
+        Ok(())
     }
 
     /// Takes note of the books, after the last batch of a run. Most backends have no use for them.
@@ -275,6 +294,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "file" => Some(Box::new(File::new())),
         #[cfg(feature = "local")]
         "local" => Some(Box::new(local::Local::new())),
+        #[cfg(feature = "sensu")]
+        "sensu" => Some(Box::new(Sensu::new())),
         #[cfg(feature = "syslog")]
         "syslog" => Some(Box::new(Syslog::new())),
         #[cfg(feature = "splunk")]
@@ -301,6 +322,7 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("dogstatsd", cfg!(feature = "dogstatsd")),
         ("elasticsearch", cfg!(feature = "elasticsearch")),
         ("emf", cfg!(feature = "emf")),
+        ("sensu", cfg!(feature = "sensu")),
         ("syslog", cfg!(feature = "syslog")),
         ("splunk", cfg!(feature = "splunk")),
         ("mackerel", cfg!(feature = "mackerel")),

@@ -32,6 +32,7 @@ use self::workers::{Pusher, Workers};
 use crate::backend::{Backend, Context, Refusal};
 use crate::chunk::{Batch, Item, Items, chunk, is_one_push};
 use crate::clock::Now;
+use crate::diag;
 use crate::encode::json;
 use crate::hub::{Fate, Hub, Meter, Turn};
 use crate::journal::{Run, RunFrame};
@@ -75,6 +76,8 @@ pub(crate) struct Shipper {
     replaying: Replaying,
     settings: Settings,
     items: Items,
+    /// When the backend has to do what is due by the clock; `None` if there is nothing.
+    tick_at_ns: Option<u64>,
 }
 
 impl Shipper {
@@ -95,6 +98,7 @@ impl Shipper {
             workers: Workers::new(Arc::clone(&hub), backend.id()),
             meter: Arc::clone(&hub.meters()[desk]),
             pace: Pace::new(settings.pushes_max, pacing.every),
+            tick_at_ns: backend.tick_every().map(|_| 0),
             pusher: Pusher::new(backend),
             items: Items::new(),
             hub,
@@ -111,7 +115,8 @@ impl Shipper {
         // Letters that an order had begun to move are moved before there are others.
         self.replay();
         loop {
-            let idle = self.replaying.idle();
+            self.tick();
+            let idle = self.replaying.idle().min(self.untick());
             match self.hub.wait_to_ship(self.desk, self.settings.linger, enough, idle) {
                 Turn::End => return,
                 Turn::Idle => {}
@@ -119,6 +124,25 @@ impl Shipper {
             }
             self.replay();
         }
+    }
+
+    /// Has the backend do what is due by the clock.
+    fn tick(&mut self) {
+        let now = Now::read();
+        if self.tick_at_ns.is_none_or(|at| now.mono_ns < at) || self.is_ending() {
+            return;
+        }
+        self.tick_at_ns = self.pusher.backend.tick_every().map(|every| after_ns(now, every));
+        if let Err(why) = self.pusher.tick(self.hub.time_left()) {
+            let id = self.pusher.backend.id();
+            diag::warn(&format!("{id}/tick"), now, &format!("{id}: {why}"));
+        }
+    }
+
+    /// How long it is until the next of them is due.
+    fn untick(&self) -> Duration {
+        let left = |at: u64| Duration::from_nanos(at.saturating_sub(Now::read().mono_ns));
+        self.tick_at_ns.map_or(Duration::MAX, left)
     }
 
     /// Ships what comes next in the journal.
@@ -273,6 +297,11 @@ fn enough_bytes(limits: &Limits) -> usize {
 /// Records of one reading.
 fn records_max(limits: &Limits) -> usize {
     if limits.push { RUN_RECORDS_MAX } else { RUN_RECORDS_MAX.max(limits.push_items_max) }
+}
+
+/// So much later, on the clock that never jumps.
+fn after_ns(now: Now, later: Duration) -> u64 {
+    now.mono_ns.saturating_add(u64::try_from(later.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// Encodes a record; a backend that panics cannot express it.

@@ -92,7 +92,7 @@ impl Shipper {
         }
     }
 
-    fn is_ending(&self) -> bool {
+    pub(super) fn is_ending(&self) -> bool {
         self.hub.time_left() < Duration::MAX
     }
 

@@ -27,5 +27,7 @@ pub fn all() -> Vec<Case> {
         cloudwatch_logs::case(),
         elasticsearch::case(),
         emf::case(),
+        sensu::case(),
+        syslog::case(),
     ]
 }

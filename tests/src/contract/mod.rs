@@ -29,6 +29,7 @@ mod records;
 mod s3;
 mod secrets;
 mod splunk;
+mod sensu;
 mod syslog;
 mod webhook;
 

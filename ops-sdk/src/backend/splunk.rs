@@ -123,11 +123,13 @@ impl Open {
         for (item, bytes) in batch.iter() {
             self.envelope.write(&mut self.body, item.time_ms, bytes);
         }
-        let (mut headers, mut body) = (self.headers.clone(), self.body.clone());
-        if self.gzip && body.len() >= GZIP_BYTES_MIN {
+        let mut headers = self.headers.clone();
+        let body = if self.gzip && self.body.len() >= GZIP_BYTES_MIN {
             headers.insert(::http::header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            body = gzip(&body);
-        }
+            gzip(&self.body)
+        } else {
+            self.body.clone()
+        };
         match net.send(post(self.events.clone(), "application/json", &headers, body)) {
             Ok(answer) => judge(&answer, net.current().unix_ns / 1_000_000_000, batch.len()),
             Err(error) => Told::Not(failed(error)),

@@ -37,12 +37,10 @@ fn read(item: &[u8]) -> Result<Read, String> {
             ["d:", "h:", "#", "m:", "c:", "e:", "card:"].iter().any(|start| field.starts_with(start))
         };
         return match &fields[..] {
-            [_, name, "0" | "1" | "2" | "3", rest @ ..] if rest.iter().all(|field| known(&field)) => {
-                Ok(Read {
-                    texts: [&[*name], rest].concat().into_iter().map(str::to_owned).collect(),
-                    numbers: vec![],
-                })
-            }
+            [_, name, "0" | "1" | "2" | "3", rest @ ..] if rest.iter().all(known) => Ok(Read {
+                texts: [&[*name], rest].concat().into_iter().map(str::to_owned).collect(),
+                numbers: vec![],
+            }),
             _ => Err("no service check".to_owned()),
         };
     }
@@ -70,7 +68,7 @@ fn metric(fields: &[&str]) -> Result<Read, String> {
         return Err("no name".to_owned());
     }
     let known = |field: &&str| ["@", "#", "T"].iter().any(|start| field.starts_with(start));
-    if !rest.iter().all(|field| known(&field)) {
+    if !rest.iter().all(known) {
         return Err("an unknown field".to_owned());
     }
     let numbers = parts.map(|value| value.parse::<f64>().map_err(|error| error.to_string()));

@@ -16,6 +16,8 @@ mod judge;
 mod limits;
 mod local;
 mod open;
+mod otlp;
+mod prometheus;
 mod records;
 mod secrets;
 

@@ -29,5 +29,7 @@ pub fn all() -> Vec<Case> {
         emf::case(),
         sensu::case(),
         syslog::case(),
+        otlp::case(),
+        prometheus::case(),
     ]
 }

@@ -25,6 +25,8 @@ mod limits;
 mod local;
 mod mackerel;
 mod open;
+mod otlp;
+mod prometheus;
 mod records;
 mod s3;
 mod secrets;

@@ -1,11 +1,15 @@
 //! Totals as pushes: records are added to the registry, what their series have come to is sent, and what the server did not
 //! take is taken back. One push at a time, since the samples of a series have to arrive in order.
+//!
+//! A request whose answer was lost may have been taken. Sent again, the server finds its older samples out of order and
+//! refuses all of it. So such a request that is refused goes once more with the last sample of each series alone: the server
+//! takes that whether it has it already or not, and it tells the totals.
 
 use ::http::{HeaderMap, Uri};
 
 use super::registry::{Folded, Registry};
 use super::with_metric;
-use super::write::{Target, block, series};
+use super::write::{Target, block, last, series};
 use crate::backend::shared::{failed, judge, post};
 use crate::backend::{Refusal, Verdict};
 use crate::chunk::Batch;
@@ -20,6 +24,8 @@ pub(super) struct Push {
     target: Target,
     /// Bytes of a request before it is compressed.
     pub(super) bytes_max: usize,
+    /// How many of the items to come were in a request that did not come to an end.
+    doubtful: usize,
 }
 
 /// A request that is made but not yet sent.
@@ -34,7 +40,7 @@ struct Made {
 
 impl Push {
     pub(super) fn new(uri: Uri, headers: HeaderMap, target: Target) -> Push {
-        Push { uri, headers, target, bytes_max: 0 }
+        Push { uri, headers, target, bytes_max: 0, doubtful: 0 }
     }
 
     /// Sends a batch, in as many requests as the push limit makes of it. What comes after the first that was not taken is
@@ -47,7 +53,12 @@ impl Push {
         while begin < batch.len() {
             let mut made = self.make(batch, begin, &mut registry, net.now.unix_ms());
             let items = made.end - begin - made.refused.len();
-            let verdict = if items == 0 { Verdict::Delivered } else { self.request(&made.body, items, net) };
+            let verdict = self.requests(&made, items, &registry, net);
+            if matches!(verdict, Verdict::Retry { .. }) {
+                self.doubtful = self.doubtful.max(batch.len() - begin);
+            } else if matches!(verdict, Verdict::Delivered | Verdict::Refuse(_)) {
+                self.doubtful = self.doubtful.saturating_sub(made.end - begin);
+            }
             if verdict == Verdict::Delivered {
                 refused.append(&mut made.refused);
                 begin = made.end;
@@ -81,13 +92,28 @@ impl Push {
         made
     }
 
+    /// Sends a request, and where it may have been taken before and is refused now, what remains of it.
+    fn requests(&self, made: &Made, items: usize, registry: &Registry, net: &mut Net) -> Verdict {
+        if items == 0 {
+            return Verdict::Delivered;
+        }
+        match self.request(&made.body, items, net) {
+            Verdict::Refuse(_) if self.doubtful > 0 => {
+                let mut body = Vec::new();
+                last(&mut body, registry, &made.folded, &self.target);
+                bisect(self.request(&body, items, net), items)
+            }
+            verdict => bisect(verdict, items),
+        }
+    }
+
     fn request(&self, body: &[u8], items: usize, net: &mut Net) -> Verdict {
         let body = match block(body) {
             Ok(body) => body,
             Err(why) => return Verdict::Refuse(Refusal { loss: Loss::Oversize, why }),
         };
         match net.send(post(self.uri.clone(), "application/x-protobuf", &self.headers, body)) {
-            Ok(answer) => bisect(judge(&answer, net.current().unix_ns / 1_000_000_000, items), items),
+            Ok(answer) => judge(&answer, net.current().unix_ns / 1_000_000_000, items),
             Err(error) => failed(error),
         }
     }

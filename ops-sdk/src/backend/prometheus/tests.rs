@@ -128,6 +128,26 @@ fn what_was_not_taken_is_in_no_total_and_is_the_same_when_sent_again() {
 }
 
 #[test]
+fn what_may_have_been_taken_before_is_told_by_its_last_samples() {
+    let mut backend = pushing(&[]);
+    let two =
+        [record("orders", counted(3), 0), record("orders", counted(4), 1), record("depth", set(2.5), 0)];
+    let batch = batch(backend.as_mut(), &two);
+    let script =
+        Arc::new(Script::default()).then(Err(refused())).answer(400, "out of order sample").answer(204, "");
+    assert!(matches!(backend.send(&batch, &mut script.net(NOW_S)), Verdict::Retry { .. }));
+    assert_eq!(backend.send(&batch, &mut script.net(NOW_S)), Verdict::Delivered);
+    let asked = script.asked();
+    let start_ms = (NOW_S - 600) * 1_000;
+    let last = told(&asked[2].0);
+    assert_eq!((asked.len(), last.len(), &last[ORDERS]), (3, 2, &vec![(7.0, start_ms + 120_000)]));
+    // Nothing is in doubt any more: what is refused now is refused.
+    let script = Arc::new(Script::default()).answer(400, "out of order sample");
+    assert_eq!(backend.send(&batch, &mut script.net(NOW_S)), Verdict::Halve);
+    assert_eq!(script.asked().len(), 1);
+}
+
+#[test]
 fn one_bad_sample_costs_only_itself() {
     let mut backend = pushing(&[]);
     let all = batch(backend.as_mut(), &[record("a", counted(1), 0), record("b", counted(1), 0)]);

@@ -1,6 +1,8 @@
 //! Remote write 1.0 (prometheus.io, "Prometheus Remote-Write 1.0 specification"): `prometheus.WriteRequest` as protobuf, in
 //! one snappy block. Field numbers: `prompb/remote.proto` and `prompb/types.proto` of Prometheus 2.42, named beside each.
 
+use std::collections::BTreeMap;
+
 use super::exposition::number;
 use super::names::Labels;
 use super::registry::{Family, Folded, Registry, Series, Total};
@@ -21,7 +23,28 @@ pub(super) struct Target {
 pub(super) fn series(out: &mut Vec<u8>, registry: &Registry, folded: &Folded, target: &Target) {
     let Some(family) = registry.families.get(&folded.family) else { return };
     let Some(series) = family.series.get(&folded.labels) else { return };
-    let from_zero = folded.before.is_none() && target.is_own;
+    whole_series(out, folded, family, series, target, folded.before.is_none() && target.is_own);
+}
+
+/// Appends what the series of folded records have come to, each once and without its beginning.
+pub(super) fn last(out: &mut Vec<u8>, registry: &Registry, folded: &[Folded], target: &Target) {
+    let distinct: BTreeMap<_, _> =
+        folded.iter().map(|folded| ((&folded.family, &folded.labels), folded)).collect();
+    for folded in distinct.into_values() {
+        let Some(family) = registry.families.get(&folded.family) else { continue };
+        let Some(series) = family.series.get(&folded.labels) else { continue };
+        whole_series(out, folded, family, series, target, false);
+    }
+}
+
+fn whole_series(
+    out: &mut Vec<u8>,
+    folded: &Folded,
+    family: &Family,
+    series: &Series,
+    target: &Target,
+    from_zero: bool,
+) {
     let mut one = |ending: &str, bound: Option<f64>, value: f64| {
         let name = format!("{}{ending}", folded.family);
         time_series(out, &name, &folded.labels, bound, target, &samples(series, value, from_zero));
@@ -113,8 +136,6 @@ pub(super) fn block(body: &[u8]) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::collections::BTreeMap;
-
     use super::super::registry::tests::{NOW_MS, counted, metric, observed, set};
     use super::*;
     use crate::encode::proto::{Field, fields};

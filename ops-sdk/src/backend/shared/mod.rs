@@ -17,6 +17,7 @@ pub(super) use self::address::{Address, post};
 #[cfg(feature = "http")]
 pub(super) use self::judge::{judge, retry_after, why};
 pub(super) use self::number::whole;
+#[allow(unreachable_pub)] // public where a backend with keys is compiled in
 pub use self::partition::PartitionKey;
 pub(super) use self::secret::Secret;
 pub(super) use self::setting::{setting, yes_or_no};

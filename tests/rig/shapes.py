@@ -1,56 +1,55 @@
-"""Holds the bodies of recorded requests against botocore's model of the operation, as a service would.
+"""Holds the bodies of recorded requests against botocore's models of the services.
 
-    shapes.py FILE SERVICE OPERATION
+    shapes.py FILE
 
-FILE has one body a line. Prints a JSON text for each thing that is wrong: botocore's own checks, and what these leave
-out: members that the model does not have, and more or longer than its `max`.
+FILE has one JSON object a line: `service` (as botocore names it), `operation` and `body` (an object). Prints a line for
+each: {"operation": ..., "wrong": [...]}: what botocore's own validation finds, members that the model does not have, and
+lists and texts that are longer than it allows.
 """
 
-import base64
 import json
 import sys
 
-import botocore.loaders
-import botocore.model
-import botocore.validate
+from botocore import validate
+from botocore.session import Session
+
+SESSION = Session()
 
 
-def main(path: str, service: str, operation: str) -> None:
-    """Prints what is wrong."""
-    model = botocore.loaders.Loader().load_service_model(service, "service-2")
-    shape = botocore.model.ServiceModel(model, service).operation_model(operation).input_shape
-    with open(path, encoding="utf-8") as bodies:
-        for body in bodies:
-            parameters = blobs(shape, json.loads(body))
-            report = botocore.validate.ParamValidator().validate(parameters, shape)
+def main(path: str) -> None:
+    """Prints what is wrong with each request."""
+    with open(path, encoding="utf-8") as lines:
+        for line in lines:
+            sent = json.loads(line)
+            model = SESSION.get_service_model(sent["service"]).operation_model(sent["operation"])
+            report = validate.ParamValidator().validate(sent["body"], model.input_shape)
             wrong = [report.generate_report()] if report.has_errors() else []
-            for what in wrong + list(walk(shape, parameters, operation)):
-                print(json.dumps(what))
+            wrong += walk(sent["body"], model.input_shape, sent["operation"])
+            print(json.dumps({"operation": sent["operation"], "wrong": wrong}))
 
 
-def blobs(shape, value):
-    """The value with its base64 undone, as botocore takes it."""
-    if shape.type_name == "structure":
-        return {name: blobs(shape.members[name], member) if name in shape.members else member for name, member in value.items()}
-    if shape.type_name == "list":
-        return [blobs(shape.member, member) for member in value]
-    return base64.b64decode(value, validate=True) if shape.type_name == "blob" else value
-
-
-def walk(shape, value, where: str):
-    """What is not in the model, and what is more than its `max`."""
-    length_max = shape.metadata.get("max")
-    if length_max is not None and hasattr(value, "__len__") and len(value) > length_max:
-        yield f"{where} has {len(value)}, {length_max} at most"
+def walk(value, shape, place: str) -> list:
+    """What botocore does not look at: members that are unknown, and the upper bounds."""
+    wrong = []
+    bound = shape.metadata.get("max")
+    if bound is not None and hasattr(value, "__len__") and len(value) > bound:
+        wrong.append(f"{place}: {len(value)} over {bound}")
+    if shape.metadata.get("enum") and value not in shape.metadata["enum"]:
+        wrong.append(f"{place}: {value!r} is none of {shape.metadata['enum']}")
     if shape.type_name == "structure":
         for name, member in value.items():
             if name not in shape.members:
-                yield f"{where} has no {name}"
+                wrong.append(f"{place}: {name} is no member")
             else:
-                yield from walk(shape.members[name], member, f"{where}.{name}")
-    if shape.type_name == "list":
-        for member in value:
-            yield from walk(shape.member, member, where)
+                wrong += walk(member, shape.members[name], f"{place}.{name}")
+    elif shape.type_name == "list":
+        for index, member in enumerate(value):
+            wrong += walk(member, shape.member, f"{place}[{index}]")
+    elif shape.type_name == "map":
+        for name, member in value.items():
+            wrong += walk(name, shape.key, f"{place} key")
+            wrong += walk(member, shape.value, f"{place}.{name}")
+    return wrong
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ fn wrong(requests: &[Recorded]) -> Vec<String> {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let bodies: Vec<_> = requests.iter().map(|request| request.json().to_string()).collect();
     std::fs::write(file.path(), bodies.join("\n")).expect("written");
-    queue_lines("shapes.py", &[file.path().to_str().expect("UTF-8"), "firehose", "PutRecordBatch"])
+    queue_lines("queue_shapes.py", &[file.path().to_str().expect("UTF-8"), "firehose", "PutRecordBatch"])
 }
 
 fn step(thread: u32, n: u32) {

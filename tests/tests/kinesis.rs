@@ -48,7 +48,7 @@ fn written(requests: &[Recorded]) -> tempfile::NamedTempFile {
 /// What botocore's model finds wrong with the bodies.
 fn wrong(requests: &[Recorded]) -> Vec<String> {
     let file = written(requests);
-    queue_lines("shapes.py", &[file.path().to_str().expect("UTF-8"), "kinesis", "PutRecords"])
+    queue_lines("queue_shapes.py", &[file.path().to_str().expect("UTF-8"), "kinesis", "PutRecords"])
 }
 
 /// Records through this backend and these faults; the requests that went out.

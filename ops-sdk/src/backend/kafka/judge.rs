@@ -47,7 +47,7 @@ fn class(code: Code) -> Class {
 }
 
 /// Whether only an operator can help: with the cluster, a topic or the connection, not with the message.
-fn is_operators(code: Code) -> bool {
+pub(super) fn is_operators(code: Code) -> bool {
     is_of_connection(code)
         || matches!(
             code,

@@ -14,7 +14,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext, PurgeConfig};
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::judge::{Answer, is_of_connection};
+use super::judge::{Answer, is_of_connection, is_operators};
 use crate::lock::Mutex;
 
 /// How long a push goes on while no broker can be reached, or one refuses us: it may be back by then, or be one of many.
@@ -164,17 +164,27 @@ fn settle(producer: &BaseProducer<Reports>) -> (Vec<Answer>, String, bool) {
         }
     }
     let mut state = producer.context().0.lock();
-    let refused = state.refused;
     let answers: Vec<Answer> = std::mem::take(&mut state.answers)
         .into_iter()
-        .map(|answer| match answer.unwrap_or(Err(Code::PurgeInflight)) {
-            // Why it had to be taken back says more than that it was.
-            Err(Code::PurgeQueue | Code::PurgeInflight) if refused.is_some() => {
-                Err(refused.unwrap_or(Code::Unknown))
-            }
-            answer => answer,
-        })
+        .map(|answer| answer.unwrap_or(Err(Code::PurgeInflight)))
         .collect();
-    let under_way = state.waiting > 0 || refused.is_some() || answers.contains(&Err(Code::PurgeInflight));
-    (answers, state.said.clone(), !under_way)
+    let is_usable = state.waiting == 0 && answers.iter().all(|answer| leaves_usable(*answer, state.is_down));
+    // Why it had to be taken back says more than that it was.
+    let told = |answer| match (answer, state.refused) {
+        (Err(Code::PurgeQueue | Code::PurgeInflight), Some(refused)) => Err(refused),
+        (answer, _) => answer,
+    };
+    (answers.into_iter().map(told).collect(), state.said.clone(), is_usable)
+}
+
+/// Whether a producer can go on after this answer. Not if messages were taken back that a broker may have seen, for their
+/// numbers are missing from then on; and not if an operator has something to put right, which a new one sees at once. What
+/// was taken back while no broker could be reached was not sent.
+fn leaves_usable(answer: Answer, is_down: bool) -> bool {
+    match answer {
+        Ok(()) => true,
+        Err(Code::PurgeInflight) => false,
+        Err(Code::PurgeQueue) => is_down,
+        Err(code) => !is_operators(code),
+    }
 }

@@ -11,6 +11,14 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// Appends bytes that are UTF-8 as a JSON string; of those that are not, each run becomes U+FFFD.
+pub fn bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => string(out, text),
+        Err(_) => string(out, &String::from_utf8_lossy(bytes)),
+    }
+}
+
 /// Appends `text` as it stands within a JSON string.
 #[inline]
 pub(super) fn inside(out: &mut Vec<u8>, text: &str) {
@@ -129,10 +137,16 @@ fn is_plain_stride(stride: &[u8; 16]) -> bool {
 /// than n"): borrowing from a byte sets its highest bit where it was less and the bit was not set.
 #[inline]
 fn is_plain_word(word: u64) -> bool {
+    special_of(word) == 0
+}
+
+/// The highest bit of each byte that must be escaped, up to the first of them: what is above that may be wrong.
+#[inline]
+fn special_of(word: u64) -> u64 {
     const EACH: u64 = u64::MAX / 255;
     let any_below = |word: u64, n: u64| word.wrapping_sub(EACH * n) & !word & (EACH << 7);
     let any_equal = |byte: u8| any_below(word ^ (EACH * u64::from(byte)), 1);
-    any_below(word, 0x20) | any_equal(b'"') | any_equal(b'\\') == 0
+    any_below(word, 0x20) | any_equal(b'"') | any_equal(b'\\')
 }
 
 /// RFC 8259, section 7: the quotation mark, the reverse solidus and U+0000 to U+001F.
@@ -140,32 +154,61 @@ const fn is_special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-#[cold]
+/// Bytes that are escaped at a time: there has to be room for six times as many.
+const PIECE: usize = 512;
+
+/// Appends what must be escaped in places, as a line of JSON must where it is a text within JSON: a quotation mark in
+/// every eight bytes or so.
 fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let plain = rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len());
-        out.extend_from_slice(&rest[..plain]);
-        rest = &rest[plain..];
-        if let Some((byte, after)) = rest.split_first() {
-            escape(out, *byte);
-            rest = after;
-        }
+    for piece in bytes.chunks(PIECE) {
+        let start = out.len();
+        out.resize(start + 6 * piece.len() + 8, 0);
+        let written = escape(&mut out[start..], piece);
+        out.truncate(start + written);
     }
 }
 
-fn escape(out: &mut Vec<u8>, byte: u8) {
-    match byte {
-        b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-        b'\n' => out.extend_from_slice(b"\\n"),
-        b'\r' => out.extend_from_slice(b"\\r"),
-        b'\t' => out.extend_from_slice(b"\\t"),
-        _ => {
-            out.extend_from_slice(b"\\u00");
-            let [.., high, low] = digits::hex(byte.into()).to_le_bytes();
-            out.extend_from_slice(&[high, low]);
+/// Writes a word as it stands, and goes on from its first byte that must not stand so. Half the time of looking for each
+/// such byte and copying what is before it (a line of 268 bytes with 32 of them, side by side in one run).
+fn escape(room: &mut [u8], bytes: &[u8]) -> usize {
+    let (mut at, mut rest) = (0, bytes);
+    while let Some(word) = rest.first_chunk::<8>() {
+        room[at..at + 8].copy_from_slice(word);
+        let special = special_of(u64::from_le_bytes(*word));
+        if special == 0 {
+            (at, rest) = (at + 8, &rest[8..]);
+            continue;
+        }
+        let plain = special.trailing_zeros() as usize / 8;
+        at += plain;
+        at += escape_byte(&mut room[at..], word[plain]);
+        rest = &rest[plain + 1..];
+    }
+    for byte in rest {
+        if is_special(*byte) {
+            at += escape_byte(&mut room[at..], *byte);
+        } else {
+            (room[at], at) = (*byte, at + 1);
         }
     }
+    at
+}
+
+#[inline]
+fn escape_byte(room: &mut [u8], byte: u8) -> usize {
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        _ => {
+            let [.., high, low] = digits::hex(byte.into()).to_le_bytes();
+            room[..6].copy_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            return 6;
+        }
+    };
+    room[..2].copy_from_slice(&[b'\\', short]);
+    2
 }
 
 #[cfg(test)]
@@ -236,6 +279,12 @@ mod tests {
             let number = (n >> shift) as f64 / 10_f64.powi(tens);
             let expected = serde_json::to_string(&number).expect("a number");
             prop_assert_eq!(written(|out| number_f64(out, number)), expected);
+        }
+
+        #[test]
+        fn bytes_are_text_whatever_they_are(given in prop::collection::vec(any::<u8>(), 0..1_500)) {
+            let json = written(|out| bytes(out, &given));
+            prop_assert_eq!(serde_json::from_str::<String>(&json).expect("JSON"), String::from_utf8_lossy(&given));
         }
 
         #[test]

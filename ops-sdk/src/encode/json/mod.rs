@@ -15,7 +15,7 @@ mod time;
 #[cfg(test)]
 mod tests;
 
-pub use self::atom::{number_f64, number_i64, number_u64, string, value};
+pub use self::atom::{bytes, number_f64, number_i64, number_u64, string, value};
 pub use self::line::line;
 pub(crate) use self::prepared::{Alike, alike};
 pub use self::time::time_rfc3339;

@@ -132,6 +132,30 @@ fn faults_lose_nothing_and_double_nothing() {
     assert!(told >= 2, "what was taken and not answered is refused the second time: {told}");
 }
 
+#[test]
+fn what_waits_together_is_one_object() {
+    const EVENTS: u64 = 30_000;
+    let _turn = turn();
+    let bucket = bucket("large");
+    let mut vars = vars(&cloud::moto().url(), &bucket);
+    vars.retain(|(name, _)| *name != "OPS_S3_LINGER_S");
+    let ops = cloud::init(vars).start().expect("recording starts");
+    for n in 0..EVENTS {
+        info!("event", n = n, text = "some text that is as long as texts are");
+        if n % 1_000 == 999 {
+            std::thread::sleep(Duration::from_millis(5)); // as fast as rings and queue hold it
+        }
+    }
+    assert!(ops.flush(SOON).complete);
+    assert_balanced(&ops.stats());
+    drop(ops);
+    let objects = cloud::moto().objects(&bucket);
+    let logs: Vec<_> = objects.iter().filter(|object| part(&object.key, "signal") == "logs").collect();
+    let lines: Vec<usize> = logs.iter().map(|object| object.lines().len()).collect();
+    assert_eq!(lines.iter().sum::<usize>() as u64, EVENTS);
+    assert!(lines.len() <= 2, "one, or two where an hour begins: {lines:?}");
+}
+
 /// The numbers of the events in a bucket, in order.
 fn numbers(bucket: &str) -> Vec<u64> {
     let objects = cloud::moto().objects(bucket);

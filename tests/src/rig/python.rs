@@ -31,6 +31,22 @@ pub fn python_lines<T: DeserializeOwned>(script: &str, args: &[&str]) -> Vec<T> 
     python(script, args).lines().map(read).collect()
 }
 
+/// Runs `script` in the environment of `requirements-<name>.txt` and reads each line of its output as JSON.
+///
+/// # Panics
+///
+/// As [`python_lines`] does.
+#[must_use]
+pub fn python_lines_with<T: DeserializeOwned>(name: &str, script: &str, args: &[&str]) -> Vec<T> {
+    let python = venv(&format!("venv-{name}"), &format!("requirements-{name}.txt"));
+    let output = with(&python, script).args(args).output();
+    let output = output.unwrap_or_else(|error| panic!("cannot run {script}: {error}"));
+    let read = |line: &str| {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{script} printed {line:?}: {error}"))
+    };
+    text(script, &output).lines().map(read).collect()
+}
+
 /// The environment's Python. The first call sets the environment up, which takes half a minute on a fresh machine.
 ///
 /// # Panics
@@ -38,19 +54,25 @@ pub fn python_lines<T: DeserializeOwned>(script: &str, args: &[&str]) -> Vec<T> 
 /// If it cannot be set up: with the reason and the remedy.
 pub fn interpreter() -> &'static Path {
     static INTERPRETER: OnceLock<PathBuf> = OnceLock::new();
-    INTERPRETER.get_or_init(|| {
-        let venvs = target().join("rig").join("venv");
-        let script = scripts().join("venv.py");
-        let output =
-            Command::new("python3").arg(script).arg(venvs).arg(scripts().join("requirements.txt")).output();
-        let output = output.unwrap_or_else(|error| panic!("the rig needs python3 on the PATH: {error}"));
-        PathBuf::from(text("venv.py", &output).trim())
-    })
+    INTERPRETER.get_or_init(|| venv("venv", "requirements.txt"))
+}
+
+/// The Python of the environment in this folder of `target/rig`, set up from these requirements.
+fn venv(folder: &str, requirements: &str) -> PathBuf {
+    let venvs = target().join("rig").join(folder);
+    let script = scripts().join("venv.py");
+    let output = Command::new("python3").arg(script).arg(venvs).arg(scripts().join(requirements)).output();
+    let output = output.unwrap_or_else(|error| panic!("the rig needs python3 on the PATH: {error}"));
+    PathBuf::from(text("venv.py", &output).trim())
 }
 
 /// A command that runs `script` without the user's AWS and Python settings.
 pub(super) fn command(script: &str) -> Command {
-    let mut command = Command::new(interpreter());
+    with(interpreter(), script)
+}
+
+fn with(python: &Path, script: &str) -> Command {
+    let mut command = Command::new(python);
     command.arg(scripts().join(script));
     for (name, _) in std::env::vars_os() {
         if is_setting(&name.to_string_lossy()) {
@@ -67,7 +89,7 @@ fn is_setting(name: &str) -> bool {
 }
 
 /// Standard output of a process that succeeded.
-fn text(script: &str, output: &Output) -> String {
+pub(super) fn text(script: &str, output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script} failed ({}):\n{said}", output.status);
     String::from_utf8_lossy(&output.stdout).into_owned()

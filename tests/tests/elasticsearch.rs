@@ -635,3 +635,84 @@ fn question(object: &Json) -> String {
     }
     body.to_string()
 }
+
+fn event(seq: u64, fields: Fields<'static>) -> Record<'static> {
+    let body = Body::Log(Log {
+        level: Level::Info,
+        target: "t".into(),
+        message: "m".into(),
+        file: "".into(),
+        line: 0,
+        fields,
+    });
+    Record { id: RecordId { process: 0xcafe, seq }, time_ns: Now::read().unix_ns, body }
+}
+
+/// A push of the vendor's size, all of it refused: the answer is longer than what is read of one, so it is asked for in
+/// halves, and then each document has its reason.
+#[test]
+fn a_full_push_that_is_refused_is_refused_one_by_one() {
+    if OpenSearch::is_lacking() {
+        return;
+    }
+    let settings = by_name("elasticsearch").expect("it is compiled in");
+    let mut backend = settings.open(&context("full", node().url(), &[])).expect("settings");
+    let name = "order".repeat(30);
+    let object = event(1, vec![(format!("{name}.id").into(), Value::U64(1))]);
+    assert_eq!(sent(backend.as_mut(), &[object]), [Verdict::Delivered]);
+    let mut items = Items::new();
+    for seq in 2..5_002 {
+        let record = event(seq, vec![(name.clone().into(), Value::U64(seq))]);
+        items.begin(record.id, record.time_ms(), 0);
+        backend.encode(&record, &mut items).expect("it can be expressed");
+    }
+    let mut queue = chunk(&items, &backend.limits().under(PushLimit::Vendor), Now::read().unix_ms()).batches;
+    assert_eq!(queue.len(), 1, "one push holds them");
+    let (mut net, mut halved, mut gone) = (Net::new(Now::read()), 0, 0);
+    while let Some(batch) = queue.pop() {
+        net.begin(Now::read(), SOON);
+        match backend.send(&batch, &mut net) {
+            Verdict::Halve => {
+                let (first, second) = batch.halves();
+                queue.extend([first, second]);
+                halved += 1;
+            }
+            Verdict::Partial { failed, refused } => {
+                assert!(
+                    failed.is_empty()
+                        && refused.iter().all(|(_, refusal)| refusal.why.contains("fields.order"))
+                );
+                gone += refused.len();
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(gone, 5_000);
+    assert!(halved > 0, "the answer is not that long");
+}
+
+/// What an operator forbids, and allows again, is waited for.
+#[test]
+fn an_index_that_takes_no_writes_is_waited_for() {
+    if OpenSearch::is_lacking() {
+        return;
+    }
+    let settings = by_name("elasticsearch").expect("it is compiled in");
+    let mut backend = settings.open(&context("blocked", node().url(), &[])).expect("settings");
+    assert_eq!(sent(backend.as_mut(), &[event(1, vec![])]), [Verdict::Delivered]);
+    let block = |on: bool| {
+        let url = format!("{}/logs-blocked-default/_settings", node().url());
+        let body = json!({ "index.blocks.write": on }).to_string();
+        ureq::put(url).header("content-type", "application/json").send(&body[..]).expect("it is set");
+    };
+    block(true);
+    let minute = Some(Duration::from_secs(60));
+    let verdicts = sent(backend.as_mut(), &[event(2, vec![]), event(3, vec![])]);
+    assert!(
+        matches!(&verdicts[..], [Verdict::Retry { after, why }] if *after == minute && why.contains("block")),
+        "{verdicts:?}"
+    );
+    block(false);
+    assert_eq!(sent(backend.as_mut(), &[event(2, vec![]), event(3, vec![])]), [Verdict::Delivered]);
+    assert_eq!(node().documents("logs-blocked-default", "*").len(), 3);
+}

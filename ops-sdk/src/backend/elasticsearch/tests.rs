@@ -472,3 +472,12 @@ fn requests_are_signed_for_amazons_services() {
         Verdict::Reauthenticate { .. }
     ));
 }
+
+#[cfg(not(feature = "aws"))]
+#[test]
+fn signing_without_its_feature_is_refused_by_name() {
+    let backend = Elasticsearch::new().url("https://d.eu-west-1.es.amazonaws.com").aws("es");
+    let error = Box::new(backend).open(&context(&[])).map(|_| ()).unwrap_err().to_string();
+    assert!(error.starts_with("OPS_ELASTICSEARCH_AWS / .aws(..): "), "{error}");
+    assert!(error.contains("elasticsearch-sigv4"), "{error}");
+}

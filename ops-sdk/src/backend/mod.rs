@@ -82,20 +82,20 @@ pub use self::otlp::Otlp;
 pub use self::prometheus::Prometheus;
 #[cfg(feature = "s3")]
 pub use self::s3::S3;
-#[cfg(any(feature = "s3", feature = "file"))]
-pub use self::shared::Compression;
-#[cfg(any(feature = "kafka", feature = "kinesis"))]
-pub use self::shared::PartitionKey;
 #[cfg(feature = "sensu")]
 pub use self::sensu::{Sensu, SensuApi};
-#[cfg(feature = "syslog")]
-pub use self::syslog::{Syslog, SyslogFraming};
-#[cfg(feature = "local")]
-pub mod local;
+#[cfg(any(feature = "kafka", feature = "kinesis"))]
+pub use self::shared::PartitionKey;
+#[cfg(any(feature = "s3", feature = "file"))]
+pub use self::shared::Compression;
 #[cfg(feature = "splunk")]
 pub use self::splunk::Splunk;
+#[cfg(feature = "syslog")]
+pub use self::syslog::{Syslog, SyslogFraming};
 #[cfg(feature = "webhook")]
 pub use self::webhook::{Webhook, WebhookTemplate};
+#[cfg(feature = "local")]
+pub mod local;
 
 use std::time::Duration;
 
@@ -266,6 +266,8 @@ pub trait Configure: Send + 'static {
 #[must_use]
 pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
     match name {
+        #[cfg(feature = "local")]
+        "local" => Some(Box::new(local::Local::new())),
         #[cfg(feature = "cloudsearch")]
         "cloudsearch" => Some(Box::new(CloudSearch::new())),
         #[cfg(feature = "cloudwatch")]
@@ -280,32 +282,30 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
         "elasticsearch" => Some(Box::new(Elasticsearch::new())),
         #[cfg(feature = "emf")]
         "emf" => Some(Box::new(Emf::new())),
-        #[cfg(feature = "mackerel")]
-        "mackerel" => Some(Box::new(Mackerel::new())),
+        #[cfg(feature = "file")]
+        "file" => Some(Box::new(File::new())),
         #[cfg(feature = "firehose")]
         "firehose" => Some(Box::new(Firehose::new())),
         #[cfg(feature = "kafka")]
         "kafka" => Some(Box::new(Kafka::new())),
         #[cfg(feature = "kinesis")]
         "kinesis" => Some(Box::new(Kinesis::new())),
-        #[cfg(feature = "s3")]
-        "s3" => Some(Box::new(S3::new())),
-        #[cfg(feature = "file")]
-        "file" => Some(Box::new(File::new())),
-        #[cfg(feature = "local")]
-        "local" => Some(Box::new(local::Local::new())),
-        #[cfg(feature = "sensu")]
-        "sensu" => Some(Box::new(Sensu::new())),
-        #[cfg(feature = "syslog")]
-        "syslog" => Some(Box::new(Syslog::new())),
-        #[cfg(feature = "splunk")]
-        "splunk" => Some(Box::new(Splunk::new())),
+        #[cfg(feature = "mackerel")]
+        "mackerel" => Some(Box::new(Mackerel::new())),
         #[cfg(feature = "otlp")]
         "otlp" => Some(Box::new(Otlp::new())),
-        #[cfg(feature = "webhook")]
-        "webhook" => Some(Box::new(Webhook::new())),
         #[cfg(feature = "prometheus")]
         "prometheus" => Some(Box::new(Prometheus::new())),
+        #[cfg(feature = "s3")]
+        "s3" => Some(Box::new(S3::new())),
+        #[cfg(feature = "sensu")]
+        "sensu" => Some(Box::new(Sensu::new())),
+        #[cfg(feature = "splunk")]
+        "splunk" => Some(Box::new(Splunk::new())),
+        #[cfg(feature = "syslog")]
+        "syslog" => Some(Box::new(Syslog::new())),
+        #[cfg(feature = "webhook")]
+        "webhook" => Some(Box::new(Webhook::new())),
         _ => None,
     }
 }
@@ -322,18 +322,18 @@ pub fn known() -> &'static [(&'static str, bool)] {
         ("dogstatsd", cfg!(feature = "dogstatsd")),
         ("elasticsearch", cfg!(feature = "elasticsearch")),
         ("emf", cfg!(feature = "emf")),
-        ("sensu", cfg!(feature = "sensu")),
-        ("syslog", cfg!(feature = "syslog")),
-        ("splunk", cfg!(feature = "splunk")),
-        ("mackerel", cfg!(feature = "mackerel")),
-        ("otlp", cfg!(feature = "otlp")),
+        ("file", cfg!(feature = "file")),
         ("firehose", cfg!(feature = "firehose")),
         ("kafka", cfg!(feature = "kafka")),
         ("kinesis", cfg!(feature = "kinesis")),
-        ("s3", cfg!(feature = "s3")),
-        ("file", cfg!(feature = "file")),
-        ("webhook", cfg!(feature = "webhook")),
+        ("mackerel", cfg!(feature = "mackerel")),
+        ("otlp", cfg!(feature = "otlp")),
         ("prometheus", cfg!(feature = "prometheus")),
+        ("s3", cfg!(feature = "s3")),
+        ("sensu", cfg!(feature = "sensu")),
+        ("splunk", cfg!(feature = "splunk")),
+        ("syslog", cfg!(feature = "syslog")),
+        ("webhook", cfg!(feature = "webhook")),
     ]
 }
 

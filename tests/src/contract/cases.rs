@@ -2,15 +2,34 @@
 
 use super::*;
 
-/// Every case.
+/// Every case, a line each.
 #[must_use]
+#[rustfmt::skip]
 pub fn all() -> Vec<Case> {
     vec![
         local::case(),
         cloudwatch::case(),
         cloudwatch_logs::case(),
         emf::case(),
+        syslog::case(),
+        splunk::case(),
+        datadog::case(),
+        dogstatsd::case(),
+        mackerel::case(),
+        s3::case(),
+        file::case(),
+        webhook::case(),
+        firehose::case(),
+        kafka::case(),
+        kinesis::case(),
+        cloudsearch::case(),
+        cloudwatch::case(),
+        cloudwatch_logs::case(),
+        elasticsearch::case(),
+        emf::case(),
         sensu::case(),
         syslog::case(),
+        otlp::case(),
+        prometheus::case(),
     ]
 }

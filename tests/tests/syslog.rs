@@ -120,9 +120,10 @@ fn the_longest_message_is_taken_whole_and_longer_ones_are_put_together_again() {
     let ca = Ca::new();
     let rsyslog = Rsyslog::start(&ca);
     let urls = [format!("tcp://127.0.0.1:{}", rsyslog.tcp), format!("udp://127.0.0.1:{}", rsyslog.udp)];
-    for (url, parts_min) in urls.into_iter().zip([13, 90]) {
+    // Datagrams for which the collector's buffer has no room are lost, so there are fewer of them.
+    for (url, (parts_min, times)) in urls.into_iter().zip([(12, 5_000), (18, 1_000)]) {
         let ops = start(Syslog::new().address(url).app_name(format!("app{parts_min}")));
-        let long = "größer, länger; ".repeat(5_000);
+        let long = "größer, länger; ".repeat(times);
         info!("{long}", n = parts_min);
         flush(&ops);
         let of_app = |messages: Vec<Message>| {
@@ -176,13 +177,18 @@ fn a_collector_that_goes_away_gets_everything_and_what_may_be_lost_twice() {
     relay.refuse(false);
     say(4);
     let mut count = BTreeMap::<String, usize>::new();
-    for message in own(rsyslog.received(6)) {
+    // What was written before on the connection is there when the last is.
+    let until = Instant::now() + SOON;
+    while !rsyslog.received(0).iter().any(|message| text(message) == "message 4") {
+        assert!(Instant::now() < until, "{:?}", rsyslog.received(0));
+    }
+    for message in own(rsyslog.received(0)) {
         *count.entry(text(&message).to_owned()).or_default() += 1;
     }
     let wanted: Vec<_> = (0..5).map(|n| format!("message {n}")).collect();
     assert_eq!(count.keys().cloned().collect::<Vec<_>>(), wanted);
     assert!(count.values().all(|times| *times <= 2), "{count:?}");
-    assert_eq!((count["message 0"], count["message 1"]), (1, 1), "{count:?}");
+    assert_eq!((count["message 0"], count["message 4"]), (1, 1), "{count:?}");
     assert!(relay.connections() >= 4);
 }
 

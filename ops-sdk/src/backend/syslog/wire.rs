@@ -13,6 +13,9 @@ use crate::encode::json::number_u64;
 use crate::ledger::Loss;
 use crate::net::{Address, Datagrams, Net, NetError, NetErrorKind, Stream, Tls};
 
+/// Bytes that go out again at most, besides a push.
+const LAST_BYTES_MAX: usize = 256 << 10;
+
 /// The road to a collector.
 pub(super) enum Wire {
     Datagrams(Address, Option<Datagrams>),
@@ -55,7 +58,8 @@ pub(super) struct Framed {
     open: Option<Stream>,
     /// The push under way, framed.
     push: Vec<u8>,
-    /// The push before it, which nobody has acknowledged; empty unless it may go out twice.
+    /// The push before it, with what had gone out again before that on its connection: nobody has acknowledged them. Empty
+    /// unless they may go out twice.
     last: Vec<u8>,
 }
 
@@ -63,17 +67,21 @@ impl Framed {
     fn send(&mut self, batch: &Batch, net: &mut Net) -> Result<(), NetError> {
         self.push.clear();
         batch.iter().for_each(|(_, message)| frame(&mut self.push, message, self.framing));
-        let written = self.write(net);
-        if written.is_err() {
-            self.open = None;
-        } else if self.resend {
-            std::mem::swap(&mut self.push, &mut self.last);
+        let is_new = self.write(net)?;
+        if self.resend {
+            // On a new connection what went out again is as unsure as what follows it.
+            if !is_new || self.last.len() + self.push.len() > LAST_BYTES_MAX {
+                self.last.clear();
+            }
+            self.last.append(&mut self.push);
         }
-        written
+        Ok(())
     }
 
-    fn write(&mut self, net: &mut Net) -> Result<(), NetError> {
+    /// Writes the push, and says whether that took a new connection. One that fails is not kept.
+    fn write(&mut self, net: &mut Net) -> Result<bool, NetError> {
         let standing = self.open.take().and_then(|mut stream| stream.is_open().then_some(stream));
+        let is_new = standing.is_none();
         let mut stream = match standing {
             Some(stream) => stream,
             None => self.connect(net)?,
@@ -81,7 +89,7 @@ impl Framed {
         stream.write_all(net, &self.push)?;
         stream.check()?;
         self.open = Some(stream);
-        Ok(())
+        Ok(is_new)
     }
 
     fn connect(&self, net: &mut Net) -> Result<Stream, NetError> {

@@ -152,45 +152,28 @@ impl Otlp {
         (self.told.log_group, self.told.log_stream) = (Some(group.into()), Some(stream.into()));
         self
     }
-
-    fn chosen_form(&self, context: &Context) -> Result<Form, Error> {
-        let (variable, text) = match variable(&["OPS_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"], context)
-        {
-            _ if self.form.is_some() => return Ok(self.form.unwrap_or(Form::Protobuf)),
-            None => return Ok(Form::Protobuf),
-            Some(found) => found,
-        };
-        match text.as_str() {
-            "http/protobuf" => Ok(Form::Protobuf),
-            "http/json" => Ok(Form::Json),
-            _ => {
-                let problem = format!("\"{}\" is not spoken here", text.escape_debug());
-                Err(Error::setting(variable, problem, "use http/protobuf or http/json"))
-            }
-        }
-    }
-
-    fn compresses(&self, context: &Context) -> Result<bool, Error> {
-        if let Some(told) = self.compress {
-            return Ok(told);
-        }
-        match variable(&["OPS_OTLP_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"], context) {
-            None => Ok(true),
-            Some((variable, text)) => match text.as_str() {
-                "gzip" => Ok(true),
-                "none" => Ok(false),
-                _ => {
-                    let problem = format!("\"{}\" is no compression that is known here", text.escape_debug());
-                    Err(Error::setting(variable, problem, "use gzip or none"))
-                }
-            },
-        }
-    }
 }
 
 /// The first of these variables that is set, and its name.
 fn variable(names: &[&'static str], context: &Context) -> Option<(&'static str, String)> {
     names.iter().find_map(|name| Some((*name, setting(None, name, context)?)))
+}
+
+/// What the program said, else what a variable says by its word; the first choice where neither does.
+fn choice<T: Copy>(
+    told: Option<T>,
+    variables: &[&'static str],
+    choices: [(&str, T); 2],
+    context: &Context,
+) -> Result<T, Error> {
+    let (None, Some((name, text))) = (told, variable(variables, context)) else {
+        return Ok(told.unwrap_or(choices[0].1));
+    };
+    let found = choices.into_iter().find(|(word, _)| *word == text);
+    found.map(|(_, choice)| choice).ok_or_else(|| {
+        let problem = format!("\"{}\" is not spoken here", text.escape_debug());
+        Error::setting(name, problem, format!("use {} or {}", choices[0].0, choices[1].0))
+    })
 }
 
 impl Configure for Otlp {
@@ -204,15 +187,24 @@ impl Configure for Otlp {
             let problem = "neither metrics nor logs are to be sent";
             return Err(Error::setting("OPS_OTLP_METRICS, OPS_OTLP_LOGS", problem, "leave one of them on"));
         }
-        let form = self.chosen_form(context)?;
         let mut open = Open {
-            compress: self.compresses(context)?,
+            compress: choice(
+                self.compress,
+                &["OPS_OTLP_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"],
+                [("gzip", true), ("none", false)],
+                context,
+            )?,
             ways: Ways::open(&self.told, logs, context)?,
             dimensions: context.dimensions.clone(),
             log_bytes_max: 0,
             ailing: None,
             body,
-            form,
+            form: choice(
+                self.form,
+                &["OPS_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
+                [("http/protobuf", Form::Protobuf), ("http/json", Form::Json)],
+                context,
+            )?,
             metrics,
             logs,
         };

@@ -24,6 +24,7 @@ pub use self::settings::Prometheus;
 use self::settings::{Chosen, Mode};
 use super::{Backend, Configure, Context, EncodeError, Refusal, Verdict};
 use crate::chunk::{Batch, Items};
+use crate::clock::Now;
 use crate::encode::binary;
 use crate::error::Error;
 use crate::ledger::Loss;
@@ -75,6 +76,11 @@ impl Shared {
         Ok(core)
     }
 
+    #[cfg(test)]
+    fn core(&self) -> Arc<Core> {
+        self.0.lock().upgrade().expect("it is open")
+    }
+
     /// The address that is listened at.
     fn at(&self) -> Option<SocketAddr> {
         self.0.lock().upgrade()?.at
@@ -83,7 +89,8 @@ impl Shared {
 
 fn listen(address: SocketAddr, registry: &Arc<Mutex<Registry>>) -> Result<Listener, Error> {
     let registry = Arc::clone(registry);
-    let answer = move |asked: &Asked| scraped(asked, &registry.lock());
+    // A scrape comes when nothing is shipped, too: what is idle by then is not shown.
+    let answer = move |asked: &Asked| scraped(asked, &mut registry.lock(), Now::read().unix_ms());
     Listener::start(address, Arc::new(answer)).map_err(|error| {
         let problem = format!("cannot listen at {address}: {error}");
         let remedy = "choose another port; each process on a host needs one of its own, and 0 takes any";
@@ -92,10 +99,11 @@ fn listen(address: SocketAddr, registry: &Arc<Mutex<Registry>>) -> Result<Listen
 }
 
 /// The answer to a scrape.
-fn scraped(asked: &Asked, registry: &Registry) -> Told {
+fn scraped(asked: &Asked, registry: &mut Registry, now_ms: u64) -> Told {
     if asked.path != PATH {
         return plain(404, "metrics are at /metrics\n");
     }
+    registry.expire(now_ms);
     let format = Format::asked(&asked.accept);
     Told { status: 200, content_type: format.content_type(), body: exposition(registry, format) }
 }

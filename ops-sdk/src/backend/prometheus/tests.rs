@@ -67,7 +67,7 @@ fn a_scrape_reads_what_was_delivered_and_siblings_share_the_port() {
     let address = settings.address().unwrap();
     let mut second = settings.again().unwrap().open(&context(&[])).unwrap();
     assert_eq!(settings.address(), Some(address));
-    let mut net = Arc::new(Script::default()).net(NOW_S);
+    let mut net = Arc::new(Script::default()).net(Now::read().unix_ns / 1_000_000_000);
     for (backend, sum) in [(&mut first, 3), (&mut second, 4)] {
         let batch =
             batch(backend.as_mut(), &[record("orders", counted(sum), 0), record("depth", set(2.5), 0)]);
@@ -84,6 +84,13 @@ fn a_scrape_reads_what_was_delivered_and_siblings_share_the_port() {
     );
     drop(first);
     assert!(scrape(address).contains(" 7\n"));
+    // What nothing is told of for an hour is not shown any more, whether something else is shipped or not.
+    scraped(
+        &Asked { path: PATH.into(), ..Asked::default() },
+        &mut settings.shared.core().registry.lock(),
+        u64::MAX,
+    );
+    assert!(!scrape(address).contains("orders"));
     drop(second);
     assert_eq!((settings.address(), TcpStream::connect(address).is_err()), (None, true));
 }

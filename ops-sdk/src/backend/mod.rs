@@ -84,10 +84,10 @@ pub use self::prometheus::Prometheus;
 pub use self::s3::S3;
 #[cfg(feature = "sensu")]
 pub use self::sensu::{Sensu, SensuApi};
-#[cfg(any(feature = "kafka", feature = "kinesis"))]
-pub use self::shared::PartitionKey;
 #[cfg(any(feature = "s3", feature = "file"))]
 pub use self::shared::Compression;
+#[cfg(any(feature = "kafka", feature = "kinesis"))]
+pub use self::shared::PartitionKey;
 #[cfg(feature = "splunk")]
 pub use self::splunk::Splunk;
 #[cfg(feature = "syslog")]

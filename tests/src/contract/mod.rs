@@ -30,8 +30,8 @@ mod prometheus;
 mod records;
 mod s3;
 mod secrets;
-mod splunk;
 mod sensu;
+mod splunk;
 mod syslog;
 mod webhook;
 

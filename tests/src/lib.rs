@@ -1,6 +1,6 @@
 //! What the tests of the whole house share: real servers and a recording proxy ([`rig`], [`cloud`]), the checker of the house
 //! rules ([`house`]), what every backend has to keep to ([`contract`]), a backend that answers as it is told ([`capture`]), and
-//! processes that are killed ([`chaos`]).
+//! processes that are killed ([`chaos`]) or soaked ([`soak`]).
 //!
 //! Everything here serves tests alone, so it panics with a clear message where a program would return an error.
 
@@ -11,6 +11,7 @@ pub mod cloud;
 pub mod contract;
 pub mod house;
 pub mod rig;
+pub mod soak;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

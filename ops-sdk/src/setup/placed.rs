@@ -53,7 +53,9 @@ impl Configure for Placed {
         let context =
             Context { var: own.over(&context.var, &read), name: self.name.clone(), ..context.clone() };
         let inner = self.settings.open(&context)?;
-        if let Some(unread) = self.own.values.keys().find(|name| !read.lock().contains(*name)) {
+        let kinds = prefix(inner.id());
+        let unread = |name: &&String| name.starts_with(&kinds) && !read.lock().contains(*name);
+        if let Some(unread) = self.own.values.keys().find(unread) {
             let problem = format!("{} has no setting that {unread} would be", inner.id());
             return Err(Error::setting("OPS_CONFIG", problem, "see the backend's page for its settings"));
         }

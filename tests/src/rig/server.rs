@@ -48,8 +48,12 @@ pub struct Server {
     acceptor: Option<JoinHandle<()>>,
 }
 
+type Handler = Box<dyn Fn(&Recorded) -> Reply + Send + Sync>;
+
 struct Shared {
-    handler: Box<dyn Fn(&Recorded) -> Reply + Send + Sync>,
+    handler: Handler,
+    /// Whether requests are kept.
+    keeps: bool,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -70,7 +74,21 @@ impl Server {
     /// If no port can be had on 127.0.0.1.
     #[must_use]
     pub fn start(handler: impl Fn(&Recorded) -> Reply + Send + Sync + 'static) -> Server {
-        let shared = Shared { handler: Box::new(handler), state: Mutex::default(), changed: Condvar::new() };
+        Server::with(Box::new(handler), true)
+    }
+
+    /// Starts a server that answers so and keeps no request.
+    ///
+    /// # Panics
+    ///
+    /// If no port can be had on 127.0.0.1.
+    #[must_use]
+    pub fn start_forgetting(handler: impl Fn(&Recorded) -> Reply + Send + Sync + 'static) -> Server {
+        Server::with(Box::new(handler), false)
+    }
+
+    fn with(handler: Handler, keeps: bool) -> Server {
+        let shared = Shared { handler, keeps, state: Mutex::default(), changed: Condvar::new() };
         let shared = Arc::new(shared);
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on 127.0.0.1");
         let address = listener.local_addr().expect("a bound socket has an address");
@@ -128,7 +146,9 @@ impl Shared {
             if let Reply::Answer(answer) = &reply {
                 request.status = Some(answer.status);
             }
-            self.lock().requests.push(request);
+            if self.keeps {
+                self.lock().requests.push(request);
+            }
             match reply {
                 Reply::Answer(answer) => client.write_all(&answer.to_wire())?,
                 Reply::Cut => return Ok(()),

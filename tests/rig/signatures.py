@@ -3,7 +3,8 @@
     signatures.py FILE
 
 FILE has one JSON object a line: `method`, `path`, `headers` (pairs) and `body` (hexadecimal), as they went over the
-wire. Prints a line for each: {"operation": ..., "service": ..., "signed": true or false}.
+wire. Prints a line for each: {"operation": ..., "service": ..., "signed": true or false}; of a request without an
+operation, its path.
 """
 
 import hashlib
@@ -21,7 +22,9 @@ AUTHORIZATION = re.compile(
     r"SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})"
 )
 # What says how the body is to be read, where it is there.
-MUST_BE_SIGNED = {"x-amz-target", "content-type", "content-encoding", "x-amz-security-token"}
+MUST_BE_SIGNED = {
+    "x-amz-target", "content-type", "content-encoding", "x-amz-security-token", "x-aws-log-group", "x-aws-log-stream"
+}
 
 
 def main(path: str) -> None:
@@ -49,7 +52,8 @@ def judge(sent: dict) -> dict:
     # botocore takes the body's hash from the header, so the header is held against the body as it was sent.
     hashed = headers["x-amz-content-sha256"] == hashlib.sha256(request.data).hexdigest()
     signed = signature == expected and hashed and must <= set(names)
-    return {"operation": headers["x-amz-target"].split(".")[-1], "service": service, "signed": signed}
+    operation = headers.get("x-amz-target", sent["path"]).split(".")[-1]
+    return {"operation": operation, "service": service, "signed": signed}
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ const VARS: &[(&str, &str)] = &[
     ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
     ("AWS_SECRET_ACCESS_KEY", "none"),
     ("AWS_EC2_METADATA_DISABLED", "true"),
+    ("OPS_CLOUDSEARCH_ENDPOINT", "https://doc-shop-x.eu-central-1.cloudsearch.amazonaws.com"),
+    ("OPS_ELASTICSEARCH_URL", "http://127.0.0.1:9200"),
 ];
 
 pub fn cases() -> Vec<Case> {

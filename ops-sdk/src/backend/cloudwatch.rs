@@ -9,19 +9,24 @@
 //!
 //! Names and values that CloudWatch would refuse are made to fit, see [`super::aws`].
 
+mod datum;
+
 use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::aws::{bisect, dimensions, failed, judge, metric_name, namespace, points, settle};
+use self::datum::data;
+use super::aws::{
+    EntityForm, EntityTold, Sets, bisect, check_dimensions, entity, failed, judge, namespace, points, settle,
+};
 use super::{Backend, Configure, Context, EncodeError, Verdict};
 use crate::chunk::{Batch, Items};
 use crate::diag;
 use crate::encode::json;
 use crate::error::Error;
 use crate::limits::{Limits, Oversize};
-use crate::model::{Body, Metric, Points, Record, Resolution, Signal, Unit};
+use crate::model::{Body, Record, Signal};
 use crate::net::aws::{Call, Client, Fault, Service, Settings};
 use crate::net::{Net, Response};
 
@@ -32,17 +37,24 @@ const SERVICE: Service = Service {
     gov_dualstack_is_fips: true,
 };
 
-/// Distinct values in one datum (`MetricDatum.Values`, `cloudwatch/2010-08-01`).
-const VALUES_MAX: usize = 150;
 /// Bodies from this size on are compressed, as AWS's SDKs do (`AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES`).
 const GZIP_BYTES_MIN: usize = 10_240;
-const END: &[u8] = b"]}";
+const SETS: &str = "OPS_CLOUDWATCH_DIMENSION_SETS";
+/// Of an entity: `EntityKeyAttributesMap` and `EntityAttributesMap` in `cloudwatch/2010-08-01`, botocore 1.44.5.
+const ENTITY: EntityForm = EntityForm {
+    variable: "OPS_CLOUDWATCH_ENTITY",
+    attributes_variable: "OPS_CLOUDWATCH_ENTITY_ATTRIBUTES",
+    members: ["KeyAttributes", "Attributes"],
+    value_max: 2_048,
+};
 
 /// Settings of the backend `cloudwatch`. What is not set here comes from the environment, see each method.
 #[derive(Debug, Clone, Default)]
 pub struct CloudWatch {
     settings: Settings,
     namespace: Option<String>,
+    sets: Vec<Vec<String>>,
+    entity: EntityTold,
 }
 
 impl CloudWatch {
@@ -72,14 +84,41 @@ impl CloudWatch {
         self.namespace = Some(namespace.into());
         self
     }
+
+    /// One set of the process's dimensions by which every metric is told, beside the sets named before; else
+    /// `OPS_CLOUDWATCH_DIMENSION_SETS` (`Service,Host;Service;-`, a dash for none of them), or one set of all. Each set
+    /// is a series of its own, with the dimensions of the call site in all of them.
+    #[must_use]
+    pub fn dimension_set<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> CloudWatch {
+        self.sets.push(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// A key attribute of the entity that the metrics are of, two to four of `Type`, `ResourceType`, `Identifier`,
+    /// `Name` and `Environment`; else `OPS_CLOUDWATCH_ENTITY` (`Type=Service,Name=checkout,Environment=prod`). With no
+    /// key attribute there is no entity.
+    #[must_use]
+    pub fn entity_key(mut self, name: impl Into<String>, value: impl Into<String>) -> CloudWatch {
+        self.entity.keys.push((name.into(), value.into()));
+        self
+    }
+
+    /// Another attribute of the entity, ten at most; else `OPS_CLOUDWATCH_ENTITY_ATTRIBUTES`.
+    #[must_use]
+    pub fn entity_attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> CloudWatch {
+        self.entity.attributes.push((name.into(), value.into()));
+        self
+    }
 }
 
 impl Configure for CloudWatch {
     fn open(self: Box<Self>, context: &Context) -> Result<Box<dyn Backend>, Error> {
         let name = self.namespace.as_deref().unwrap_or(&context.namespace);
         namespace(name)?;
+        let sets = Sets::find(&self.sets, SETS, context)?;
+        let envelope = Envelope::of(name, entity(&self.entity, &ENTITY, context)?.as_deref());
         let client = Client::open(SERVICE, &self.settings, &context.var)?;
-        Ok(Box::new(Open { client, head: head(name), gzip_bytes_min: gzip_bytes_min(context) }))
+        Ok(Box::new(Open { client, envelope, sets, gzip_bytes_min: gzip_bytes_min(context) }))
     }
 
     fn again(&self) -> Option<Box<dyn Configure>> {
@@ -89,8 +128,8 @@ impl Configure for CloudWatch {
 
 struct Open {
     client: Client,
-    /// The body up to the first datum.
-    head: Vec<u8>,
+    envelope: Envelope,
+    sets: Sets,
     /// Bodies from this size on are compressed; `None` never.
     gzip_bytes_min: Option<usize>,
 }
@@ -104,7 +143,7 @@ impl Backend for Open {
     /// whether it counts before compression or after, so this counts before. From two weeks back to two hours ahead.
     fn limits(&self) -> Limits {
         const HOUR_MS: u64 = 3_600_000;
-        let envelope_bytes = self.head.len() + END.len();
+        let envelope_bytes = self.envelope.bytes();
         Limits {
             push_bytes_max: 1_000_000,
             envelope_bytes,
@@ -132,19 +171,13 @@ impl Backend for Open {
             )));
         };
         points(&metric.points)?;
-        let edges = Edges::of(metric, record.time_ns / 1_000_000_000)?;
-        match &metric.points {
-            Points::Counter { sum } => edges.datum(out, |bytes| whole(bytes, ",\"Value\":", *sum)),
-            Points::Gauge { count: 0, .. } => Ok(()),
-            Points::Gauge { last, count: 1, .. } => edges.datum(out, |bytes| value(bytes, *last)),
-            Points::Gauge { min, max, sum, count, .. } => {
-                edges.datum(out, |bytes| statistics(bytes, *min, *max, *sum, *count))
-            }
-            Points::Histogram(distribution) => {
-                let told = distribution.values();
-                told.chunks(VALUES_MAX).try_for_each(|part| edges.datum(out, |bytes| values(bytes, part)))
-            }
+        check_dimensions(&metric.dimensions)?;
+        let unix_s = record.time_ns / 1_000_000_000;
+        match self.sets.kept(&metric.dimensions) {
+            None => data(out, metric, unix_s, |_| true),
+            Some(sets) => sets.iter().for_each(|set| data(out, metric, unix_s, |at| set.contains(&at))),
         }
+        Ok(())
     }
 
     fn send(&mut self, batch: &Batch, net: &mut Net) -> Verdict {
@@ -156,8 +189,13 @@ impl Backend for Open {
     }
 
     fn another(&self) -> Option<Box<dyn Backend>> {
-        let (client, head) = (self.client.another(), self.head.clone());
-        Some(Box::new(Open { client, head, gzip_bytes_min: self.gzip_bytes_min }))
+        let (client, envelope) = (self.client.another(), self.envelope.clone());
+        Some(Box::new(Open {
+            client,
+            envelope,
+            sets: self.sets.clone(),
+            gzip_bytes_min: self.gzip_bytes_min,
+        }))
     }
 }
 
@@ -165,7 +203,7 @@ impl Open {
     fn put(&mut self, batch: &Batch, net: &mut Net) -> Result<Response, Verdict> {
         const PLAIN: &[(&str, &str)] = &[("x-amzn-query-mode", "true")];
         const ZIPPED: &[(&str, &str)] = &[("x-amzn-query-mode", "true"), ("content-encoding", "gzip")];
-        let mut body = body(&self.head, batch);
+        let mut body = self.envelope.around(batch);
         let zip = self.gzip_bytes_min.is_some_and(|min| body.len() >= min);
         if zip {
             body = gzip(&body);
@@ -190,105 +228,46 @@ impl Open {
     }
 }
 
-/// What every datum of a record begins and ends with.
-struct Edges {
+/// What stands around the data in a body.
+#[derive(Clone)]
+struct Envelope {
     head: Vec<u8>,
-    tail: Vec<u8>,
+    end: &'static [u8],
 }
 
-impl Edges {
-    fn of(metric: &Metric<'_>, unix_s: u64) -> Result<Edges, EncodeError> {
-        let mut head = b"{\"MetricName\":".to_vec();
-        json::string(&mut head, &metric_name(&metric.name));
-        for (index, (name, value)) in dimensions(&metric.dimensions)?.iter().enumerate() {
-            head.extend_from_slice(if index == 0 { b",\"Dimensions\":[{\"Name\":" } else { b",{\"Name\":" });
-            json::string(&mut head, name);
-            head.extend_from_slice(b",\"Value\":");
-            json::string(&mut head, value);
-            head.push(b'}');
+impl Envelope {
+    /// Data of an entity stand in `EntityMetricData`, of which a body takes two; without strict validation an entity that
+    /// is refused costs no data.
+    fn of(namespace: &str, entity: Option<&[u8]>) -> Envelope {
+        let mut head = b"{\"Namespace\":".to_vec();
+        json::string(&mut head, namespace);
+        let Some(entity) = entity else {
+            head.extend_from_slice(b",\"MetricData\":[");
+            return Envelope { head, end: b"]}" };
+        };
+        head.extend_from_slice(b",\"StrictEntityValidation\":false,\"EntityMetricData\":[{\"Entity\":");
+        head.extend_from_slice(entity);
+        head.extend_from_slice(b",\"MetricData\":[");
+        Envelope { head, end: b"]}]}" }
+    }
+
+    fn bytes(&self) -> usize {
+        self.head.len() + self.end.len()
+    }
+
+    /// The body of a batch.
+    fn around(&self, batch: &Batch) -> Vec<u8> {
+        let mut body = Vec::with_capacity(self.bytes() + batch.bytes() + batch.len());
+        body.extend_from_slice(&self.head);
+        for (index, (_, datum)) in batch.iter().enumerate() {
+            if index > 0 {
+                body.push(b',');
+            }
+            body.extend_from_slice(datum);
         }
-        if !metric.dimensions.is_empty() {
-            head.push(b']');
-        }
-        head.extend_from_slice(b",\"Timestamp\":");
-        json::number_u64(&mut head, unix_s); // seconds, whatever the model's text says of milliseconds
-        let mut tail = Vec::new();
-        if metric.unit != Unit::None {
-            tail.extend_from_slice(b",\"Unit\":");
-            json::string(&mut tail, metric.unit.name());
-        }
-        if metric.resolution == Resolution::High {
-            tail.extend_from_slice(b",\"StorageResolution\":1");
-        }
-        tail.push(b'}');
-        Ok(Edges { head, tail })
+        body.extend_from_slice(self.end);
+        body
     }
-
-    fn datum(&self, out: &mut Items, points: impl FnOnce(&mut Vec<u8>)) -> Result<(), EncodeError> {
-        out.push(|bytes| {
-            bytes.extend_from_slice(&self.head);
-            points(bytes);
-            bytes.extend_from_slice(&self.tail);
-            Ok(())
-        })
-    }
-}
-
-fn value(out: &mut Vec<u8>, value: f64) {
-    member(out, ",\"Value\":", value);
-}
-
-fn statistics(out: &mut Vec<u8>, min: f64, max: f64, sum: f64, count: u64) {
-    whole(out, ",\"StatisticValues\":{\"SampleCount\":", count);
-    member(out, ",\"Sum\":", sum);
-    member(out, ",\"Minimum\":", min);
-    member(out, ",\"Maximum\":", max);
-    out.push(b'}');
-}
-
-/// Distinct values and how often each was observed; the service takes 1 for counts that are left out.
-fn values(out: &mut Vec<u8>, part: &[(f64, u64)]) {
-    for (index, (value, _)) in part.iter().enumerate() {
-        member(out, if index == 0 { ",\"Values\":[" } else { "," }, *value);
-    }
-    out.push(b']');
-    if part.iter().all(|(_, count)| *count == 1) {
-        return;
-    }
-    for (index, (_, count)) in part.iter().enumerate() {
-        whole(out, if index == 0 { ",\"Counts\":[" } else { "," }, *count);
-    }
-    out.push(b']');
-}
-
-fn member(out: &mut Vec<u8>, key: &str, value: f64) {
-    out.extend_from_slice(key.as_bytes());
-    json::number_f64(out, value);
-}
-
-fn whole(out: &mut Vec<u8>, key: &str, value: u64) {
-    out.extend_from_slice(key.as_bytes());
-    json::number_u64(out, value);
-}
-
-fn head(namespace: &str) -> Vec<u8> {
-    let mut head = b"{\"Namespace\":".to_vec();
-    json::string(&mut head, namespace);
-    head.extend_from_slice(b",\"MetricData\":[");
-    head
-}
-
-fn body(head: &[u8], batch: &Batch) -> Vec<u8> {
-    let mut body = Vec::with_capacity(head.len() + batch.bytes() + batch.len() + END.len());
-    body.extend_from_slice(head);
-    for (index, (_, datum)) in batch.iter().enumerate() {
-        if index > 0 {
-            body.push(b',');
-        }
-        body.extend_from_slice(datum);
-    }
-    body.extend_from_slice(END);
-    body
 }
 
 fn gzip(body: &[u8]) -> Vec<u8> {

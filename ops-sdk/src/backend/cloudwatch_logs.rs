@@ -1,21 +1,27 @@
-//! CloudWatch Logs: each log and audit record becomes one event, a JSON object on one line, through PutLogEvents.
+//! CloudWatch Logs: each log and audit record becomes one event, a JSON object on one line, through PutLogEvents or one
+//! of the service's HTTP endpoints, into one stream or into those that a pattern makes of the records.
 //!
 //! Delivery is at least once: the service does not recognise an event that it has already. The record's id in each
-//! line tells duplicates apart.
+//! line tells duplicates apart. Pushes go side by side, and the service keeps events of a stream in order of their
+//! milliseconds; who wants those of one millisecond in their order too asks for one push after the other.
 
-use super::aws::{Destination, LogEvents};
+use super::aws::{Destination, LogEvents, StreamBy, context_without_key, without_key};
+use super::shared::{Secret, yes_or_no};
 use super::{Backend, Configure, Context, EncodeError, Verdict};
-use crate::chunk::{Batch, Items};
+use crate::chunk::{Batch, Items, parts};
 use crate::encode::json;
 use crate::error::Error;
-use crate::limits::Limits;
+use crate::limits::{Limits, Oversize};
 use crate::model::{Record, Signal};
 use crate::net::Net;
+
+pub use super::aws::{Ingest, LogClass};
 
 /// Settings of the backend `cloudwatch-logs`. What is not set here comes from the environment, see each method.
 #[derive(Debug, Clone, Default)]
 pub struct CloudWatchLogs {
     told: Destination,
+    ordered: Option<bool>,
 }
 
 impl CloudWatchLogs {
@@ -53,6 +59,16 @@ impl CloudWatchLogs {
         self
     }
 
+    /// A stream for each host, process, file or key: a pattern such as `{host}/{target}`, of `{host}`, `{process}`,
+    /// `{target}`, `{level}`, `{file}` (the field `file`, else the source file) and keys of fields or of the process's
+    /// dimensions; else `OPS_CLOUDWATCH_LOGS_STREAM_BY`. What a name cannot hold becomes a dash. Not beside
+    /// [`CloudWatchLogs::stream`]. A push is one request for each stream in it.
+    #[must_use]
+    pub fn stream_by(mut self, pattern: impl Into<String>) -> CloudWatchLogs {
+        self.told.stream_by = Some(pattern.into());
+        self
+    }
+
     /// Days that a group which is created here keeps its events, `None` for ever; else
     /// `OPS_CLOUDWATCH_LOGS_RETENTION_DAYS` (a number or `never`), or 30. A group that exists is left as it is.
     #[must_use]
@@ -60,12 +76,80 @@ impl CloudWatchLogs {
         self.told.retention_days = Some(days.into());
         self
     }
+
+    /// The class of a group that is created here; else `OPS_CLOUDWATCH_LOGS_CLASS` (`standard`, `infrequent-access`,
+    /// `essentials`, `delivery`), or standard.
+    #[must_use]
+    pub fn class(mut self, class: LogClass) -> CloudWatchLogs {
+        self.told.class = Some(class);
+        self
+    }
+
+    /// Whether a group that is created here is protected from deletion; else
+    /// `OPS_CLOUDWATCH_LOGS_DELETION_PROTECTION`, or not.
+    #[must_use]
+    pub fn deletion_protection(mut self, on: bool) -> CloudWatchLogs {
+        self.told.deletion_protection = Some(on);
+        self
+    }
+
+    /// A tag of a group that is created here, 50 at most; else `OPS_CLOUDWATCH_LOGS_TAGS` (`Team=payments,Cost=7`).
+    #[must_use]
+    pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> CloudWatchLogs {
+        self.told.tags.push((name.into(), value.into()));
+        self
+    }
+
+    /// A key attribute of the entity that the events are of, two to four of `Type`, `ResourceType`, `Identifier`,
+    /// `Name` and `Environment`; else `OPS_CLOUDWATCH_LOGS_ENTITY`. With PutLogEvents alone.
+    #[must_use]
+    pub fn entity_key(mut self, name: impl Into<String>, value: impl Into<String>) -> CloudWatchLogs {
+        self.told.entity_keys.push((name.into(), value.into()));
+        self
+    }
+
+    /// Another attribute of the entity, ten at most; else `OPS_CLOUDWATCH_LOGS_ENTITY_ATTRIBUTES`.
+    #[must_use]
+    pub fn entity_attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> CloudWatchLogs {
+        self.told.entity_attributes.push((name.into(), value.into()));
+        self
+    }
+
+    /// How events go in; else `OPS_CLOUDWATCH_LOGS_INGEST` (`put`, `ndjson`, `json`, `hlc`), or PutLogEvents.
+    #[must_use]
+    pub fn ingest(mut self, ingest: Ingest) -> CloudWatchLogs {
+        self.told.ingest = Some(ingest);
+        self
+    }
+
+    /// The bearer token of the HTTP endpoints, in place of a signature; else `OPS_CLOUDWATCH_LOGS_TOKEN`. A token
+    /// creates nothing: group and stream have to exist.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> CloudWatchLogs {
+        self.told.token = Some(Secret::new(token));
+        self
+    }
+
+    /// Whether one push follows the other, so that events of a stream arrive in their order even within a millisecond;
+    /// else `OPS_CLOUDWATCH_LOGS_ORDERED`, or not: then pushes go side by side.
+    #[must_use]
+    pub fn ordered(mut self, on: bool) -> CloudWatchLogs {
+        self.ordered = Some(on);
+        self
+    }
 }
 
 impl Configure for CloudWatchLogs {
     fn open(self: Box<Self>, context: &Context) -> Result<Box<dyn Backend>, Error> {
-        let events = LogEvents::open(&self.told, context)?;
-        Ok(Box::new(Open { events, dimensions: context.dimensions.clone() }))
+        let (events, by) = LogEvents::open(&self.told, context)?;
+        let time_key = events.ingest().time_key();
+        let dimensions = match time_key {
+            Some(key) => context_without_key(&context.dimensions, key),
+            None => context.dimensions.clone(),
+        };
+        let ordered = yes_or_no(self.ordered, "OPS_CLOUDWATCH_LOGS_ORDERED", false, context)?;
+        let item_bytes_max = events.limits().under(context.push_limit).item_bytes_max;
+        Ok(Box::new(Open { events, dimensions, by, time_key, item_bytes_max, ordered }))
     }
 
     fn again(&self) -> Option<Box<dyn Configure>> {
@@ -77,6 +161,12 @@ struct Open {
     events: LogEvents,
     /// Those of the process, which every line carries.
     dimensions: Vec<(String, String)>,
+    /// What makes streams of records, if there is more than one.
+    by: Option<StreamBy>,
+    /// The member that is not a record's to have.
+    time_key: Option<&'static str>,
+    item_bytes_max: usize,
+    ordered: bool,
 }
 
 impl Backend for Open {
@@ -84,8 +174,10 @@ impl Backend for Open {
         "cloudwatch-logs"
     }
 
+    /// An item that names its stream is split here, where each part gets the name.
     fn limits(&self) -> Limits {
-        LogEvents::limits()
+        let oversize = if self.by.is_some() { Oversize::Refuse } else { Oversize::Split };
+        Limits { oversize, ..self.events.limits() }
     }
 
     fn accepts(&self, signal: Signal) -> bool {
@@ -93,10 +185,15 @@ impl Backend for Open {
     }
 
     fn encode(&mut self, record: &Record<'_>, out: &mut Items) -> Result<(), EncodeError> {
-        out.push(|bytes| {
-            json::line(bytes, record, &self.dimensions);
-            Ok(())
-        })
+        let renamed = self.time_key.and_then(|key| without_key(record, key));
+        let record = renamed.as_ref().unwrap_or(record);
+        match &self.by {
+            Some(by) => self.addressed(by, record, out),
+            None => out.push(|bytes| {
+                json::line(bytes, record, &self.dimensions);
+                Ok(())
+            }),
+        }
     }
 
     fn send(&mut self, batch: &Batch, net: &mut Net) -> Verdict {
@@ -104,67 +201,47 @@ impl Backend for Open {
     }
 
     fn another(&self) -> Option<Box<dyn Backend>> {
-        Some(Box::new(Open { events: self.events.another(), dimensions: self.dimensions.clone() }))
+        let beside = || Open {
+            events: self.events.another(),
+            dimensions: self.dimensions.clone(),
+            by: self.by.clone(),
+            ..*self
+        };
+        (!self.ordered).then(|| Box::new(beside()) as Box<dyn Backend>)
+    }
+}
+
+impl Open {
+    /// A record's line for its own stream, in parts if it is too long.
+    fn addressed(&self, by: &StreamBy, record: &Record<'_>, out: &mut Items) -> Result<(), EncodeError> {
+        let (before, mut head_bytes) = (out.len(), 0);
+        out.push(|bytes| {
+            let start = bytes.len();
+            by.mark(bytes, record, &self.dimensions);
+            head_bytes = bytes.len() - start;
+            json::line(bytes, record, &self.dimensions);
+            Ok::<_, EncodeError>(())
+        })?;
+        let whole = out.get(before).map_or(&[][..], |(_, bytes)| bytes);
+        if whole.len() <= self.item_bytes_max {
+            return Ok(());
+        }
+        let whole = whole.to_vec();
+        let (head, line) = whole.split_at(head_bytes);
+        out.truncate(before);
+        let room = self.item_bytes_max.saturating_sub(head.len());
+        let Some(mut parts) = parts::split(record.id, line, room) else {
+            return Err(EncodeError(format!("a line of {} bytes cannot be split so small", line.len())));
+        };
+        parts.try_for_each(|part| {
+            out.push(|bytes| {
+                bytes.extend_from_slice(head);
+                bytes.extend_from_slice(&part);
+                Ok(())
+            })
+        })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::super::aws::tests::{KEYS, NOW_S, context};
-    use super::*;
-    use crate::chunk::chunk;
-    use crate::limits::PushLimit;
-    use crate::model::{Body, Level, Log, RecordId};
-    use crate::net::script::Script;
-
-    #[test]
-    fn a_record_becomes_an_event_and_arrives_as_it_was() {
-        let mut open = Box::new(CloudWatchLogs::new()).open(&context(&KEYS)).unwrap();
-        assert!(open.accepts(Signal::Log) && open.accepts(Signal::Audit) && !open.accepts(Signal::Metric));
-        let log = Log {
-            level: Level::Warn,
-            target: "shop".into(),
-            message: "a \"quoted\" thing".into(),
-            file: "src/x.rs".into(),
-            line: 7,
-            fields: Vec::new(),
-        };
-        let id = RecordId { process: 255, seq: 3 };
-        let record = Record { id, time_ns: NOW_S * 1_000_000_000, body: Body::Log(log) };
-        let mut items = Items::new();
-        items.begin(id, record.time_ms(), 0);
-        open.encode(&record, &mut items).unwrap();
-        let limits = open.limits().under(PushLimit::Contract);
-        let chunked = chunk(&items, &limits, NOW_S * 1_000);
-        let script = Arc::new(Script::default()).answer(200, "{}");
-        assert_eq!(open.send(&chunked.batches[0], &mut script.net(NOW_S)), Verdict::Delivered);
-        let body: serde_json::Value = serde_json::from_slice(script.asked()[0].0.body()).unwrap();
-        let line: serde_json::Value =
-            serde_json::from_str(body["logEvents"][0]["message"].as_str().unwrap()).unwrap();
-        assert_eq!(line["message"], "a \"quoted\" thing");
-        assert_eq!((line["level"].as_str(), line["Service"].as_str()), (Some("WARN"), Some("checkout")));
-        assert_eq!(line["id"], id.to_string());
-    }
-
-    #[test]
-    fn settings_are_checked_at_open() {
-        let open = |backend: CloudWatchLogs| Box::new(backend).open(&context(&KEYS)).map(|_| ());
-        assert!(
-            open(CloudWatchLogs::new().group("/a").stream("b").retention_days(None).region("eu-west-1"))
-                .is_ok()
-        );
-        let table = [
-            (CloudWatchLogs::new().group("a b"), "OPS_CLOUDWATCH_LOGS_GROUP"),
-            (CloudWatchLogs::new().stream("a*"), "OPS_CLOUDWATCH_LOGS_STREAM"),
-            (CloudWatchLogs::new().retention_days(2), "OPS_CLOUDWATCH_LOGS_RETENTION_DAYS"),
-            (CloudWatchLogs::new().endpoint("nowhere"), ".endpoint(..)"),
-            (CloudWatchLogs::new().region("no where"), ".region(..)"),
-        ];
-        for (backend, setting) in table {
-            let error = open(backend).unwrap_err().to_string();
-            assert!(error.starts_with(setting), "{error}");
-        }
-    }
-}
+mod tests;

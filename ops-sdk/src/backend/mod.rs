@@ -3,31 +3,97 @@
 //! A backend is one file behind this trait. It turns records into bytes and one batch into one push, and judges the
 //! answer. It knows nothing of other backends, the journal, threads or the environment.
 
-#[cfg(any(feature = "cloudwatch", feature = "cloudwatch-logs", feature = "emf"))]
+#[cfg(any(
+    feature = "cloudwatch",
+    feature = "cloudwatch-logs",
+    feature = "emf",
+    feature = "firehose",
+    feature = "kinesis"
+))]
 mod aws;
+#[cfg(feature = "cloudsearch")]
+mod cloudsearch;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
 #[cfg(feature = "cloudwatch-logs")]
 mod cloudwatch_logs;
+#[cfg(feature = "datadog")]
+mod datadog;
+#[cfg(feature = "dogstatsd")]
+mod dogstatsd;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch;
 #[cfg(feature = "emf")]
 mod emf;
+#[cfg(feature = "file")]
+mod file;
+#[cfg(feature = "firehose")]
+mod firehose;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "kinesis")]
+mod kinesis;
+#[cfg(feature = "mackerel")]
+mod mackerel;
 #[cfg(feature = "otlp")]
 mod otlp;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+#[cfg(feature = "s3")]
+mod s3;
+#[cfg(feature = "sensu")]
+mod sensu;
 #[allow(dead_code, unused_imports)] // which of it is used depends on the backends that are compiled in
 mod shared;
+#[cfg(feature = "splunk")]
+mod splunk;
+#[cfg(feature = "syslog")]
+mod syslog;
+#[cfg(feature = "webhook")]
+mod webhook;
 
+#[cfg(feature = "cloudsearch")]
+pub use self::cloudsearch::CloudSearch;
 #[cfg(feature = "cloudwatch")]
 pub use self::cloudwatch::CloudWatch;
 #[cfg(feature = "cloudwatch-logs")]
-pub use self::cloudwatch_logs::CloudWatchLogs;
+pub use self::cloudwatch_logs::{CloudWatchLogs, Ingest, LogClass};
+#[cfg(feature = "datadog")]
+pub use self::datadog::Datadog;
+#[cfg(feature = "dogstatsd")]
+pub use self::dogstatsd::{Dogstatsd, StatsdHistograms};
+#[cfg(feature = "elasticsearch")]
+pub use self::elasticsearch::Elasticsearch;
 #[cfg(feature = "emf")]
 pub use self::emf::{Emf, EmfTarget};
+#[cfg(feature = "file")]
+pub use self::file::{File, Rotate};
+#[cfg(feature = "firehose")]
+pub use self::firehose::Firehose;
+#[cfg(feature = "kafka")]
+pub use self::kafka::{Kafka, KafkaCompression, KafkaSasl};
+#[cfg(feature = "kinesis")]
+pub use self::kinesis::{Kinesis, KinesisPacking};
+#[cfg(feature = "mackerel")]
+pub use self::mackerel::{Annotation, Downtime, Mackerel, MackerelError};
 #[cfg(feature = "otlp")]
 pub use self::otlp::Otlp;
 #[cfg(feature = "prometheus")]
 pub use self::prometheus::Prometheus;
+#[cfg(feature = "s3")]
+pub use self::s3::S3;
+#[cfg(feature = "sensu")]
+pub use self::sensu::{Sensu, SensuApi};
+#[cfg(any(feature = "s3", feature = "file"))]
+pub use self::shared::Compression;
+#[cfg(any(feature = "kafka", feature = "kinesis"))]
+pub use self::shared::PartitionKey;
+#[cfg(feature = "splunk")]
+pub use self::splunk::Splunk;
+#[cfg(feature = "syslog")]
+pub use self::syslog::{Syslog, SyslogFraming};
+#[cfg(feature = "webhook")]
+pub use self::webhook::{Webhook, WebhookTemplate};
 #[cfg(feature = "local")]
 pub mod local;
 
@@ -75,6 +141,21 @@ pub trait Backend: Send + 'static {
     /// follow the other. Only its [`Backend::send`] is called. Pushes side by side may arrive in any order.
     fn another(&self) -> Option<Box<dyn Backend>> {
         None
+    }
+
+    /// How often [`Backend::tick`] is to be called, whether there are records or not; `None`, as by default, for never.
+    fn tick_every(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Does what is due by the clock alone, such as saying that this process is alive. Between pushes, so that one that
+    /// takes long makes it late.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be done, for the operator; it is tried again when it is due again.
+    fn tick(&mut self, _net: &mut Net) -> Result<(), String> {
+        Ok(())
     }
 
     /// Takes note of the books, after the last batch of a run. Most backends have no use for them.
@@ -185,18 +266,46 @@ pub trait Configure: Send + 'static {
 #[must_use]
 pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
     match name {
+        #[cfg(feature = "local")]
+        "local" => Some(Box::new(local::Local::new())),
+        #[cfg(feature = "cloudsearch")]
+        "cloudsearch" => Some(Box::new(CloudSearch::new())),
         #[cfg(feature = "cloudwatch")]
         "cloudwatch" => Some(Box::new(CloudWatch::new())),
         #[cfg(feature = "cloudwatch-logs")]
         "cloudwatch-logs" => Some(Box::new(CloudWatchLogs::new())),
+        #[cfg(feature = "datadog")]
+        "datadog" => Some(Box::new(Datadog::new())),
+        #[cfg(feature = "dogstatsd")]
+        "dogstatsd" => Some(Box::new(Dogstatsd::new())),
+        #[cfg(feature = "elasticsearch")]
+        "elasticsearch" => Some(Box::new(Elasticsearch::new())),
         #[cfg(feature = "emf")]
         "emf" => Some(Box::new(Emf::new())),
-        #[cfg(feature = "local")]
-        "local" => Some(Box::new(local::Local::new())),
+        #[cfg(feature = "file")]
+        "file" => Some(Box::new(File::new())),
+        #[cfg(feature = "firehose")]
+        "firehose" => Some(Box::new(Firehose::new())),
+        #[cfg(feature = "kafka")]
+        "kafka" => Some(Box::new(Kafka::new())),
+        #[cfg(feature = "kinesis")]
+        "kinesis" => Some(Box::new(Kinesis::new())),
+        #[cfg(feature = "mackerel")]
+        "mackerel" => Some(Box::new(Mackerel::new())),
         #[cfg(feature = "otlp")]
         "otlp" => Some(Box::new(Otlp::new())),
         #[cfg(feature = "prometheus")]
         "prometheus" => Some(Box::new(Prometheus::new())),
+        #[cfg(feature = "s3")]
+        "s3" => Some(Box::new(S3::new())),
+        #[cfg(feature = "sensu")]
+        "sensu" => Some(Box::new(Sensu::new())),
+        #[cfg(feature = "splunk")]
+        "splunk" => Some(Box::new(Splunk::new())),
+        #[cfg(feature = "syslog")]
+        "syslog" => Some(Box::new(Syslog::new())),
+        #[cfg(feature = "webhook")]
+        "webhook" => Some(Box::new(Webhook::new())),
         _ => None,
     }
 }
@@ -206,11 +315,25 @@ pub fn by_name(name: &str) -> Option<Box<dyn Configure>> {
 pub fn known() -> &'static [(&'static str, bool)] {
     &[
         ("local", cfg!(feature = "local")),
+        ("cloudsearch", cfg!(feature = "cloudsearch")),
         ("cloudwatch", cfg!(feature = "cloudwatch")),
         ("cloudwatch-logs", cfg!(feature = "cloudwatch-logs")),
+        ("datadog", cfg!(feature = "datadog")),
+        ("dogstatsd", cfg!(feature = "dogstatsd")),
+        ("elasticsearch", cfg!(feature = "elasticsearch")),
         ("emf", cfg!(feature = "emf")),
+        ("file", cfg!(feature = "file")),
+        ("firehose", cfg!(feature = "firehose")),
+        ("kafka", cfg!(feature = "kafka")),
+        ("kinesis", cfg!(feature = "kinesis")),
+        ("mackerel", cfg!(feature = "mackerel")),
         ("otlp", cfg!(feature = "otlp")),
         ("prometheus", cfg!(feature = "prometheus")),
+        ("s3", cfg!(feature = "s3")),
+        ("sensu", cfg!(feature = "sensu")),
+        ("splunk", cfg!(feature = "splunk")),
+        ("syslog", cfg!(feature = "syslog")),
+        ("webhook", cfg!(feature = "webhook")),
     ]
 }
 

@@ -95,7 +95,8 @@ impl Net {
     }
 
     /// A way out over this transport.
-    #[cfg(feature = "fuzzing")]
+    #[cfg(any(feature = "fuzzing", all(test, feature = "http")))]
+    #[allow(dead_code)] // for the backends that are compiled in
     pub(crate) fn over(now: Now, transport: std::sync::Arc<dyn Transport>) -> Net {
         Net { transport, ..Net::new(now) }
     }

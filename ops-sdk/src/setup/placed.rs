@@ -147,6 +147,14 @@ impl Backend for Open {
         Some(Box::new(Open { id, inner, routing: self.routing.clone() }))
     }
 
+    fn tick_every(&self) -> Option<std::time::Duration> {
+        self.inner.tick_every()
+    }
+
+    fn tick(&mut self, net: &mut Net) -> Result<(), String> {
+        self.inner.tick(net)
+    }
+
     fn books(&mut self, books: &[Book]) {
         self.inner.books(books);
     }

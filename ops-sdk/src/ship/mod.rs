@@ -32,6 +32,7 @@ use self::workers::{Pusher, Workers};
 use crate::backend::{Backend, Context, Refusal};
 use crate::chunk::{Batch, Item, Items, chunk, is_one_push};
 use crate::clock::Now;
+use crate::diag;
 use crate::encode::json;
 use crate::hub::{Fate, Hub, Meter, Turn};
 use crate::journal::{Run, RunFrame};
@@ -44,7 +45,9 @@ use crate::record;
 const PUSHES_AT_ONCE: usize = 16;
 /// Bytes that are encoded together, and of one reading of the journal, whatever the limits.
 const BYTES_AT_ONCE: std::ops::Range<usize> = 256 << 10..4 << 20;
-/// Records of one reading.
+/// The same for files and objects, which are written whole and so are as large as their limits say.
+const FILE_BYTES_AT_ONCE_MAX: usize = 64 << 20;
+/// Records of one reading, or more where a file takes more.
 const RUN_RECORDS_MAX: usize = 10_000;
 /// Between two tries to read what the disk does not give.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
@@ -73,6 +76,8 @@ pub(crate) struct Shipper {
     replaying: Replaying,
     settings: Settings,
     items: Items,
+    /// When the backend has to do what is due by the clock; `None` if there is nothing.
+    tick_at_ns: Option<u64>,
 }
 
 impl Shipper {
@@ -93,6 +98,7 @@ impl Shipper {
             workers: Workers::new(Arc::clone(&hub), backend.id()),
             meter: Arc::clone(&hub.meters()[desk]),
             pace: Pace::new(settings.pushes_max, pacing.every),
+            tick_at_ns: backend.tick_every().map(|_| 0),
             pusher: Pusher::new(backend),
             items: Items::new(),
             hub,
@@ -109,7 +115,8 @@ impl Shipper {
         // Letters that an order had begun to move are moved before there are others.
         self.replay();
         loop {
-            let idle = self.replaying.idle();
+            self.tick();
+            let idle = self.replaying.idle().min(self.untick());
             match self.hub.wait_to_ship(self.desk, self.settings.linger, enough, idle) {
                 Turn::End => return,
                 Turn::Idle => {}
@@ -119,9 +126,28 @@ impl Shipper {
         }
     }
 
+    /// Has the backend do what is due by the clock.
+    fn tick(&mut self) {
+        let now = Now::read();
+        if self.tick_at_ns.is_none_or(|at| now.mono_ns < at) || self.is_ending() {
+            return;
+        }
+        self.tick_at_ns = self.pusher.backend.tick_every().map(|every| after_ns(now, every));
+        if let Err(why) = self.pusher.tick(self.hub.time_left()) {
+            let id = self.pusher.backend.id();
+            diag::warn(&format!("{id}/tick"), now, &format!("{id}: {why}"));
+        }
+    }
+
+    /// How long it is until the next of them is due.
+    fn untick(&self) -> Duration {
+        let left = |at: u64| Duration::from_nanos(at.saturating_sub(Now::read().mono_ns));
+        self.tick_at_ns.map_or(Duration::MAX, left)
+    }
+
     /// Ships what comes next in the journal.
     fn ship_next(&mut self, run: &mut Run) {
-        self.hub.read(self.desk, self.enough_bytes(), RUN_RECORDS_MAX, run);
+        self.hub.read(self.desk, enough_bytes(&self.limits), records_max(&self.limits), run);
         if run.is_empty() && self.hub.waits(self.desk) {
             // The disk does not give what the journal holds. It is tried again, but not in a hurry.
             self.hub.wait_to_retry(DISK_PAUSE);
@@ -208,7 +234,7 @@ impl Shipper {
         tally: &mut Tally,
     ) -> usize {
         self.items.clear();
-        let (enough, mut encoded) = (self.enough_bytes(), 0);
+        let (enough, mut encoded) = (enough_bytes(&self.limits), 0);
         while self.items.bytes() < enough && left.advance() {
             encoded = left.place + 1;
             let before = self.items.len();
@@ -241,14 +267,6 @@ impl Shipper {
         encoded
     }
 
-    /// Bytes of items that are chunked together.
-    fn enough_bytes(&self) -> usize {
-        self.limits
-            .push_bytes_max
-            .saturating_mul(PUSHES_AT_ONCE)
-            .clamp(BYTES_AT_ONCE.start, BYTES_AT_ONCE.end)
-    }
-
     /// Moves the cursor over everything that is settled.
     fn settle(&mut self, run: &Run, tally: &mut Tally) {
         let (start, fates) = tally.advance();
@@ -261,6 +279,29 @@ impl Shipper {
         });
         self.hub.settle(self.desk, last.behind(places.end - 1), counted);
     }
+}
+
+/// Bytes of items that are chunked together. Of a file as many as are sure to fit in one, so that no small one follows
+/// each that is full.
+fn enough_bytes(limits: &Limits) -> usize {
+    let overheads = limits.push_items_max.saturating_mul(limits.item_overhead_bytes);
+    let around = limits.envelope_bytes.saturating_add(limits.item_bytes_max).saturating_add(overheads);
+    match limits.push_bytes_max.saturating_sub(around) {
+        room @ 1.. if !limits.push => room.min(FILE_BYTES_AT_ONCE_MAX),
+        _ => {
+            limits.push_bytes_max.saturating_mul(PUSHES_AT_ONCE).clamp(BYTES_AT_ONCE.start, BYTES_AT_ONCE.end)
+        }
+    }
+}
+
+/// Records of one reading.
+fn records_max(limits: &Limits) -> usize {
+    if limits.push { RUN_RECORDS_MAX } else { RUN_RECORDS_MAX.max(limits.push_items_max) }
+}
+
+/// So much later, on the clock that never jumps.
+fn after_ns(now: Now, later: Duration) -> u64 {
+    now.mono_ns.saturating_add(u64::try_from(later.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// Encodes a record; a backend that panics cannot express it.
@@ -276,4 +317,34 @@ fn line_of(record: &Record<'_>) -> Vec<u8> {
     let mut line = Vec::new();
     json::line(&mut line, record, &[]);
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{Oversize, PushLimit};
+
+    #[test]
+    fn a_file_is_filled_by_what_is_encoded_at_once_and_a_push_is_one_of_some() {
+        let file = Limits {
+            push_bytes_max: 48 << 20,
+            envelope_bytes: 0,
+            push_items_max: 50_000,
+            item_bytes_max: 32 << 20,
+            item_overhead_bytes: 1,
+            span_ms_max: None,
+            age_ms_max: None,
+            ahead_ms_max: None,
+            ordered: false,
+            push: false,
+            oversize: Oversize::Refuse,
+        };
+        assert_eq!((enough_bytes(&file), records_max(&file)), ((16 << 20) - 50_000, 50_000));
+        let small = Limits { push_bytes_max: usize::MAX, push_items_max: 10, ..file.clone() };
+        assert_eq!((enough_bytes(&small), records_max(&small)), (64 << 20, 10_000));
+        let one_transaction = Limits { item_bytes_max: 48 << 20, ..file.clone() };
+        assert_eq!(enough_bytes(&one_transaction), 4 << 20);
+        let push = Limits { push: true, push_bytes_max: 1 << 20, ..file }.under(PushLimit::Contract);
+        assert_eq!((enough_bytes(&push), records_max(&push)), (512 << 10, 10_000));
+    }
 }

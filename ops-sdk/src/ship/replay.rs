@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::dead_letter::replay::{Entry, Replay};
 use super::push::Source;
 use super::tally::Tally;
-use super::{RUN_RECORDS_MAX, Shipper};
+use super::{RUN_RECORDS_MAX, Shipper, enough_bytes};
 use crate::chunk::Items;
 use crate::clock::Now;
 use crate::diag;
@@ -92,13 +92,13 @@ impl Shipper {
         }
     }
 
-    fn is_ending(&self) -> bool {
+    pub(super) fn is_ending(&self) -> bool {
         self.hub.time_left() < Duration::MAX
     }
 
     /// Gives the order back if something of it is left.
     fn replay_some(&mut self, mut replay: Replay) -> io::Result<Option<Replay>> {
-        let entries = replay.read(self.enough_bytes(), RUN_RECORDS_MAX)?;
+        let entries = replay.read(enough_bytes(&self.limits), RUN_RECORDS_MAX)?;
         if entries.is_empty() {
             replay.finish()?;
             return Ok(None);

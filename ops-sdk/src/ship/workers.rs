@@ -49,6 +49,14 @@ impl Pusher {
         Some(Pusher { backend, net: self.net.another() })
     }
 
+    /// Has the backend do what is due by the clock, within this time.
+    pub(super) fn tick(&mut self, budget: Duration) -> Result<(), String> {
+        self.net.begin(Now::read(), budget);
+        let (backend, net) = (&mut self.backend, &mut self.net);
+        let done = catch_unwind(AssertUnwindSafe(|| backend.tick(net)));
+        done.unwrap_or_else(|_| Err("the backend panicked".to_owned()))
+    }
+
     /// Sends one batch, within this time.
     pub(super) fn push(&mut self, batch: Batch, budget: Duration) -> Answer {
         let began = Now::read();

@@ -3,14 +3,14 @@
 use ops_sdk::backend::CloudWatchLogs;
 use serde_json::Value;
 
-use super::{Case, HttpCase, Partly, Read, Success, Talk, cloudwatch, same};
+use super::{Case, HttpCase, Partly, Read, SECRET, Success, Talk, cloudwatch, same};
 use crate::rig::{Recorded, Reply};
 
 pub(super) fn case() -> Case {
     Case {
         name: "cloudwatch-logs",
         vars: |url, _| cloudwatch::keys(url),
-        debug: |_| format!("{:?}", CloudWatchLogs::new().group("/a").region("eu-west-1")),
+        debug: |_| format!("{:?}", CloudWatchLogs::new().group("/a").token(SECRET).region("eu-west-1")),
         read: Read::of_json,
         shown: same,
         ids: |_| true,

@@ -149,7 +149,7 @@ fn ship(opened: &mut Opened, mut queue: VecDeque<Batch>) -> Result<usize, String
                 queue.push_front(second);
                 queue.push_front(first);
             }
-            Verdict::Refuse(refusal) => return Err(format!("refused: {}", refusal.why)),
+            Verdict::Refuse(_) => refused_count += batch.len(),
         }
     }
     Ok(refused_count)

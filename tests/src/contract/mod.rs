@@ -7,19 +7,33 @@
 
 mod case;
 mod cases;
+mod cloudsearch;
 mod cloudwatch;
 mod cloudwatch_logs;
+mod datadog;
 mod deliver;
+mod dogstatsd;
+mod elasticsearch;
 mod emf;
 mod encode;
+mod file;
+mod firehose;
 mod judge;
+mod kafka;
+mod kinesis;
 mod limits;
 mod local;
+mod mackerel;
 mod open;
 mod otlp;
 mod prometheus;
 mod records;
+mod s3;
 mod secrets;
+mod sensu;
+mod splunk;
+mod syslog;
+mod webhook;
 
 pub use self::case::{Case, HttpCase, Partly, Read, SECRET, Success, Talk, all_but_metrics, same};
 pub use self::cases::all;

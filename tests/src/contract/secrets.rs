@@ -43,7 +43,12 @@ pub fn kept_by_settings(case: &Case) -> Vec<String> {
 pub fn kept_by_a_program(case: &Case, program: &Path) -> Vec<String> {
     let answers: [fn() -> Reply; 3] =
         [|| Reply::answer(401, "who?"), || Reply::answer(400, "{\"text\":\"no\",\"code\":6}"), || Reply::Cut];
-    answers.into_iter().filter_map(|answer| run(case, program, answer)).collect()
+    std::thread::scope(|scope| {
+        let runs = answers.map(|answer| scope.spawn(move || run(case, program, answer)));
+        runs.into_iter()
+            .filter_map(|run| run.join().unwrap_or_else(|_| Some("it panicked".to_owned())))
+            .collect()
+    })
 }
 
 fn run(case: &Case, program: &Path, answer: fn() -> Reply) -> Option<String> {
@@ -55,7 +60,7 @@ fn run(case: &Case, program: &Path, answer: fn() -> Reply) -> Option<String> {
     let dir = tempfile::tempdir().expect("a directory");
     let mut command = Command::new(program);
     command.args(["fill", "20"]).env_clear().envs((case.vars)(&server.url(), dir.path()));
-    command.env("OPS_BACKENDS", case.name).env("OPS_SHUTDOWN_DEADLINE_MS", "300").current_dir(dir.path());
+    command.env("OPS_BACKENDS", case.name).env("OPS_SHUTDOWN_DEADLINE_MS", "200").current_dir(dir.path());
     let output = command.output().expect("the program runs");
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);

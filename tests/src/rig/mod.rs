@@ -20,21 +20,41 @@
 //! environment of pinned packages under `target/rig`, safe between test processes. Never ends a process that it
 //! did not start, and never reads the user's AWS settings.
 
+mod ca;
 mod contract;
 mod exchange;
 mod fault;
 mod http;
 mod moto;
+mod opensearch;
 mod proxy;
 mod python;
+mod queues;
+mod rabbit;
 mod recorded;
+mod relay;
+mod rsyslog;
 mod script;
 mod server;
+mod splunk;
+mod store;
+mod tools;
+mod webhook;
 
+pub use self::ca::Ca;
 pub use self::contract::{Push, contract_bytes};
 pub use self::fault::{Answer, Fault};
 pub use self::moto::{LogEvent, LogGroup, MetricTotal, Moto};
+pub use self::opensearch::OpenSearch;
 pub use self::proxy::Proxy;
 pub use self::python::{interpreter, python, python_lines, python_lines_with};
+pub use self::queues::{Broker, KafkaMessage, queue_lines};
+pub use self::rabbit::{Published, Rabbit};
 pub use self::recorded::Recorded;
+pub use self::relay::Relay;
+pub use self::rsyslog::{Message, Rsyslog};
 pub use self::server::{Reply, Server};
+pub use self::splunk::{Hec, HecSettings, Indexed};
+pub use self::store::{Object, S3S_KEYS, S3s};
+pub use self::tools::{Statsd, go_lines};
+pub use self::webhook::{Received, Receiver};

@@ -89,18 +89,18 @@ fn is_setting(name: &str) -> bool {
 }
 
 /// Standard output of a process that succeeded.
-fn text(script: &str, output: &Output) -> String {
+pub(super) fn text(script: &str, output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script} failed ({}):\n{said}", output.status);
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn scripts() -> PathBuf {
+pub(super) fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("rig")
 }
 
 /// Cargo's target folder: `CARGO_TARGET_DIR`, or the workspace's own.
-fn target() -> PathBuf {
+pub(super) fn target() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), |dir| workspace.join(dir))
 }

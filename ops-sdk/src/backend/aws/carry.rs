@@ -28,7 +28,16 @@ pub(in crate::backend) fn carry_to_logs(
     told: &Destination,
     context: &Context,
 ) -> Result<Box<dyn Carry>, Error> {
-    Ok(Box::new(super::log_events::LogEvents::open(told, context)?))
+    let (events, _) = super::log_events::LogEvents::open(told, context)?;
+    if !events.takes_embedded_metrics() {
+        let remedy = "leave OPS_CLOUDWATCH_LOGS_CLASS at standard and _INGEST at put, or use another target";
+        return Err(Error::setting(
+            "OPS_EMF_TARGET / .target(..)",
+            "\"logs\" makes no metrics in a group of another class than standard, or by another way than put",
+            remedy,
+        ));
+    }
+    Ok(Box::new(events))
 }
 
 /// Without the feature there is no road into a log group.
@@ -48,7 +57,7 @@ pub(in crate::backend) fn carry_to_logs(
 #[cfg(feature = "cloudwatch-logs")]
 impl Carry for super::log_events::LogEvents {
     fn limits(&self) -> Limits {
-        Self::limits()
+        Self::limits(self)
     }
 
     fn send(&mut self, batch: &Batch, net: &mut Net) -> Verdict {

@@ -1,70 +1,125 @@
-//! The road into a log group: PutLogEvents, and what must exist before it. Group and stream are created on first need,
-//! never asked for beforehand, so an account whose groups are made by others needs no permission but to put.
+//! The road into a log group: PutLogEvents or one of the HTTP endpoints, and what must exist before it. Group and stream
+//! are created on first need, never asked for beforehand, so an account whose groups are made by others needs no
+//! permission but to put.
 //!
 //! Retention is set right after this process created the group and at no other time: a group that exists is its
 //! owner's. Bodies are never compressed: no operation of this service has the trait for it.
 
-use serde::Deserialize;
+mod create;
+mod reply;
 
-use super::destination::Destination;
-use super::judge::{bisect, failed, judge, settle};
-use super::place::Place;
-use crate::backend::{Context, Refusal, Verdict};
+use std::borrow::Cow;
+
+use self::reply::rejected;
+use super::destination::{Destination, Ingest};
+use super::entity::{EntityForm, EntityTold, entity};
+use super::group::Group;
+use super::ingest::put;
+use super::judge::{bisect, judge};
+use super::place::{Place, STREAM, STREAM_BY};
+use super::road::Road;
+use super::routes::{Route, ends_push, merge, routes};
+use super::stream_by::StreamBy;
+use crate::backend::shared::setting;
+use crate::backend::{Context, Verdict};
 use crate::chunk::Batch;
-use crate::diag;
-use crate::encode::json;
 use crate::error::Error;
-use crate::ledger::Loss;
 use crate::limits::{Limits, Oversize};
-use crate::net::aws::{Call, Client, Fault, Service, Settings};
+use crate::net::aws::Fault;
 use crate::net::{Net, Response};
 
-const SERVICE: Service = Service {
-    signing_name: "logs",
-    host_prefix: "logs",
-    variable: "CLOUDWATCH_LOGS",
-    gov_dualstack_is_fips: false,
+const DAY_MS: u64 = 24 * 3_600_000;
+/// Of an entity: `EntityKeyAttributes` and `EntityAttributes` in `logs/2014-03-28`, botocore 1.44.5.
+const ENTITY: EntityForm = EntityForm {
+    variable: "OPS_CLOUDWATCH_LOGS_ENTITY",
+    attributes_variable: "OPS_CLOUDWATCH_LOGS_ENTITY_ATTRIBUTES",
+    members: ["keyAttributes", "attributes"],
+    value_max: 512,
 };
 
-const DAY_MS: u64 = 24 * 3_600_000;
-
-/// Sends batches of messages to one stream.
+/// Sends batches of messages to one stream, or to those that the messages are for.
 pub(in crate::backend) struct LogEvents {
-    client: Client,
+    road: Road,
     place: Place,
+    group: Group,
+    ingest: Ingest,
+    /// The entity, as PutLogEvents takes it.
+    entity: Option<Vec<u8>>,
     /// The group was created here and its retention is not set yet.
     retention_due: bool,
 }
 
 impl LogEvents {
-    /// Checks the settings without speaking to the network.
+    /// Checks the settings without speaking to the network. The pattern is what makes streams of records, if it makes
+    /// more than one.
     ///
     /// # Errors
     ///
     /// If a setting is missing or means nothing.
-    pub(in crate::backend) fn open(told: &Destination, context: &Context) -> Result<LogEvents, Error> {
-        let place = Place::find(told, context)?;
-        let settings = Settings { region: told.region.clone(), endpoint: told.endpoint.clone() };
-        let client = Client::open(SERVICE, &settings, &context.var)?;
-        Ok(LogEvents { client, place, retention_due: false })
+    pub(in crate::backend) fn open(
+        told: &Destination,
+        context: &Context,
+    ) -> Result<(LogEvents, Option<StreamBy>), Error> {
+        let mut place = Place::find(told, context)?;
+        let by = stream_by(told, context)?;
+        let is_named = place.is_chosen || by.is_some();
+        let fixed = by.as_ref().and_then(StreamBy::fixed);
+        let by = by.filter(|_| fixed.is_none());
+        let is_made_up = fixed.is_some() || !place.is_chosen;
+        place.stream = fixed.unwrap_or(place.stream);
+        let ingest = Ingest::find(told, context)?;
+        if ingest != Ingest::Put {
+            place.stream = in_header(&place.stream, is_made_up)?;
+        }
+        let (keys, attributes) = (told.entity_keys.clone(), told.entity_attributes.clone());
+        let entity = entity(&EntityTold { keys, attributes }, &ENTITY, context)?;
+        let (group, road) = (Group::find(told, context)?, Road::open(told, ingest, context)?);
+        if road.is_token() && !is_named {
+            let remedy = "name one that exists with OPS_CLOUDWATCH_LOGS_STREAM or _STREAM_BY";
+            return Err(Error::setting(
+                format!("{STREAM} / .stream(..)"),
+                "no stream is named, and with a token none can be created",
+                remedy,
+            ));
+        }
+        Ok((LogEvents { road, place, group, ingest, entity, retention_due: false }, by))
+    }
+
+    /// Whether a group that is made here, and the way into it, make metrics of embedded ones.
+    #[cfg(feature = "emf")]
+    pub(in crate::backend) fn takes_embedded_metrics(&self) -> bool {
+        self.group.class == super::LogClass::Standard && self.ingest == Ingest::Put
+    }
+
+    pub(in crate::backend) fn ingest(&self) -> Ingest {
+        self.ingest
     }
 
     /// A second one for pushes beside this one's: since 2023 no sequence token orders the puts of a stream. Groups made
     /// by the first have their retention set by the first.
     pub(in crate::backend) fn another(&self) -> LogEvents {
-        LogEvents { client: self.client.another(), place: self.place.clone(), retention_due: false }
+        LogEvents {
+            road: self.road.another(),
+            place: self.place.clone(),
+            group: self.group.clone(),
+            entity: self.entity.clone(),
+            ingest: self.ingest,
+            retention_due: false,
+        }
     }
 
     /// What PutLogEvents takes (`logs/2014-03-28`, botocore 1.44.5): 1,048,576 bytes counted as UTF-8 bytes and 26 an
     /// event, escapes and envelope not counted; 10,000 events in order, all within less than 24 hours, from 14 days
-    /// back to 2 hours ahead.
-    pub(in crate::backend) fn limits() -> Limits {
+    /// back to 2 hours ahead. For the HTTP endpoints no limits are published; they are held to the same, and to every
+    /// byte that goes over the wire.
+    pub(in crate::backend) fn limits(&self) -> Limits {
+        let item_overhead_bytes = self.ingest.overhead_bytes();
         Limits {
             push_bytes_max: 1_048_576,
             envelope_bytes: 0,
             push_items_max: 10_000,
-            item_bytes_max: 1_048_576 - 26,
-            item_overhead_bytes: 26,
+            item_bytes_max: 1_048_576 - item_overhead_bytes,
+            item_overhead_bytes,
             span_ms_max: Some(DAY_MS),
             age_ms_max: Some(14 * DAY_MS),
             ahead_ms_max: Some(2 * 3_600_000),
@@ -74,152 +129,102 @@ impl LogEvents {
         }
     }
 
-    /// Puts a batch, and creates what is missing for it.
+    /// Puts a batch, stream after stream, and creates what is missing for it.
     pub(in crate::backend) fn send(&mut self, batch: &Batch, net: &mut Net) -> Verdict {
-        if self.retention_due {
-            self.set_retention(net);
+        self.set_retention(net);
+        let own = self.place.stream.clone();
+        let name = |stream| if self.ingest == Ingest::Put { Cow::Borrowed(stream) } else { visible(stream) };
+        let (mut verdicts, mut ends) = (Vec::new(), false);
+        for route in routes(batch, &own, name) {
+            let verdict = match ends {
+                false => self.push(&route, net).unwrap_or_else(|verdict| verdict),
+                true => Verdict::Retry { after: None, why: "not sent: the push had ended".to_owned() },
+            };
+            let verdict = self.road.settle(verdict);
+            ends |= ends_push(&verdict, net.is_unanswered());
+            verdicts.push((route.indexes, verdict));
         }
-        let verdict = self.put_or_create(batch, net).unwrap_or_else(|verdict| verdict);
-        settle(verdict, &mut self.client)
+        merge(verdicts)
     }
 
-    fn put_or_create(&mut self, batch: &Batch, net: &mut Net) -> Result<Verdict, Verdict> {
-        let mut answer = self.call(net, "PutLogEvents", body(&self.place, batch))?;
-        if is_missing(&answer) {
-            self.create(net)?;
-            answer = self.call(net, "PutLogEvents", body(&self.place, batch))?;
+    fn push(&mut self, route: &Route<'_>, net: &mut Net) -> Result<Verdict, Verdict> {
+        let mut answer = self.put(route, net)?;
+        if self.may_be_missing(&answer, net) && self.create(&route.stream, &answer, net)? {
+            answer = self.put(route, net)?;
         }
         if is_missing(&answer) {
             // What was created a moment ago may take another to be seen.
-            return Err(Verdict::Retry {
-                after: None,
-                why: format!("log group {} not there yet", self.place.group),
-            });
+            let why = format!("log group {} not there yet", self.place.group);
+            return Err(Verdict::Retry { after: None, why });
         }
-        let code = Fault::of(&answer).code;
-        Ok(match judge(&answer, unix_s(net), batch.len()) {
-            Verdict::Delivered => rejected(&answer.body, batch.len()),
+        let (code, items) = (Fault::of(&answer).code, route.events.len());
+        let verdict = judge(&answer, unix_s(net), items);
+        Ok(match (self.ingest, verdict) {
+            (Ingest::Put, Verdict::Delivered) => rejected(&answer.body, items, &self.place.group, net),
             // The service stopped saying so in 2023; what stands in for it may still, and means that it has the push.
-            _ if code == "DataAlreadyAcceptedException" => Verdict::Delivered,
-            other => told(bisect(other, &code, batch.len()), "PutLogEvents"),
+            (Ingest::Put, _) if code == "DataAlreadyAcceptedException" => Verdict::Delivered,
+            (Ingest::Put, other) => told(bisect(other, &code, items), "PutLogEvents"),
+            // What the endpoints call an event that they do not take is not published.
+            (_, Verdict::Refuse(_)) if items > 1 => Verdict::Halve,
+            (ingest, other) => told(other, ingest.address().0),
         })
     }
 
-    /// Creates the stream, and the group if that is missing too.
-    fn create(&mut self, net: &mut Net) -> Result<(), Verdict> {
-        if self.make(net, "CreateLogStream", self.place.stream_body())? == Made::Missing {
-            if self.make(net, "CreateLogGroup", self.place.group_body())? == Made::New {
-                self.retention_due = self.place.retention_days.is_some();
-                self.set_retention(net);
+    fn put(&mut self, route: &Route<'_>, net: &mut Net) -> Result<Response, Verdict> {
+        match self.ingest {
+            Ingest::Put => {
+                let mut body = self.place.stream_name(&route.stream);
+                put(&mut body, &route.events, self.entity.as_deref());
+                self.road.call(net, "PutLogEvents", body)
             }
-            self.make(net, "CreateLogStream", self.place.stream_body())?;
-        }
-        Ok(())
-    }
-
-    fn make(&mut self, net: &mut Net, operation: &'static str, body: Vec<u8>) -> Result<Made, Verdict> {
-        let answer = self.call(net, operation, body)?;
-        if is_missing(&answer) {
-            return Ok(Made::Missing);
-        }
-        if Fault::of(&answer).code == "ResourceAlreadyExistsException" {
-            return Ok(Made::Old);
-        }
-        match judge(&answer, unix_s(net), 1) {
-            Verdict::Delivered => Ok(Made::New),
-            // The batch is not at fault: it waits until what it needs can be made.
-            Verdict::Refuse(refusal) => {
-                Err(told(Verdict::Retry { after: None, why: refusal.why }, operation))
+            ingest => {
+                let body = ingest.body(&route.events);
+                self.road.post(net, ingest, &self.place, &route.stream, body)
             }
-            other => Err(told(other, operation)),
         }
     }
 
-    /// Sets the group's retention. What fails for now is tried again with the next batch; what is denied is said.
-    fn set_retention(&mut self, net: &mut Net) {
-        let Some(body) = self.place.retention_body().filter(|_| self.retention_due) else { return };
-        let verdict = match self.call(net, "PutRetentionPolicy", body) {
-            Ok(answer) => judge(&answer, unix_s(net), 1),
-            Err(verdict) => verdict,
-        };
-        match verdict {
-            Verdict::Delivered => self.retention_due = false,
-            Verdict::Retry { after: None, .. }
-            | Verdict::Throttle { .. }
-            | Verdict::Reauthenticate { .. } => {}
-            Verdict::Retry { why, .. } | Verdict::Refuse(Refusal { why, .. }) => {
-                self.retention_due = false;
-                let group = &self.place.group;
-                let text = format!("cloudwatch-logs: the retention of {group} is not set: {why}");
-                diag::warn("cloudwatch-logs retention", net.current(), &text);
-            }
-            Verdict::Halve | Verdict::Partial { .. } => self.retention_due = false,
-        }
-    }
-
-    fn call(&mut self, net: &mut Net, operation: &str, body: Vec<u8>) -> Result<Response, Verdict> {
-        let target = format!("Logs_20140328.{operation}");
-        let call = Call { target: &target, content_type: "application/x-amz-json-1.1", headers: &[], body };
-        self.client.call(net, &call).map_err(failed)
+    /// Whether the group or the stream may be what an answer misses. The endpoints do not say what they answer then, so
+    /// there it is every refusal.
+    fn may_be_missing(&self, answer: &Response, net: &Net) -> bool {
+        let is_refused =
+            || matches!(judge(answer, unix_s(net), 1), Verdict::Refuse(_)) || answer.status == 404;
+        is_missing(answer) || (self.ingest != Ingest::Put && answer.status >= 400 && is_refused())
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Made {
-    New,
-    Old,
-    /// What it belongs to does not exist.
-    Missing,
-}
-
-impl Place {
-    fn names(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"logGroupName\":");
-        json::string(out, &self.group);
-    }
-
-    fn group_body(&self) -> Vec<u8> {
-        let mut body = Vec::new();
-        self.names(&mut body);
-        body.push(b'}');
-        body
-    }
-
-    fn stream_body(&self) -> Vec<u8> {
-        let mut body = Vec::new();
-        self.names(&mut body);
-        body.extend_from_slice(b",\"logStreamName\":");
-        json::string(&mut body, &self.stream);
-        body.push(b'}');
-        body
-    }
-
-    fn retention_body(&self) -> Option<Vec<u8>> {
-        let mut body = Vec::new();
-        self.names(&mut body);
-        body.extend_from_slice(format!(",\"retentionInDays\":{}}}", self.retention_days?).as_bytes());
-        Some(body)
-    }
-}
-
-/// The body of PutLogEvents.
-fn body(place: &Place, batch: &Batch) -> Vec<u8> {
-    let mut body = place.stream_body();
-    body.pop();
-    body.reserve(batch.bytes() * 5 / 4 + batch.len() * 48);
-    body.extend_from_slice(b",\"logEvents\":[");
-    for (index, (item, message)) in batch.iter().enumerate() {
-        if index > 0 {
-            body.push(b',');
+/// What names streams by their records: from the program or, if that names no stream, from the environment.
+fn stream_by(told: &Destination, context: &Context) -> Result<Option<StreamBy>, Error> {
+    let is_told = told.stream.is_some() || told.stream_by.is_some();
+    let variable = |name| if is_told { None } else { setting(None, name, context) };
+    let pattern = told.stream_by.clone().or_else(|| variable(STREAM_BY));
+    match (pattern, told.stream.clone().or_else(|| variable(STREAM))) {
+        (Some(_), Some(_)) => {
+            let settings = format!("{STREAM} / .stream(..) and {STREAM_BY} / .stream_by(..)");
+            Err(Error::setting(settings, "both are set", "set one of them"))
         }
-        body.extend_from_slice(b"{\"timestamp\":");
-        json::number_u64(&mut body, item.time_ms);
-        body.extend_from_slice(b",\"message\":");
-        json::string(&mut body, &String::from_utf8_lossy(message));
-        body.push(b'}');
+        (Some(pattern), None) => StreamBy::parse(&pattern, context).map(Some),
+        (None, _) => Ok(None),
     }
-    body.extend_from_slice(b"]}");
-    body
+}
+
+/// A stream's name as a header can hold it.
+fn in_header(stream: &str, is_made_up: bool) -> Result<String, Error> {
+    match visible(stream) {
+        Cow::Owned(_) if !is_made_up => Err(Error::setting(
+            format!("{STREAM} / .stream(..)"),
+            format!("\"{}\" cannot stand in a header, as the HTTP endpoints want it", stream.escape_debug()),
+            "use ASCII characters without spaces, or OPS_CLOUDWATCH_LOGS_INGEST=put",
+        )),
+        fitted => Ok(fitted.into_owned()),
+    }
+}
+
+fn visible(stream: &str) -> Cow<'_, str> {
+    if stream.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Cow::Borrowed(stream);
+    }
+    Cow::Owned(stream.chars().map(|c| if c.is_ascii_graphic() { c } else { '-' }).collect())
 }
 
 fn is_missing(answer: &Response) -> bool {
@@ -238,46 +243,6 @@ fn told(verdict: Verdict, operation: &str) -> Verdict {
         Verdict::Reauthenticate { why } => Verdict::Reauthenticate { why: format!("{operation}: {why}") },
         other => other,
     }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct Reply {
-    rejected_log_events_info: Option<RejectedInfo>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct RejectedInfo {
-    too_new_log_event_start_index: Option<i64>,
-    too_old_log_event_end_index: Option<i64>,
-    expired_log_event_end_index: Option<i64>,
-}
-
-/// A success that rejects some events: the start of the too new ones is inclusive, the ends of the too old and expired
-/// ones are exclusive. The rest is delivered, and what is rejected is never to be sent again.
-fn rejected(body: &[u8], len: usize) -> Verdict {
-    let reply: Reply = serde_json::from_slice(body).unwrap_or_default();
-    let info = reply.rejected_log_events_info.unwrap_or_default();
-    let index =
-        |value: Option<i64>, default| value.map_or(default, |at| usize::try_from(at).unwrap_or(0)).min(len);
-    let old = index(info.too_old_log_event_end_index, 0);
-    let expired = index(info.expired_log_event_end_index, 0);
-    let new = index(info.too_new_log_event_start_index, len);
-    let refusal = |at: usize| {
-        let (loss, why) = if at < old {
-            (Loss::TooOld, "older than 14 days")
-        } else if at < expired {
-            (Loss::TooOld, "older than the log group's retention")
-        } else if at >= new {
-            (Loss::TooNew, "more than 2 hours ahead")
-        } else {
-            return None;
-        };
-        Some((at, Refusal { loss, why: why.to_owned() }))
-    };
-    let refused: Vec<_> = (0..len).filter_map(refusal).collect();
-    if refused.is_empty() { Verdict::Delivered } else { Verdict::Partial { failed: Vec::new(), refused } }
 }
 
 #[cfg(test)]

@@ -11,11 +11,15 @@ use crate::backend::Refusal;
 use crate::chunk::chunk;
 use crate::ledger::Loss;
 use crate::limits::PushLimit;
-use crate::model::{Distribution, RecordId};
+use crate::model::{Distribution, Metric, Points, RecordId, Resolution, Unit};
 use crate::net::script::{Script, refused, response};
 
 fn open() -> Box<dyn Backend> {
     Box::new(CloudWatch::new()).open(&context(&KEYS)).unwrap()
+}
+
+fn body_of(batch: &Batch) -> Vec<u8> {
+    Envelope::of("Shop", None).around(batch)
 }
 
 fn metric<'a>(name: &'a str, dimensions: &[(&'a str, &'a str)], points: Points) -> Record<'a> {
@@ -75,7 +79,7 @@ fn the_body_is_as_the_golden_file_has_it() {
         metric("once", &[], observed([(3.0, 1), (4.0, 1)])),
         metric("never", &[], observed([])),
     ];
-    let body = super::body(&head("Shop"), &batch(&encode(&records)));
+    let body = body_of(&batch(&encode(&records)));
     assert_eq!(String::from_utf8(body).unwrap(), include_str!("../golden/put_metric_data.json").trim_end());
 }
 
@@ -120,7 +124,7 @@ fn a_large_body_is_compressed_before_it_is_signed() {
     let asked = script.asked();
     let (plain, zipped) = (&asked[0].0, &asked[1].0);
     assert!(plain.headers().get("content-encoding").is_none());
-    assert_eq!(plain.body(), &super::body(&head("Shop"), &small));
+    assert_eq!(plain.body(), &body_of(&small));
     assert_eq!(plain.headers()["x-amz-target"], "GraniteServiceVersion20100801.PutMetricData");
     assert_eq!(plain.headers()["content-type"], "application/x-amz-json-1.0");
     assert_eq!(plain.headers()["x-amzn-query-mode"], "true");
@@ -130,8 +134,60 @@ fn a_large_body_is_compressed_before_it_is_signed() {
     assert!(authorization.contains("SignedHeaders=content-encoding;content-type;host;"), "{authorization}");
     let mut unzipped = Vec::new();
     flate2::read::GzDecoder::new(zipped.body().as_slice()).read_to_end(&mut unzipped).unwrap();
-    assert_eq!(unzipped, super::body(&head("Shop"), &large));
+    assert_eq!(unzipped, body_of(&large));
     assert!(zipped.body().len() < unzipped.len() / 4);
+}
+
+#[test]
+fn an_entity_stands_around_the_data() {
+    let backend = CloudWatch::new()
+        .entity_key("Type", "Service")
+        .entity_key("Name", "check\"out")
+        .entity_attribute("Team", "payments");
+    let mut backend = Box::new(backend).open(&context(&KEYS)).unwrap();
+    let batch = counters(2);
+    let one = Arc::new(Script::default()).answer(200, "{}");
+    assert_eq!(backend.send(&batch, &mut one.net(NOW_S)), Verdict::Delivered);
+    let asked = one.asked();
+    let body = asked[0].0.body();
+    assert_eq!(body.len(), backend.limits().envelope_bytes + batch.bytes() + batch.len() - 1);
+    let read: serde_json::Value = serde_json::from_slice(body).unwrap();
+    assert_eq!((read["StrictEntityValidation"].as_bool(), &read["Namespace"]), (Some(false), &"Shop".into()));
+    let told = &read["EntityMetricData"][0];
+    assert_eq!(
+        told["Entity"],
+        serde_json::json!({
+            "KeyAttributes": { "Type": "Service", "Name": "check\"out" },
+            "Attributes": { "Team": "payments" },
+        })
+    );
+    assert_eq!(told["MetricData"].as_array().map(Vec::len), Some(2));
+    assert!(read.get("MetricData").is_none());
+}
+
+#[test]
+fn a_metric_is_told_once_for_each_dimension_set() {
+    let mut backend = CloudWatch::new().dimension_set(["Service"]).dimension_set([] as [&str; 0]);
+    let vars = [&KEYS[..], &[("OPS_CLOUDWATCH_DIMENSION_SETS", "no;such;sets")]].concat();
+    let mut open = Box::new(backend.clone()).open(&context(&vars)).unwrap();
+    let record = metric("orders", &[("Region", "eu"), ("Service", "checkout")], Points::Counter { sum: 3 });
+    let mut items = Items::new();
+    open.encode(&record, &mut items).unwrap();
+    let data: Vec<serde_json::Value> =
+        items.iter().map(|(_, bytes)| serde_json::from_slice(bytes).unwrap()).collect();
+    let region = serde_json::json!({ "Name": "Region", "Value": "eu" });
+    let service = serde_json::json!({ "Name": "Service", "Value": "checkout" });
+    assert_eq!(data.len(), 2);
+    assert_eq!(data[0]["Dimensions"], serde_json::json!([region, service]));
+    assert_eq!((&data[1]["Dimensions"], &data[1]["Value"]), (&serde_json::json!([region]), &3.into()));
+
+    let alone = metric("orders", &[("Service", "checkout")], Points::Counter { sum: 3 });
+    let mut items = Items::new();
+    open.encode(&alone, &mut items).unwrap();
+    assert!(!String::from_utf8_lossy(items.get(1).unwrap().1).contains("Dimensions"));
+    backend = backend.dimension_set(["Colour"]);
+    let error = Box::new(backend).open(&context(&KEYS)).err().unwrap().to_string();
+    assert!(error.starts_with("OPS_CLOUDWATCH_DIMENSION_SETS / .dimension_set(..): \"Colour\""), "{error}");
 }
 
 #[allow(clippy::type_complexity)] // a table is read as a table
@@ -213,6 +269,8 @@ fn settings_are_checked_at_open() {
         (CloudWatch::new(), &KEYS[1..], "AWS_REGION: no region is set"),
         (CloudWatch::new(), &[KEYS[0], KEYS[3]], "AWS_ACCESS_KEY_ID: no credentials"),
         (CloudWatch::new().endpoint("ftp://x"), &KEYS, ".endpoint(..)"),
+        (CloudWatch::new().entity_key("Type", "Service"), &KEYS, "OPS_CLOUDWATCH_ENTITY / .entity_key(..)"),
+        (CloudWatch::new().entity_attribute("A", "\n"), &KEYS, "OPS_CLOUDWATCH_ENTITY_ATTRIBUTES"),
     ];
     for (backend, vars, expected) in table {
         let error = open(backend, vars).unwrap_err().to_string();
@@ -241,7 +299,7 @@ proptest! {
         let chunked = chunk(&items, &limits, NOW_S * 1_000);
         prop_assert!(chunked.refused.is_empty());
         for batch in &chunked.batches {
-            let body = super::body(&head("Shop"), batch);
+            let body = body_of(batch);
             prop_assert!(body.len() <= 32_768, "{} bytes", body.len());
             let read: serde_json::Value = serde_json::from_slice(&body).unwrap();
             for datum in read["MetricData"].as_array().unwrap() {

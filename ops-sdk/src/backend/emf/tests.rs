@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::super::aws::tests::{NOW_S, context};
 use super::*;
 use crate::clock::Now;
-use crate::model::{Distribution, Level, Log, RecordId, Unit};
+use std::io::Write;
+
+use crate::model::{Distribution, Level, Log, Metric, Points, RecordId, Resolution, Unit, Value};
 
 fn open() -> Box<dyn Backend> {
     Box::new(Emf::new()).open(&context(&[])).unwrap()
@@ -151,8 +153,13 @@ fn a_metric_that_would_be_split_is_refused() {
     let record = metric("depth", &dimensions, Points::Counter { sum: 1 });
     assert!(open().encode(&record, &mut Items::new()).is_ok(), "a line on stdout may be long");
     let carrier = Box::new(Lines::new(io::sink()));
-    let mut narrow =
-        Open { carrier, namespace: "Shop".into(), dimensions: Vec::new(), line_bytes_max: 32_742 };
+    let mut narrow = Open {
+        carrier,
+        namespace: "Shop".into(),
+        dimensions: Vec::new(),
+        sets: Sets::default(),
+        line_bytes_max: 32_742,
+    };
     let mut items = Items::new();
     let error = narrow.encode(&record, &mut items).unwrap_err();
     assert!(error.0.contains("cannot be split") && items.is_empty(), "{error}");
@@ -165,11 +172,49 @@ fn the_target_is_stdout_unless_told_otherwise() {
     assert_eq!(target(Emf::new(), "").unwrap(), EmfTarget::Stdout);
     assert_eq!(target(Emf::new(), "logs").unwrap(), EmfTarget::Logs);
     assert_eq!(target(Emf::new().target(EmfTarget::Stdout), "logs").unwrap(), EmfTarget::Stdout);
+    assert_eq!(target(Emf::new(), "udp://h:1").unwrap(), EmfTarget::Agent("udp://h:1".into()));
+    assert_eq!(target(Emf::new(), "agent").unwrap(), EmfTarget::Agent("tcp://127.0.0.1:25888".into()));
+    let vars = [(TARGET, "agent"), ("AWS_EMF_AGENT_ENDPOINT", "udp://h:2")];
+    assert_eq!(Emf::new().chosen_target(&context(&vars)).unwrap(), EmfTarget::Agent("udp://h:2".into()));
     let error = target(Emf::new(), "file").unwrap_err().to_string();
-    assert_eq!(error, "OPS_EMF_TARGET: \"file\" is no target; use stdout or logs");
+    assert!(error.starts_with("OPS_EMF_TARGET: \"file\" is no target; use stdout, logs, agent"), "{error}");
     let limits = open().limits();
     assert!(!limits.push && limits.item_bytes_max == LINE_BYTES_MAX);
     assert!(open().accepts(Signal::Metric) && open().accepts(Signal::Log) && !open().accepts(Signal::Audit));
+}
+
+#[test]
+fn dimension_sets_stand_in_one_directive() {
+    let vars = [("OPS_EMF_DIMENSION_SETS", "Service;-")];
+    let mut backend = Box::new(Emf::new()).open(&context(&vars)).unwrap();
+    let record = metric("depth", &[("Queue", "q"), ("Service", "s")], Points::Counter { sum: 1 });
+    let mut items = Items::new();
+    backend.encode(&record, &mut items).unwrap();
+    let read: serde_json::Value = serde_json::from_slice(items.get(0).unwrap().1).unwrap();
+    let directive = &read["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!(directive["Dimensions"], serde_json::json!([["Queue", "Service"], ["Queue"]]));
+    assert_eq!((items.len(), &read["Service"], &read["Queue"]), (1, &"s".into(), &"q".into()));
+
+    // A value that is in no set is not told.
+    let vars = [("OPS_EMF_DIMENSION_SETS", "-")];
+    let mut backend = Box::new(Emf::new()).open(&context(&vars)).unwrap();
+    let mut items = Items::new();
+    backend.encode(&record, &mut items).unwrap();
+    let read: serde_json::Value = serde_json::from_slice(items.get(0).unwrap().1).unwrap();
+    assert_eq!(read["_aws"]["CloudWatchMetrics"][0]["Dimensions"], serde_json::json!([["Queue"]]));
+    assert!(read.get("Service").is_none());
+    let vars = [("OPS_EMF_DIMENSION_SETS", "Colour")];
+    let error = Box::new(Emf::new()).open(&context(&vars)).err().unwrap().to_string();
+    assert!(error.starts_with("OPS_EMF_DIMENSION_SETS"), "{error}");
+}
+
+#[test]
+fn a_field_cannot_take_the_place_of_the_metadata() {
+    let mut record = log("x");
+    let Body::Log(body) = &mut record.body else { unreachable!() };
+    body.fields.push(("_aws".into(), Value::Str("{\"CloudWatchMetrics\":[]}".into())));
+    let read: serde_json::Value = serde_json::from_str(&lines(&[record])[0]).unwrap();
+    assert!(read.get("_aws").is_none() && read["fields._aws"].is_string());
 }
 
 #[cfg(not(feature = "cloudwatch-logs"))]
@@ -194,6 +239,18 @@ fn lines_go_into_a_log_group_too() {
         body,
         r#"{"logGroupName":"/emf","logStreamName":"s","logEvents":[{"timestamp":0,"message":"{}"}]}"#
     );
+}
+
+#[cfg(feature = "cloudwatch-logs")]
+#[test]
+fn a_group_that_makes_no_metrics_is_refused() {
+    use super::super::aws::tests::KEYS;
+    for more in [("OPS_CLOUDWATCH_LOGS_CLASS", "infrequent-access"), ("OPS_CLOUDWATCH_LOGS_INGEST", "json")] {
+        let vars = [&KEYS[..], &[more]].concat();
+        let opened = Box::new(Emf::new().target(EmfTarget::Logs)).open(&context(&vars));
+        let error = opened.err().unwrap().to_string();
+        assert!(error.starts_with("OPS_EMF_TARGET / .target(..): \"logs\" makes no metrics"), "{error}");
+    }
 }
 
 /// A stream that takes so many bytes and then breaks, until it is mended.

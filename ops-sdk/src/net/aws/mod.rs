@@ -103,6 +103,32 @@ impl Client {
         &self.region
     }
 
+    /// From here on for another region, which the service itself named: its own host is the one there, an endpoint that
+    /// does not hold the region's name stays. Says false if that is no name, or the region that is signed for already.
+    pub fn relocate(&mut self, region: &str) -> bool {
+        if region == self.region || !region::is_name(region) {
+            return false;
+        }
+        let Some(endpoint) = self.endpoint.in_region(&self.region, region) else { return false };
+        self.signer = Signer::new(self.service.signing_name, region);
+        (self.region, self.endpoint) = (region.to_owned(), endpoint);
+        true
+    }
+
+    /// From here on with this label before the endpoint's host: a bucket's virtual host. Says false if there is no such
+    /// host.
+    pub fn put_before_host(&mut self, label: &str) -> bool {
+        let Some(endpoint) = self.endpoint.below(label) else { return false };
+        self.endpoint = endpoint;
+        true
+    }
+
+    /// The endpoint that requests go to.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        self.endpoint.url.to_string()
+    }
+
     /// The credentials of the last call were refused: the next call loads others, unless somebody has by then.
     pub fn refresh(&mut self) {
         self.credentials.lock().refuse(self.signed_with);
@@ -152,6 +178,16 @@ impl Client {
         let signed = self.signer.sign(request, &credential);
         signed.map_err(|error| CallError::Credentials(format!("the credentials cannot sign: {error}")))
     }
+}
+
+/// The endpoint of a service, for requests that carry a token instead of a signature.
+///
+/// # Errors
+///
+/// If no region is set, or an endpoint means nothing.
+pub fn endpoint(service: &Service, settings: &Settings, var: &Var) -> Result<::http::Uri, Error> {
+    let region = region::region(settings, &settings::Profile::read(var), var)?;
+    Ok(region::endpoint(service, settings, &region, var)?.url)
 }
 
 impl fmt::Debug for Client {

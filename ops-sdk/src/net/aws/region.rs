@@ -27,12 +27,34 @@ pub(super) fn region(settings: &Settings, profile: &Profile, var: &Var) -> Resul
             "set AWS_REGION (as in AWS_REGION=eu-west-1), .region(..) or `region` in the profile",
         ));
     };
-    let named = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if region.is_empty() || region.len() > 63 || !region.chars().all(named) {
+    if !is_name(&region) {
         let problem = format!("\"{region}\" is not the name of a region");
         return Err(Error::setting(setting, problem, "name one as AWS does, as in eu-west-1"));
     }
     Ok(region)
+}
+
+/// Whether this may be the name of a region.
+pub(super) fn is_name(region: &str) -> bool {
+    let named = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !region.is_empty() && region.len() <= 63 && region.chars().all(named)
+}
+
+impl Endpoint {
+    /// The same in another region, where the host names its region.
+    pub(super) fn in_region(&self, from: &str, to: &str) -> Option<Endpoint> {
+        let host = self.url.authority()?.as_str();
+        self.at(&host.replacen(&format!(".{from}."), &format!(".{to}."), 1))
+    }
+
+    /// The host below this one.
+    pub(super) fn below(&self, label: &str) -> Option<Endpoint> {
+        self.at(&format!("{label}.{}", self.url.authority()?))
+    }
+
+    fn at(&self, authority: &str) -> Option<Endpoint> {
+        parse(&format!("{}://{authority}{}", self.url.scheme_str()?, self.url.path())).ok()
+    }
 }
 
 /// The endpoint: what the builder was told, `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_ENDPOINT_URL`, or the service's own in
@@ -116,6 +138,10 @@ fn host(service: &Service, region: &str, fips: bool, dualstack: bool) -> Option<
     // In GovCloud the plain hosts are the FIPS ones; of the dual-stack hosts only some are.
     let plain_is_fips = region.starts_with("us-gov-") && (!dualstack || service.gov_dualstack_is_fips);
     let fips = if fips && !plain_is_fips { "-fips" } else { "" };
+    if dualstack && service.signing_name == "s3" {
+        // S3 had its dual-stack hosts before the others, under the plain domain (botocore 1.44.5, endpoint rules of S3).
+        return Some(format!("{}{fips}.dualstack.{region}.{plain}", service.host_prefix));
+    }
     let suffix = if dualstack { dual? } else { plain };
     Some(format!("{}{fips}.{region}.{suffix}", service.host_prefix))
 }
@@ -223,6 +249,23 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_moves_with_its_region_and_has_hosts_below_it() {
+        let endpoint = |url: &str| parse(url).unwrap();
+        let own = endpoint("https://b.s3.us-east-1.amazonaws.com");
+        let moved = own.in_region("us-east-1", "eu-west-1").unwrap();
+        assert_eq!(moved.host, "b.s3.eu-west-1.amazonaws.com");
+        let other = endpoint("http://minio:9000/x");
+        assert_eq!(other.in_region("us-east-1", "eu-west-1").unwrap(), other);
+        let below = other.below("bucket").unwrap();
+        assert_eq!(
+            (below.url.to_string().as_str(), &below.host),
+            ("http://bucket.minio:9000/x", &below.host)
+        );
+        assert!(other.below("a/b").is_none_or(|endpoint| endpoint.url.host() != Some("a")));
+        assert!(other.below("a b").is_none());
+    }
+
+    #[test]
     fn each_partition_has_its_hosts() {
         let table = [
             ("eu-west-1", false, false, "logs.eu-west-1.amazonaws.com"),
@@ -246,6 +289,16 @@ mod tests {
         let metrics = Service { host_prefix: "monitoring", gov_dualstack_is_fips: true, ..LOGS };
         let gov = host(&metrics, "us-gov-east-1", true, true);
         assert_eq!(gov.as_deref(), Some("monitoring.us-gov-east-1.api.aws"));
+        let s3 = Service { signing_name: "s3", host_prefix: "s3", ..LOGS };
+        let table = [
+            (false, false, "s3.eu-west-1.amazonaws.com"),
+            (true, false, "s3-fips.eu-west-1.amazonaws.com"),
+            (false, true, "s3.dualstack.eu-west-1.amazonaws.com"),
+            (true, true, "s3-fips.dualstack.eu-west-1.amazonaws.com"),
+        ];
+        for (fips, dualstack, expected) in table {
+            assert_eq!(host(&s3, "eu-west-1", fips, dualstack).as_deref(), Some(expected));
+        }
         let vars = var(&[("AWS_USE_DUALSTACK_ENDPOINT", "true")]);
         let error = endpoint(&LOGS, &Settings::default(), "eu-isoe-west-1", &vars).unwrap_err().to_string();
         assert!(error.starts_with("AWS_USE_DUALSTACK_ENDPOINT: "), "{error}");

@@ -42,6 +42,18 @@ impl Datagrams {
         Ok(Datagrams { socket: lines.open(socket), whom })
     }
 
+    /// Whether the system has heard since that a datagram found nobody; waits for nothing.
+    ///
+    /// # Errors
+    ///
+    /// What it has heard.
+    pub fn check(&self) -> Result<(), NetError> {
+        match self.socket.take_error() {
+            Ok(Some(error)) | Err(error) => Err(tell(&error, &self.whom, Phase::Write)),
+            Ok(None) => Ok(()),
+        }
+    }
+
     /// Sends one datagram. That it was sent does not say that it arrived; that the one before found no reader may be said
     /// here, and then this one was not sent. A Unix socket whose reader is slow is waited for.
     ///

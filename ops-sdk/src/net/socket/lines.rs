@@ -61,6 +61,11 @@ impl Socket {
         self.patiently(patience, |left| each!(self, it => it.set_write_timeout(left)), once)
     }
 
+    /// What the system has heard of what was sent before.
+    pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {
+        each!(self, it => it.take_error())
+    }
+
     fn patiently(
         &self,
         patience: Patience,

@@ -1,0 +1,150 @@
+//! Records as documents of a search domain.
+//!
+//! A domain knows its fields beforehand. Ours have names of their own; those of programs end in their type, so that
+//! three dynamic fields of the domain take them all: `*_i` (`int`), `*_d` (`double`), `*_s` (`literal`).
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use crate::backend::{Context, EncodeError};
+use crate::encode::json;
+use crate::model::{Audit, Body, Fields, Log, Record, Value};
+
+/// Fields of one document ("Amazon CloudSearch Limits": 200 index fields of a domain).
+const FIELDS_MAX: usize = 200;
+/// Fields of ours, at most.
+const OWN_MAX: usize = 12;
+/// Characters of a field's name (`cloudsearch/2013-01-01`, `DynamicFieldName`: 64), its ending left out.
+const NAME_MAX: usize = 60;
+
+/// Writes documents.
+pub(super) struct Documents {
+    /// What is known of the process: the end of every document.
+    tail: Vec<u8>,
+    taken: Vec<String>,
+}
+
+impl Documents {
+    pub(super) fn new(context: &Context) -> Documents {
+        let mut tail = Vec::new();
+        text(&mut tail, ",\"host\":", &context.host);
+        text(&mut tail, ",\"namespace\":", &context.namespace);
+        let mut taken = BTreeSet::new();
+        for (name, value) in &context.dimensions {
+            let name = free(&mut taken, &fit(name), "_s");
+            text(&mut tail, &format!(",\"{name}\":"), value);
+        }
+        tail.extend_from_slice(b"}}");
+        Documents { tail, taken: taken.into_iter().collect() }
+    }
+
+    /// Appends the addition of a document.
+    pub(super) fn write(&self, out: &mut Vec<u8>, record: &Record<'_>) -> Result<(), EncodeError> {
+        let fields = match &record.body {
+            Body::Log(body) => &body.fields,
+            Body::Audit(body) => &body.fields,
+            _ => {
+                let why = format!("CloudSearch is not sent {} records", record.signal());
+                return Err(EncodeError(why));
+            }
+        };
+        if fields.len() + self.taken.len() + OWN_MAX > FIELDS_MAX {
+            return Err(EncodeError(format!("{} fields; a CloudSearch domain has 200", fields.len())));
+        }
+        out.extend_from_slice(b"{\"type\":\"add\",\"id\":\"");
+        out.extend_from_slice(record.id.to_string().as_bytes());
+        out.extend_from_slice(b"\",\"fields\":{\"time\":\"");
+        json::time_rfc3339(out, record.time_ns);
+        // The type `date` has milliseconds.
+        out.truncate(out.len() - "456Z".len());
+        out.extend_from_slice(b"Z\"");
+        match &record.body {
+            Body::Log(body) => log(out, body),
+            Body::Audit(body) => audit(out, body),
+            _ => {}
+        }
+        self.own(out, fields);
+        out.extend_from_slice(&self.tail);
+        Ok(())
+    }
+
+    fn own(&self, out: &mut Vec<u8>, fields: &Fields<'_>) {
+        let mut taken: BTreeSet<String> =
+            if fields.is_empty() { BTreeSet::new() } else { self.taken.iter().cloned().collect() };
+        for (name, value) in fields {
+            let ending = match value {
+                Value::Null => continue, // the service takes none, and a document without the field says as much
+                Value::I64(_) => "_i",
+                Value::U64(number) if i64::try_from(*number).is_ok() => "_i",
+                Value::F64(number) if number.is_finite() => "_d",
+                _ => "_s",
+            };
+            let key = format!(",\"{}\":", free(&mut taken, &fit(name), ending));
+            match value {
+                Value::Str(value) => text(out, &key, value),
+                Value::Bool(value) => text(out, &key, if *value { "true" } else { "false" }),
+                Value::U64(number) if ending == "_s" => text(out, &key, &number.to_string()),
+                value => {
+                    out.extend_from_slice(key.as_bytes());
+                    json::value(out, value);
+                }
+            }
+        }
+    }
+}
+
+fn log(out: &mut Vec<u8>, log: &Log<'_>) {
+    text(out, ",\"signal\":", "log");
+    text(out, ",\"level\":", log.level.name());
+    text(out, ",\"target\":", &log.target);
+    text(out, ",\"message\":", &log.message);
+    if !log.file.is_empty() {
+        text(out, ",\"file\":", &log.file);
+        out.extend_from_slice(b",\"line\":");
+        json::number_u64(out, log.line.into());
+    }
+}
+
+fn audit(out: &mut Vec<u8>, audit: &Audit<'_>) {
+    text(out, ",\"signal\":", "audit");
+    text(out, ",\"actor\":", &audit.actor);
+    text(out, ",\"action\":", &audit.action);
+    text(out, ",\"resource\":", &audit.resource);
+    text(out, ",\"outcome\":", &audit.outcome);
+}
+
+/// A member with a text.
+fn text(out: &mut Vec<u8>, key: &str, text: &str) {
+    out.extend_from_slice(key.as_bytes());
+    json::string(out, &legal(text));
+}
+
+/// The text with what XML 1.0 has no place for, which the service refuses in JSON too, replaced by U+FFFD.
+fn legal(text: &str) -> Cow<'_, str> {
+    let is_illegal = |c: char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
+    if text.chars().any(is_illegal) {
+        Cow::Owned(text.replace(is_illegal, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// A name as the service takes it: a letter, then letters, digits and `_`, all of them small.
+fn fit(name: &str) -> String {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let small = name.chars().map(|c| c.to_ascii_lowercase());
+    let mut fitted: String = small.map(|c| if fits(c) { c } else { '_' }).take(NAME_MAX - 8).collect();
+    if !fitted.starts_with(|c: char| c.is_ascii_lowercase()) {
+        fitted.insert(0, 'x');
+    }
+    fitted
+}
+
+/// This name with its ending, told apart by a number from those given before.
+fn free(taken: &mut BTreeSet<String>, name: &str, ending: &str) -> String {
+    let numbered = (2_u32..).map(|number| format!("{name}_{number}{ending}"));
+    let mut tries = std::iter::once(format!("{name}{ending}")).chain(numbered);
+    let free = tries.find(|name| !taken.contains(name)).unwrap_or_default();
+    taken.insert(free.clone());
+    free
+}

@@ -314,6 +314,22 @@ fn what_is_refused_is_kept_with_the_servers_words() {
     }
 }
 
+/// What the unit tests hold the encoders to, as the independent receiver reads it.
+#[test]
+fn the_golden_files_say_the_same_in_both_forms() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops-sdk/src/encode/otlp/golden");
+    for kind in ["metrics", "logs"] {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        for (form, ending) in [("protobuf", "binpb"), ("json", "json")] {
+            let bytes = std::fs::read(folder.join(format!("{kind}.{ending}"))).expect("a golden file");
+            let body: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            writeln!(file, "{}", json!({ "kind": kind, "form": form, "body": body })).expect("written");
+        }
+        let read: Vec<Value> = python_lines_with("otlp", "otlp.py", &[file.path().to_str().expect("UTF-8")]);
+        assert_eq!((read.len(), &read[0]), (2, &read[1]));
+    }
+}
+
 #[test]
 fn an_event_over_the_limit_comes_back_byte_for_byte() {
     let _turn = turn();

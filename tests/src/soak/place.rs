@@ -71,6 +71,7 @@ fn other(name: &'static str, vars: Vec<(&'static str, String)>) -> Result<Place,
         "sensu" => {
             let ca = Ca::new();
             let rabbit = Rabbit::start(&ca);
+            rabbit.pika(&["bind"]); // queues as the Sensu server has them
             let vars = sensu(&ca, rabbit.port);
             place(vars, "RabbitMQ over TLS", None, vec![Box::new(rabbit), Box::new(ca)])
         }

@@ -25,11 +25,11 @@ pub(super) use self::cut::cut;
 #[cfg(feature = "http")]
 pub(super) use self::judge::{judge, retry_after, why};
 pub(super) use self::number::whole;
-#[allow(unreachable_pub)] // public where a backend with keys is compiled in
 #[cfg(any(feature = "s3", feature = "file"))]
 pub use self::pack::Compression;
 #[cfg(any(feature = "s3", feature = "file"))]
 pub(super) use self::pack::{Packer, compression};
+#[allow(unreachable_pub)] // public where a backend with keys is compiled in
 pub use self::partition::PartitionKey;
 pub(super) use self::secret::Secret;
 pub(super) use self::setting::{setting, yes_or_no};

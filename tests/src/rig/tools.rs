@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Lines};
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -18,7 +19,10 @@ use super::python::{scripts, target};
 /// If it does not build or fails: with what was said.
 #[must_use]
 pub fn go_lines<T: DeserializeOwned>(folder: &str, args: &[&str]) -> Vec<T> {
-    let built = target().join("rig").join(format!("{folder}-judge-{}", std::process::id()));
+    // One for each call: tests of one process build it side by side.
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    let number = CALLS.fetch_add(1, Ordering::Relaxed);
+    let built = target().join("rig").join(format!("{folder}-judge-{}-{number}", std::process::id()));
     std::fs::create_dir_all(target().join("rig")).expect("a folder");
     let built = std::path::absolute(built).expect("a path");
     run(Command::new("go").current_dir(scripts().join(folder)).args(["build", "-o"]).arg(&built).arg("."));

@@ -19,6 +19,21 @@ const VARS: &[(&str, &str)] = &[
     ("AWS_EC2_METADATA_DISABLED", "true"),
     ("OPS_CLOUDSEARCH_ENDPOINT", "https://doc-shop-x.eu-central-1.cloudsearch.amazonaws.com"),
     ("OPS_ELASTICSEARCH_URL", "http://127.0.0.1:9200"),
+    ("DD_API_KEY", "none"),
+    ("OPS_FILE_PATH", "target/bench/encode.jsonl"),
+    ("OPS_FIREHOSE_STREAM", "ops"),
+    ("OPS_KINESIS_STREAM", "ops"),
+    ("MACKEREL_APIKEY", "none"),
+    ("OPS_MACKEREL_HOST_ID", "2u4PP3TJqbu"),
+    ("OPS_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
+    ("OPS_PROMETHEUS_REMOTE_WRITE", "http://127.0.0.1:9090/api/v1/write"),
+    ("OPS_S3_BUCKET", "ops"),
+    ("OPS_SENSU_API", "agent"),
+    ("OPS_SPLUNK_URL", "http://127.0.0.1:8088"),
+    ("OPS_SPLUNK_TOKEN", "none"),
+    ("OPS_SYSLOG_ADDRESS", "udp://127.0.0.1:514"),
+    ("OPS_WEBHOOK_URL", "http://127.0.0.1:9"),
+    ("OPS_WEBHOOK_ERRORS", "1"),
 ];
 
 pub fn cases() -> Vec<Case> {

@@ -5,7 +5,8 @@
 //! cargo run --release -p ops-tests --bin soak -- [--seconds N] [--rate N] [--share N]
 //! ```
 //!
-//! `--share` is the share of the log events that each backend is routed: 0.1, so that two cores hold all of it.
+//! `--share` is the share of the log events that each backend is routed: 0.1, so that two cores hold all of it. A backend
+//! whose service takes less is routed less.
 
 use std::process::ExitCode;
 use std::sync::atomic::Ordering::Relaxed;
@@ -37,8 +38,7 @@ fn main() -> ExitCode {
     }
     let ops = start(&places, &arguments, dir.path());
     let fed = feed(arguments.rate, Duration::from_secs(arguments.seconds), |passed| {
-        let pending: u64 = ops.stats().books.iter().flat_map(|book| &book.rows).map(|row| row.pending).sum();
-        println!("soak: {:>4} s, {pending} records on their way", passed.as_secs());
+        println!("soak: {:>4} s, {}", passed.as_secs(), most_waiting(&ops));
     });
     let report = ops.flush(SETTLE);
     println!("soak: settled, complete={}", report.complete);
@@ -82,6 +82,14 @@ fn start(places: &[Place], arguments: &Arguments, dir: &std::path::Path) -> Ops 
         .state_dir(dir.join("state"))
         .start();
     started.unwrap_or_else(|error| panic!("recording does not start: {error}"))
+}
+
+/// The backend that most records wait for.
+fn most_waiting(ops: &Ops) -> String {
+    let waiting = |book: &Book| book.rows.iter().map(|row| row.pending).sum::<u64>();
+    let books = ops.stats().books;
+    let most = books.iter().max_by_key(|book| waiting(book)).map(|book| (&book.backend, waiting(book)));
+    most.map_or_else(String::new, |(name, records)| format!("most wait for {name}: {records} records"))
 }
 
 /// Prints one backend's books, and says how many things are wrong with them.

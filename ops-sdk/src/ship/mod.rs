@@ -49,6 +49,8 @@ const BYTES_AT_ONCE: std::ops::Range<usize> = 256 << 10..4 << 20;
 const FILE_BYTES_AT_ONCE_MAX: usize = 64 << 20;
 /// Records of one reading, or more where a file takes more.
 const RUN_RECORDS_MAX: usize = 10_000;
+/// Records of one reading for a backend that is pushed to seldom: ten seconds of 100,000 a second.
+const SLOW_RECORDS_MAX: usize = 1_000_000;
 /// Between two tries to read what the disk does not give.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
 
@@ -147,7 +149,8 @@ impl Shipper {
 
     /// Ships what comes next in the journal.
     fn ship_next(&mut self, run: &mut Run) {
-        self.hub.read(self.desk, enough_bytes(&self.limits), records_max(&self.limits), run);
+        let (bytes_max, records_max) = reading_max(&self.limits, self.pace.is_slow());
+        self.hub.read(self.desk, bytes_max, records_max, run);
         if run.is_empty() && self.hub.waits(self.desk) {
             // The disk does not give what the journal holds. It is tried again, but not in a hurry.
             self.hub.wait_to_retry(DISK_PAUSE);
@@ -294,9 +297,14 @@ fn enough_bytes(limits: &Limits) -> usize {
     }
 }
 
-/// Records of one reading.
-fn records_max(limits: &Limits) -> usize {
-    if limits.push { RUN_RECORDS_MAX } else { RUN_RECORDS_MAX.max(limits.push_items_max) }
+/// Bytes and records of one reading. Where there has to be some time between two pushes, a push is made of as much as
+/// there is: a route may let little of it through.
+fn reading_max(limits: &Limits, is_slow: bool) -> (usize, usize) {
+    match (is_slow, limits.push) {
+        (true, _) => (FILE_BYTES_AT_ONCE_MAX, SLOW_RECORDS_MAX),
+        (false, true) => (enough_bytes(limits), RUN_RECORDS_MAX),
+        (false, false) => (enough_bytes(limits), RUN_RECORDS_MAX.max(limits.push_items_max)),
+    }
 }
 
 /// So much later, on the clock that never jumps.
@@ -339,12 +347,13 @@ mod tests {
             push: false,
             oversize: Oversize::Refuse,
         };
-        assert_eq!((enough_bytes(&file), records_max(&file)), ((16 << 20) - 50_000, 50_000));
+        assert_eq!(reading_max(&file, false), ((16 << 20) - 50_000, 50_000));
+        assert_eq!(reading_max(&file, true), (64 << 20, 1_000_000));
         let small = Limits { push_bytes_max: usize::MAX, push_items_max: 10, ..file.clone() };
-        assert_eq!((enough_bytes(&small), records_max(&small)), (64 << 20, 10_000));
+        assert_eq!(reading_max(&small, false), (64 << 20, 10_000));
         let one_transaction = Limits { item_bytes_max: 48 << 20, ..file.clone() };
         assert_eq!(enough_bytes(&one_transaction), 4 << 20);
         let push = Limits { push: true, push_bytes_max: 1 << 20, ..file }.under(PushLimit::Contract);
-        assert_eq!((enough_bytes(&push), records_max(&push)), (512 << 10, 10_000));
+        assert_eq!(reading_max(&push, false), (512 << 10, 10_000));
     }
 }

@@ -49,6 +49,11 @@ impl Pace {
         Pace { circuit: Circuit::new(), window, random, every, sent_ns: None }
     }
 
+    /// Whether there has to be some time between two pushes.
+    pub(super) fn is_slow(&self) -> bool {
+        !self.every.is_zero()
+    }
+
     /// What to do next; notes that a push goes, if one does.
     pub(super) fn go(&mut self, load: Load, now_ns: u64) -> Go {
         let go = next(&self.circuit, self.window.size(), load, now_ns);

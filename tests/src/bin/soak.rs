@@ -17,8 +17,9 @@ use ops_sdk::ledger::Book;
 use ops_sdk::model::Signal;
 use ops_tests::soak::{Fed, Place, config, feed, places};
 
-/// How long everything may take to arrive once recording is over.
-const SETTLE: Duration = Duration::from_secs(180);
+/// How long everything may take to arrive once recording is over: a service that takes one request a minute and fails one
+/// has had some tries by then.
+const SETTLE: Duration = Duration::from_secs(400);
 
 struct Arguments {
     seconds: u64,

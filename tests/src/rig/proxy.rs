@@ -122,6 +122,14 @@ impl Proxy {
         state.requests.iter().filter(|request| request.operation() == operation).cloned().collect()
     }
 
+    /// Hands out what was answered since the last time, and keeps no bodies of it: for runs whose requests would fill
+    /// the memory.
+    pub fn take_answered(&self) -> Vec<Recorded> {
+        let mut state = self.shared.lock();
+        let answered = |request: &&mut Recorded| request.status.is_some() && !request.raw_body.is_empty();
+        state.requests.iter_mut().filter(answered).map(Recorded::take).collect()
+    }
+
     /// How many requests were cut off unread.
     #[must_use]
     pub fn cut_unread(&self) -> u64 {

@@ -4,16 +4,12 @@
 //! request that succeeded is sent again, and no other. Never in order: Firehose keeps none. What was sent and not
 //! answered may be there twice; the id in each line tells.
 
-use super::aws::{Form, Records, join_lines, stream_name, under};
+use super::aws::{Form, join_lines, lines, stream_name, under};
 use super::shared::{setting, whole, yes_or_no};
-use super::{Backend, Configure, Context, EncodeError, Verdict};
-use crate::chunk::{Batch, Items};
+use super::{Backend, Configure, Context};
 use crate::encode::json;
 use crate::error::Error;
-use crate::limits::Limits;
-use crate::model::{Record, Signal};
-use crate::net::Net;
-use crate::net::aws::{Client, Service, Settings};
+use crate::net::aws::{Service, Settings};
 
 const SERVICE: Service = Service {
     signing_name: "firehose",
@@ -114,49 +110,11 @@ impl Firehose {
 
 impl Configure for Firehose {
     fn open(self: Box<Self>, context: &Context) -> Result<Box<dyn Backend>, Error> {
-        let form = self.form(context)?;
-        let client = Client::open(SERVICE, &self.settings, &context.var)?;
-        Ok(Box::new(Open { records: Records::new(client, form), dimensions: context.dimensions.clone() }))
+        lines("firehose", SERVICE, &self.settings, self.form(context)?, context)
     }
 
     fn again(&self) -> Option<Box<dyn Configure>> {
         Some(Box::new(self.clone()))
-    }
-}
-
-struct Open {
-    records: Records,
-    /// Those of the process, which every line carries.
-    dimensions: Vec<(String, String)>,
-}
-
-impl Backend for Open {
-    fn id(&self) -> &str {
-        "firehose"
-    }
-
-    fn limits(&self) -> Limits {
-        self.records.form().limits()
-    }
-
-    fn accepts(&self, _signal: Signal) -> bool {
-        true
-    }
-
-    fn encode(&mut self, record: &Record<'_>, out: &mut Items) -> Result<(), EncodeError> {
-        out.push(|bytes| {
-            json::line(bytes, record, &self.dimensions);
-            Ok(())
-        })
-    }
-
-    fn send(&mut self, batch: &Batch, net: &mut Net) -> Verdict {
-        self.records.send(batch, net)
-    }
-
-    fn another(&self) -> Option<Box<dyn Backend>> {
-        let (records, dimensions) = (self.records.another(), self.dimensions.clone());
-        Some(Box::new(Open { records, dimensions }))
     }
 }
 

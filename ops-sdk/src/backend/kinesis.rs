@@ -7,16 +7,12 @@
 
 mod kpl;
 
-use super::aws::{Form, Pack, Records, join_lines, stream_name, under};
+use super::aws::{Form, Pack, join_lines, lines, stream_name, under};
 use super::shared::{PartitionKey, setting, whole};
-use super::{Backend, Configure, Context, EncodeError, Verdict};
-use crate::chunk::{Batch, Items};
+use super::{Backend, Configure, Context};
 use crate::encode::json;
 use crate::error::Error;
-use crate::limits::Limits;
-use crate::model::{Record, Signal};
-use crate::net::Net;
-use crate::net::aws::{Client, Service, Settings};
+use crate::net::aws::{Service, Settings};
 
 const SERVICE: Service = Service {
     signing_name: "kinesis",
@@ -192,53 +188,11 @@ fn arn(arn: String) -> Result<String, Error> {
 
 impl Configure for Kinesis {
     fn open(self: Box<Self>, context: &Context) -> Result<Box<dyn Backend>, Error> {
-        let form = self.form(context)?;
-        let client = Client::open(SERVICE, &self.settings, &context.var)?;
-        Ok(Box::new(Open { records: Records::new(client, form), dimensions: context.dimensions.clone() }))
+        lines("kinesis", SERVICE, &self.settings, self.form(context)?, context)
     }
 
     fn again(&self) -> Option<Box<dyn Configure>> {
         Some(Box::new(self.clone()))
-    }
-}
-
-struct Open {
-    records: Records,
-    /// Those of the process, which every line carries.
-    dimensions: Vec<(String, String)>,
-}
-
-impl Backend for Open {
-    fn id(&self) -> &str {
-        "kinesis"
-    }
-
-    fn limits(&self) -> Limits {
-        self.records.form().limits()
-    }
-
-    fn accepts(&self, _signal: Signal) -> bool {
-        true
-    }
-
-    fn encode(&mut self, record: &Record<'_>, out: &mut Items) -> Result<(), EncodeError> {
-        out.push(|bytes| {
-            json::line(bytes, record, &self.dimensions);
-            Ok(())
-        })
-    }
-
-    fn send(&mut self, batch: &Batch, net: &mut Net) -> Verdict {
-        self.records.send(batch, net)
-    }
-
-    /// None where order is kept: one request follows the answer to the last.
-    fn another(&self) -> Option<Box<dyn Backend>> {
-        if self.records.form().keeps_order() {
-            return None;
-        }
-        let (records, dimensions) = (self.records.another(), self.dimensions.clone());
-        Some(Box::new(Open { records, dimensions }))
     }
 }
 

@@ -16,7 +16,7 @@ const OPERATOR_DELAY: Duration = Duration::from_secs(60);
 
 /// Codes by what they mean. `Exception` at the end is left out: the older protocol had none.
 /// Throttling and transient codes: botocore 1.44.5 `retries/standard.py`.
-const SLOWER: [&str; 12] = [
+const SLOWER: [&str; 13] = [
     "Throttling",
     "Throttled",
     "RequestThrottled",
@@ -29,6 +29,7 @@ const SLOWER: [&str; 12] = [
     "SlowDown",
     "EC2Throttled",
     "PriorRequestNotComplete",
+    "KMSThrottling",
 ];
 const LATER: [&str; 11] = [
     "RequestTimeout",
@@ -60,14 +61,18 @@ const CREDENTIALS: [&str; 15] = [
     "AuthFailure",
     "InvalidSecurity",
 ];
-const OPERATOR: [&str; 10] = [
+const OPERATOR: [&str; 13] = [
     "AccessDenied",
     "UnauthorizedOperation",
     "NotAuthorized",
     "OptInRequired",
     "SubscriptionRequired",
+    // The key that a stream, group or bucket is encrypted with: not the data's fault.
     "KMSAccessDenied",
     "KMSDisabled",
+    "KMSInvalidState",
+    "KMSNotFound",
+    "KMSOptInRequired",
     "UnknownOperation",
     "ResourceNotFound",
     // Nothing is ordered by tokens any more (PutLogEvents, since 2023); what still asks for one is not the service.
@@ -188,7 +193,7 @@ mod tests {
     #[test]
     fn each_answer_has_its_verdict() {
         let gigantic = "x".repeat(1 << 20);
-        let table: [(u16, &[(&'static str, &str)], &str, (&str, Option<u64>)); 28] = [
+        let table: [(u16, &[(&'static str, &str)], &str, (&str, Option<u64>)); 30] = [
             (200, &[], "", ("delivered", None)),
             (200, &[], "{}", ("delivered", None)),
             (200, &[], "<html>log in to the hotel's network</html>", ("retry", Some(60))),
@@ -221,6 +226,8 @@ mod tests {
             (301, &[], "", ("retry", Some(60))),
             (400, &[], r#"{"__type":"InvalidParameterException","message":"bad"}"#, ("refuse", None)),
             (400, &[], "\u{0}garbage", ("refuse", None)),
+            (400, &[], r#"{"__type":"KMSNotFoundException"}"#, ("retry", Some(60))),
+            (400, &[], r#"{"__type":"KMSThrottlingException"}"#, ("throttle", None)),
             (413, &[], "", ("halve", None)),
         ];
         for (status, headers, body, expected) in table {

@@ -13,6 +13,8 @@ mod group;
 mod ingest;
 #[cfg(feature = "aws")]
 mod judge;
+#[cfg(any(feature = "firehose", feature = "kinesis"))]
+mod lines;
 #[cfg(feature = "cloudwatch-logs")]
 mod log_events;
 #[cfg(any(feature = "cloudwatch", feature = "emf"))]
@@ -44,6 +46,8 @@ pub use self::destination::{Ingest, LogClass};
 pub(super) use self::entity::{EntityForm, EntityTold, entity};
 #[cfg(feature = "cloudwatch")]
 pub(super) use self::judge::{bisect, failed, judge, settle};
+#[cfg(any(feature = "firehose", feature = "kinesis"))]
+pub(super) use self::lines::lines;
 #[cfg(feature = "cloudwatch-logs")]
 pub(super) use self::log_events::LogEvents;
 #[cfg(any(feature = "cloudwatch", feature = "emf"))]

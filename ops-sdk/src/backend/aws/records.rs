@@ -283,13 +283,8 @@ fn verdict(
     let said = || format!("{}: {}", fault.code, fault.message);
     match (judged, fault.code.strip_suffix("Exception").unwrap_or(&fault.code)) {
         (Verdict::Delivered, _) => outcomes(&answer.body, groups),
-        // The key that the stream is encrypted with, or what the stream is fed from: not the data's fault.
-        (
-            _,
-            "KMSInvalidState" | "KMSNotFound" | "KMSOptInRequired" | "InvalidKMSResource" | "InvalidSource"
-            | "ResourceInUse" | "DryRunOperation",
-        ) => operator(said()),
-        (_, "KMSThrottling") => Verdict::Throttle { after: None, why: said() },
+        // What the stream is encrypted with or fed from: not the data's fault.
+        (_, "InvalidKMSResource" | "InvalidSource" | "ResourceInUse" | "DryRunOperation") => operator(said()),
         (Verdict::Retry { after, why }, "ServiceUnavailable") if unavailable_is_throttled => {
             Verdict::Throttle { after, why }
         }

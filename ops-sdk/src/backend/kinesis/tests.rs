@@ -7,9 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::aws::tests::{KEYS, NOW_S, context};
 use super::*;
-use crate::chunk::chunk;
+use crate::backend::{Backend, Verdict};
+use crate::chunk::{Batch, Items, chunk};
 use crate::limits::PushLimit;
-use crate::model::{Body, Level, Log, RecordId};
+use crate::model::{Body, Level, Log, Record, RecordId};
 use crate::net::script::Script;
 
 const DONE: &str = r#"{"FailedRecordCount":0,"Records":[{"SequenceNumber":"1","ShardId":"s"}]}"#;

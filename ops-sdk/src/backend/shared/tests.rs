@@ -1,4 +1,4 @@
-//! What the tests of backends share that are not Amazon's.
+//! What the tests of all backends share.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 """A receiver of signed webhooks on a free port of 127.0.0.1 that ends with the process that started it.
 
-    python3 tests/rig/serve_webhook.py SECRET
+    python3 tests/rig/serve_webhook.py SECRET [CA CERT KEY]
 
-Prints its port on a line of its own once it listens, and ends when its standard input does. Verifies each request as
+Prints its port on a line of its own once it listens; with the three files, behind it the port on which it takes the same
+over TLS from clients that show a certificate of that authority. Ends when its standard input does. Verifies each request as
 the page of the backend tells receivers to: the signature over time, dot and body in constant time, the time within
 five minutes. What passes is kept once for each idempotency key, and `GET /received` tells it; what does not is
 answered with 401. Needs the standard library alone.
@@ -11,6 +12,7 @@ answered with 401. Needs the standard library alone.
 import hashlib
 import hmac
 import json
+import ssl
 import sys
 import threading
 import time
@@ -69,11 +71,28 @@ class Receiver(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
+def serve() -> ThreadingHTTPServer:
+    """A server on a free port; who calls starts it."""
+    return ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+
+
+def serve_tls(ca: str, cert: str, key: str) -> ThreadingHTTPServer:
+    """The same over TLS, for clients of this authority. Each shakes hands on its own thread, when it is read from."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=ca)
+    context.load_cert_chain(cert, key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = serve()
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    return server
+
+
 def main() -> None:
     """Serves until standard input ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(server.server_port, flush=True)
+    servers = [serve()] + ([serve_tls(*sys.argv[2:5])] if len(sys.argv) > 2 else [])
+    for server in servers:
+        server.handle_error = lambda *_: None  # clients that are turned away are the test's matter
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(*(server.server_port for server in servers), flush=True)
     sys.stdin.buffer.read()
 
 

@@ -13,7 +13,7 @@ use ops_sdk::net::Net;
 use ops_sdk::prelude::*;
 use ops_sdk::{Builder, Ops};
 use ops_tests::cloud::init;
-use ops_tests::rig::{Fault, Proxy, Received, Receiver};
+use ops_tests::rig::{Ca, Fault, Proxy, Received, Receiver};
 use ops_tests::{assert_balanced, turn};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -44,6 +44,45 @@ fn assert_delivered(ops: &Ops) {
 
 fn outputs(received: &[Received]) -> Vec<&str> {
     received.iter().filter_map(|one| one.body["output"].as_str()).collect()
+}
+
+#[test]
+fn over_https_a_private_authority_is_trusted_and_the_client_shows_who_it_is() {
+    let _turn = turn();
+    let (ca, stranger) = (Ca::new(), Ca::new());
+    ca.sign("client");
+    let receiver = Receiver::start_tls(SECRET, &ca);
+    let file = |ca: &Ca, name: &str| ca.path(name).display().to_string();
+    let (cert, key) = (file(&ca, "client.pem"), file(&ca, "client.key"));
+    let (own, wrong) = (file(&ca, "ca.pem"), file(&stranger, "ca.pem"));
+    let start = |text: &str, more: &[(&'static str, &str)], told: fn(Builder, &Ca) -> Builder| {
+        let url = receiver.tls_url();
+        let vars = vars(&url, &[&[("OPS_WEBHOOK_ERRORS", "1")], more].concat());
+        let ops = told(init(vars).linger(SOON), &ca).shutdown_deadline(Duration::ZERO);
+        let ops = ops.start().expect("recording starts");
+        error!("{text}", text = text.to_owned());
+        ops
+    };
+    let as_it_is: fn(Builder, &Ca) -> Builder = |builder, _| builder;
+    let own_vars =
+        [("OPS_WEBHOOK_HTTPS_CA", &*own), ("OPS_WEBHOOK_HTTPS_CERT", &cert), ("OPS_WEBHOOK_HTTPS_KEY", &key)];
+    assert_delivered(&start("the backend's variables", &own_vars, as_it_is));
+    let vars = [("OPS_HTTPS_CA", &*own), ("OPS_HTTPS_CERT", &cert), ("OPS_HTTPS_KEY", &key)];
+    assert_delivered(&start("the process's variables", &vars, as_it_is));
+    let told: fn(Builder, &Ca) -> Builder = |builder, ca| {
+        builder.https_ca(ca.path("ca.pem")).https_client(ca.path("client.pem"), ca.path("client.key"))
+    };
+    assert_delivered(&start("the program, over the process's variables", &[("OPS_HTTPS_CA", &wrong)], told));
+    for (text, vars) in [("nobody is trusted", &[][..]), ("shows nothing", &[("OPS_HTTPS_CA", &*own)])] {
+        let ops = start(text, vars, as_it_is);
+        assert!(!ops.flush(Duration::from_secs(2)).complete, "{text}");
+    }
+    let received = receiver.received();
+    let texts: Vec<_> = received.iter().filter_map(|one| one.body["output"].as_str()).collect();
+    assert_eq!(
+        texts,
+        ["the backend's variables", "the process's variables", "the program, over the process's variables"]
+    );
 }
 
 #[test]

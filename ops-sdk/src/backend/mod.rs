@@ -104,7 +104,7 @@ use crate::error::Error;
 use crate::ledger::{Book, Loss};
 use crate::limits::Limits;
 use crate::model::{Record, Signal};
-use crate::net::Net;
+use crate::net::{Net, Trust};
 
 /// A place that records are shipped to.
 pub trait Backend: Send + 'static {
@@ -131,6 +131,12 @@ pub trait Backend: Send + 'static {
 
     /// Pushes one batch and judges the answer. May block as long as `net` lets it.
     fn send(&mut self, batch: &Batch, net: &mut Net) -> Verdict;
+
+    /// Whom its HTTPS trusts, and which certificate it shows there: what the settings of the process and of the backend
+    /// say (`OPS_HTTPS_CA`), so no backend gives this itself.
+    fn trust(&self) -> Trust {
+        Trust::default()
+    }
 
     /// When its pushes go, besides what the server's answers say.
     fn pacing(&self) -> Pacing {

@@ -16,6 +16,10 @@ mod http;
 pub mod listen;
 #[cfg(feature = "socket")]
 mod socket;
+#[cfg(all(test, feature = "tls"))]
+mod test_ca;
+#[cfg_attr(not(feature = "http"), path = "no_trust.rs")]
+mod trust;
 #[cfg(feature = "http")]
 mod ureq;
 
@@ -35,6 +39,7 @@ pub(crate) use self::http::script;
 pub use self::http::{Bounds, Exchange, Request, Response, Transport};
 #[cfg(feature = "socket")]
 pub use self::socket::{Address, Datagrams, Stream, Tls, TlsFiles, UDP_BYTES_MAX};
+pub use self::trust::{Trust, TrustFiles};
 
 /// Reads a variable of the environment, or what a test puts in its place.
 pub type Var = std::sync::Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -73,10 +78,21 @@ impl Net {
             wire_bytes: 0,
             unanswered: false,
             #[cfg(feature = "http")]
-            transport: std::sync::Arc::new(self::ureq::Ureq::new()),
+            transport: std::sync::Arc::new(self::ureq::Ureq::new(Trust::default())),
             #[cfg(feature = "socket")]
             lines: std::sync::Arc::default(),
         }
+    }
+
+    /// The same, with HTTPS that trusts these authorities and shows this certificate.
+    #[must_use]
+    #[cfg_attr(not(feature = "http"), allow(unused_variables, unused_mut))]
+    pub fn trusting(mut self, trust: Trust) -> Net {
+        #[cfg(feature = "http")]
+        {
+            self.transport = std::sync::Arc::new(self::ureq::Ureq::new(trust));
+        }
+        self
     }
 
     /// A second one for pushes beside this one's, over the same pool of connections.

@@ -1,6 +1,6 @@
 //! HTTP over `ureq` and rustls. Connections are pooled by the agent; proxies come from the environment (`HTTPS_PROXY`,
 //! `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`). Never follows a redirect, never asks for a compressed answer, never reads
-//! more of an answer than its bound.
+//! more of an answer than its bound. Where TLS fails and its files have changed, the next exchange reads them.
 
 use std::io::{self, Read};
 use std::time::Instant;
@@ -8,7 +8,8 @@ use std::time::Instant;
 use ::ureq::{Agent, Body, Timeout};
 
 use super::http::{Bounds, Exchange, Request, Response, Transport};
-use super::{ANSWER_BYTES_MAX, CONNECT_TIMEOUT, NetError, NetErrorKind};
+use super::{ANSWER_BYTES_MAX, CONNECT_TIMEOUT, NetError, NetErrorKind, Trust};
+use crate::lock::Mutex;
 
 const USER_AGENT: &str = concat!("ops-sdk/", env!("CARGO_PKG_VERSION"));
 
@@ -17,32 +18,55 @@ const CONNECTIONS_MAX: usize = 64;
 
 /// The transport of life.
 pub(super) struct Ureq {
+    way: Mutex<Way>,
+}
+
+/// An agent, and whom it trusts.
+struct Way {
     agent: Agent,
+    trust: Trust,
+    /// Whether it was hung up: an agent that comes after is hung up, too.
+    is_over: bool,
 }
 
 impl Ureq {
-    pub(super) fn new() -> Ureq {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(USER_AGENT)
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .max_idle_connections(CONNECTIONS_MAX)
-            .max_idle_connections_per_host(CONNECTIONS_MAX)
-            .build();
-        Ureq { agent: config.new_agent() }
+    pub(super) fn new(trust: Trust) -> Ureq {
+        Ureq { way: Mutex::new(Way { agent: agent(&trust), trust, is_over: false }) }
     }
 
     fn run(&self, request: Request, bounds: Bounds) -> Result<Response, ::ureq::Error> {
-        let config = self.agent.configure_request(request);
+        let agent = self.way.lock().agent.clone();
+        let config = agent.configure_request(request);
         let config = config
             .timeout_global(Some(bounds.total))
             .timeout_resolve(Some(bounds.connect))
             .timeout_connect(Some(bounds.connect));
         let request = if bounds.proxy { config.build() } else { config.proxy(None).build() };
-        read(self.agent.run(request)?)
+        read(agent.run(request)?)
     }
+}
+
+impl Way {
+    /// Reads the files anew; what they were is kept where they are no good.
+    fn renew(&mut self) {
+        if let Some(trust) = self.trust.renewed().filter(|_| !self.is_over) {
+            (self.agent, self.trust) = (agent(&trust), trust);
+        }
+    }
+}
+
+fn agent(trust: &Trust) -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .user_agent(USER_AGENT)
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .max_idle_connections(CONNECTIONS_MAX)
+        .max_idle_connections_per_host(CONNECTIONS_MAX)
+        .tls_config(trust.config().clone())
+        .build();
+    config.new_agent()
 }
 
 impl Transport for Ureq {
@@ -50,11 +74,16 @@ impl Transport for Ureq {
         let host = request.uri().authority().map_or_else(String::new, ToString::to_string);
         let started = Instant::now();
         let outcome = self.run(request, bounds).map_err(|error| tell(&error, &host));
+        if outcome.as_ref().is_err_and(|error| error.kind == NetErrorKind::Tls) {
+            self.way.lock().renew();
+        }
         Exchange { outcome, elapsed: started.elapsed() }
     }
 
     fn hang_up(&self) {
-        self.agent.clone().shutdown();
+        let mut way = self.way.lock();
+        way.is_over = true;
+        way.agent.clone().shutdown();
     }
 }
 
@@ -182,7 +211,7 @@ mod tests {
             answer("307 Temporary Redirect", "Location: http://127.0.0.1:1/\r\n", ""),
             answer("200 OK", "", "yes"),
         ]);
-        let transport = Ureq::new();
+        let transport = Ureq::new(Trust::default());
         let mut outcomes = Vec::new();
         for body in ["one", "two", "three"] {
             outcomes.push(transport.exchange(post(&url, body), BOUNDS).outcome.unwrap());
@@ -200,7 +229,7 @@ mod tests {
     fn a_gigantic_answer_is_cut() {
         let body = "x".repeat(3 << 20);
         let (url, server) = serve(vec![answer("200 OK", "", &body)]);
-        let got = Ureq::new().exchange(post(&url, ""), BOUNDS).outcome.unwrap();
+        let got = Ureq::new(Trust::default()).exchange(post(&url, ""), BOUNDS).outcome.unwrap();
         assert_eq!(got.body.len() as u64, ANSWER_BYTES_MAX);
         drop(server); // It may still be writing into a connection that nobody reads.
     }
@@ -208,16 +237,19 @@ mod tests {
     #[test]
     fn what_is_no_answer_is_told_by_kind_and_host() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let refused = Ureq::new().exchange(post(&format!("http://{free}/"), ""), BOUNDS).outcome.unwrap_err();
+        let refused = Ureq::new(Trust::default())
+            .exchange(post(&format!("http://{free}/"), ""), BOUNDS)
+            .outcome
+            .unwrap_err();
         assert_eq!(refused.kind, NetErrorKind::Connect, "{refused}");
         assert!(refused.text.contains(&free.to_string()), "{refused}");
 
         let (url, _server) = serve(vec![b"HTTP/1.1 ".to_vec()]);
-        let cut = Ureq::new().exchange(post(&url, ""), BOUNDS).outcome.unwrap_err();
+        let cut = Ureq::new(Trust::default()).exchange(post(&url, ""), BOUNDS).outcome.unwrap_err();
         assert_eq!(cut.kind, NetErrorKind::Io, "{cut}");
 
         let (url, _server) = serve(vec![b"garbage garbage\r\n\r\n".to_vec()]);
-        let garbage = Ureq::new().exchange(post(&url, ""), BOUNDS).outcome.unwrap_err();
+        let garbage = Ureq::new(Trust::default()).exchange(post(&url, ""), BOUNDS).outcome.unwrap_err();
         assert_eq!(garbage.kind, NetErrorKind::Io, "{garbage}");
     }
 
@@ -259,7 +291,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/?secret=hidden", listener.local_addr().unwrap());
         let bounds = Bounds { total: Duration::from_millis(200), ..BOUNDS };
-        let hung = Ureq::new().exchange(post(&url, "x"), bounds).outcome.unwrap_err();
+        let hung = Ureq::new(Trust::default()).exchange(post(&url, "x"), bounds).outcome.unwrap_err();
         assert!(matches!(hung.kind, NetErrorKind::Timeout { .. }), "{hung}");
         assert!(!hung.text.contains("hidden"), "{hung}");
     }
@@ -268,7 +300,7 @@ mod tests {
     fn hanging_up_ends_the_exchange_under_way() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let transport = std::sync::Arc::new(Ureq::new());
+        let transport = std::sync::Arc::new(Ureq::new(Trust::default()));
         let cutter = std::sync::Arc::clone(&transport);
         let server = std::thread::spawn(move || {
             let mut stream = BufReader::new(listener.accept().unwrap().0);
@@ -288,7 +320,7 @@ mod tests {
         let (url, _server) = serve(vec![answer("200 OK", "", "")]);
         let url = url.replace("http://", "https://");
         let bounds = Bounds { total: Duration::from_secs(2), ..BOUNDS };
-        let error = Ureq::new().exchange(post(&url, ""), bounds).outcome.unwrap_err();
+        let error = Ureq::new(Trust::default()).exchange(post(&url, ""), bounds).outcome.unwrap_err();
         let kinds = [NetErrorKind::Tls, NetErrorKind::Io];
         assert!(
             kinds.contains(&error.kind) || matches!(error.kind, NetErrorKind::Timeout { .. }),

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::journal::Durability;
 use crate::limits::PushLimit;
 use crate::model::Level;
+use crate::net::TrustFiles;
 use crate::record::Rules;
 use crate::route::Route;
 
@@ -26,6 +27,7 @@ pub fn init() -> Builder {
         backends: Vec::new(),
         routes: Vec::new(),
         tiers: Vec::new(),
+        https: TrustFiles::default(),
         levels: None,
         state_dir: None,
         state_parent: None,
@@ -63,6 +65,7 @@ pub struct Builder {
     pub(super) backends: Vec<(Option<String>, Box<dyn Configure>)>,
     pub(super) routes: Vec<Route>,
     pub(super) tiers: Vec<(String, Vec<String>)>,
+    pub(super) https: TrustFiles,
     pub(super) levels: Option<Result<Rules, Error>>,
     pub(super) state_dir: Option<PathBuf>,
     pub(super) state_parent: Option<PathBuf>,
@@ -220,6 +223,21 @@ impl Builder {
     /// Backends that have to take one push after the other (`local`, and `emf` on stdout) are sent one at a time.
     pub fn pushes_max(mut self, pushes: u32) -> Builder {
         self.pushes_max = Some(pushes);
+        self
+    }
+
+    /// The authorities that HTTPS trusts instead of Mozilla's: a PEM file; else `OPS_HTTPS_CA`. One backend's own is
+    /// `OPS_<BACKEND>_HTTPS_CA`, such as `OPS_ELASTICSEARCH_HTTPS_CA`, and goes before this.
+    pub fn https_ca(mut self, file: impl Into<PathBuf>) -> Builder {
+        self.https.ca = Some(file.into());
+        self
+    }
+
+    /// The certificate, with those between it and an authority, and the key that HTTPS shows to a server which asks for
+    /// them: PEM files; else `OPS_HTTPS_CERT` and `OPS_HTTPS_KEY`. They may be renewed while the process runs. One
+    /// backend's own are `OPS_<BACKEND>_HTTPS_CERT` and `_KEY`, and go before these.
+    pub fn https_client(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Builder {
+        (self.https.cert, self.https.key) = (Some(cert.into()), Some(key.into()));
         self
     }
 

@@ -10,6 +10,7 @@ use super::placed::{Own, Placed, check_name, prefix};
 use super::routes::Routes;
 use crate::backend::{self, Backend, Configure, Context};
 use crate::error::Error;
+use crate::net::TrustFiles;
 use crate::route;
 
 const BACKENDS: &str = "OPS_BACKENDS";
@@ -56,7 +57,12 @@ pub(super) fn backends(builder: &mut Builder) -> Result<Chosen, Error> {
     let tiers = file.tiers.clone().into_iter().chain(std::mem::take(&mut builder.tiers));
     let routes = Arc::new(Routes::new(rules, tiers, setting)?);
     let own = std::mem::take(&mut builder.backends);
-    let backends = if own.is_empty() { named(&builder.var, &file, &routes)? } else { told(own, &routes)? };
+    let https = std::mem::take(&mut builder.https);
+    let backends = if own.is_empty() {
+        named(&builder.var, &file, &routes, &https)?
+    } else {
+        told(own, &routes, &https)?
+    };
     Ok(Chosen { backends, routes })
 }
 
@@ -67,16 +73,20 @@ fn rules(text: &str) -> Result<Vec<route::Route>, Error> {
 }
 
 /// What the program says.
-fn told(own: Vec<(Option<String>, Box<dyn Configure>)>, routes: &Arc<Routes>) -> Result<Vec<Placed>, Error> {
+fn told(
+    own: Vec<(Option<String>, Box<dyn Configure>)>,
+    routes: &Arc<Routes>,
+    https: &TrustFiles,
+) -> Result<Vec<Placed>, Error> {
     let placed = |(name, settings): (Option<String>, _)| {
         name.as_deref().map_or(Ok(()), |name| check_name(name, ".backend_named(..)"))?;
-        Ok(Placed { name, settings, own: Own::default(), routes: Arc::clone(routes) })
+        Ok(Placed { name, settings, own: Own::default(), routes: Arc::clone(routes), https: https.clone() })
     };
     own.into_iter().map(placed).collect()
 }
 
 /// What `OPS_BACKENDS` names, else what the file has, else the local store.
-fn named(var: &Var, file: &File, routes: &Arc<Routes>) -> Result<Vec<Placed>, Error> {
+fn named(var: &Var, file: &File, routes: &Arc<Routes>, https: &TrustFiles) -> Result<Vec<Placed>, Error> {
     let text = var(BACKENDS).unwrap_or_default();
     let mut names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
     if names.is_empty() {
@@ -95,14 +105,20 @@ fn named(var: &Var, file: &File, routes: &Arc<Routes>) -> Result<Vec<Placed>, Er
     }
     if names.is_empty() {
         return local().map(|settings| {
-            vec![Placed { name: None, settings, own: Own::default(), routes: Arc::clone(routes) }]
+            vec![Placed {
+                name: None,
+                settings,
+                own: Own::default(),
+                routes: Arc::clone(routes),
+                https: https.clone(),
+            }]
         });
     }
-    names.into_iter().map(|name| place(name, file, routes)).collect()
+    names.into_iter().map(|name| place(name, file, routes, https)).collect()
 }
 
 /// One name: `s3`, `archive=s3`, or one that the file explains.
-fn place(word: &str, file: &File, routes: &Arc<Routes>) -> Result<Placed, Error> {
+fn place(word: &str, file: &File, routes: &Arc<Routes>, https: &TrustFiles) -> Result<Placed, Error> {
     let (name, kind) =
         word.split_once('=').map_or((word, None), |(name, kind)| (name.trim(), Some(kind.trim())));
     let section = file.backends.get(name);
@@ -115,7 +131,13 @@ fn place(word: &str, file: &File, routes: &Arc<Routes>) -> Result<Placed, Error>
     }
     let prefixes = is_named.then(|| (prefix(name), prefix(kind)));
     let name = is_named.then(|| name.to_owned());
-    Ok(Placed { name, settings, own: Own { prefixes, values }, routes: Arc::clone(routes) })
+    Ok(Placed {
+        name,
+        settings,
+        own: Own { prefixes, values },
+        routes: Arc::clone(routes),
+        https: https.clone(),
+    })
 }
 
 fn local() -> Result<Box<dyn Configure>, Error> {

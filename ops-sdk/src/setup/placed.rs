@@ -2,6 +2,7 @@
 //! them knows of names and routes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::backend::{Backend, Configure, Context, EncodeError, Pacing, Verdict};
@@ -11,11 +12,13 @@ use crate::ledger::{Book, Loss};
 use crate::limits::Limits;
 use crate::lock::Mutex;
 use crate::model::{Record, Signal};
-use crate::net::Net;
+use crate::net::{Net, Trust, TrustFiles, Var};
 use crate::route::Routing;
 
 use super::routes::Routes;
 
+/// What the process's variables for HTTPS begin with.
+const HTTPS: &str = "OPS_HTTPS";
 /// Characters of a name: it becomes a file's.
 const NAME_MAX: usize = 64;
 
@@ -27,6 +30,8 @@ pub(super) struct Placed {
     /// Variables that this one reads before those of the environment.
     pub(super) own: Own,
     pub(super) routes: Arc<Routes>,
+    /// What the program says of HTTPS, for all of them.
+    pub(super) https: TrustFiles,
 }
 
 /// Variables of one instance.
@@ -44,15 +49,40 @@ impl Placed {
     }
 }
 
+/// Whom the HTTPS of one instance trusts: by its own variables, such as `OPS_SPLUNK_HTTPS_CA`; if there are none, by
+/// those of the process, before which the program's word goes.
+fn trust(told: &TrustFiles, kind: &str, var: &Var) -> Result<Trust, Error> {
+    let own = format!("{}HTTPS", prefix(kind));
+    let files = files(&own, var);
+    if files != TrustFiles::default() {
+        return Trust::open(files, &own);
+    }
+    if *told != TrustFiles::default() {
+        return Trust::open(told.clone(), HTTPS);
+    }
+    Trust::open(self::files(HTTPS, var), HTTPS)
+}
+
+fn files(prefix: &str, var: &Var) -> TrustFiles {
+    let file = |end: &str| {
+        let path = var(&format!("{prefix}_{end}")).unwrap_or_default();
+        Some(path.trim()).filter(|path| !path.is_empty()).map(PathBuf::from)
+    };
+    TrustFiles { ca: file("CA"), cert: file("CERT"), key: file("KEY") }
+}
+
 impl Configure for Placed {
     fn open(self: Box<Self>, context: &Context) -> Result<Box<dyn Backend>, Error> {
         if self.is_plain() {
-            return self.settings.open(context);
+            let inner = self.settings.open(context)?;
+            let trust = trust(&self.https, inner.id(), &context.var)?;
+            return Ok(if trust.is_plain() { inner } else { Open::plain(inner, trust) });
         }
         let (own, read) = (self.own.clone(), Arc::new(Mutex::new(BTreeSet::new())));
         let context =
             Context { var: own.over(&context.var, &read), name: self.name.clone(), ..context.clone() };
         let inner = self.settings.open(&context)?;
+        let trust = trust(&self.https, inner.id(), &context.var)?;
         let kinds = prefix(inner.id());
         let unread = |name: &&String| name.starts_with(&kinds) && !read.lock().contains(*name);
         if let Some(unread) = self.own.values.keys().find(unread) {
@@ -62,19 +92,19 @@ impl Configure for Placed {
         let id = self.name.unwrap_or_else(|| inner.id().to_owned());
         let rules = self.routes.leading_to(&id, inner.id());
         let routing = rules.map(|rules| Arc::new(Routing::new(rules, context.dimensions.clone())));
-        Ok(Box::new(Open { id, inner, routing }))
+        Ok(Box::new(Open { id, inner, routing, trust }))
     }
 
     fn again(&self) -> Option<Box<dyn Configure>> {
         let settings = self.settings.again()?;
         let (name, own, routes) = (self.name.clone(), self.own.clone(), Arc::clone(&self.routes));
-        Some(Box::new(Placed { name, settings, own, routes }))
+        Some(Box::new(Placed { name, settings, own, routes, https: self.https.clone() }))
     }
 }
 
 impl Own {
     /// Reads these before `var`, and notes which were read.
-    fn over(self, var: &crate::net::Var, read: &Arc<Mutex<BTreeSet<String>>>) -> crate::net::Var {
+    fn over(self, var: &Var, read: &Arc<Mutex<BTreeSet<String>>>) -> Var {
         let (var, read) = (Arc::clone(var), Arc::clone(read));
         Arc::new(move |name| {
             if let Some(value) = self.values.get(name) {
@@ -112,6 +142,14 @@ struct Open {
     id: String,
     inner: Box<dyn Backend>,
     routing: Option<Arc<Routing>>,
+    trust: Trust,
+}
+
+impl Open {
+    /// As it is, but for whom it trusts.
+    fn plain(inner: Box<dyn Backend>, trust: Trust) -> Box<dyn Backend> {
+        Box::new(Open { id: inner.id().to_owned(), inner, routing: None, trust })
+    }
 }
 
 impl Backend for Open {
@@ -140,13 +178,17 @@ impl Backend for Open {
         self.inner.send(batch, net)
     }
 
+    fn trust(&self) -> Trust {
+        self.trust.clone()
+    }
+
     fn pacing(&self) -> Pacing {
         self.inner.pacing()
     }
 
     fn another(&self) -> Option<Box<dyn Backend>> {
         let (inner, id) = (self.inner.another()?, self.id.clone());
-        Some(Box::new(Open { id, inner, routing: self.routing.clone() }))
+        Some(Box::new(Open { id, inner, routing: self.routing.clone(), trust: self.trust.clone() }))
     }
 
     fn tick_every(&self) -> Option<std::time::Duration> {

@@ -39,7 +39,8 @@ pub(super) struct Pusher {
 
 impl Pusher {
     pub(super) fn new(backend: Box<dyn Backend>) -> Pusher {
-        Pusher { backend, net: Net::new(Now::read()) }
+        let net = Net::new(Now::read()).trusting(backend.trust());
+        Pusher { backend, net }
     }
 
     /// A second one for pushes beside this one's, if the backend has that.

@@ -199,42 +199,13 @@ fn unix_sockets_carry_streams_and_datagrams() {
 #[cfg(feature = "tls")]
 mod tls {
     use std::net::TcpStream;
-    use std::path::Path;
 
-    use ::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-    use ::rustls::server::WebPkiClientVerifier;
-    use ::rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    use ::rustls::{ServerConnection, StreamOwned};
 
     use super::*;
-
-    /// An authority, and files of certificates that it has signed.
-    struct Ca {
-        folder: tempfile::TempDir,
-        issuer: CertifiedIssuer<'static, KeyPair>,
-    }
+    use crate::net::test_ca::Ca;
 
     impl Ca {
-        fn new() -> Ca {
-            let mut params = CertificateParams::new(Vec::new()).unwrap();
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-            let folder = tempfile::tempdir().unwrap();
-            std::fs::write(folder.path().join("ca.pem"), issuer.pem()).unwrap();
-            Ca { folder, issuer }
-        }
-
-        fn sign(&self, name: &str) {
-            let (key, params) = (KeyPair::generate().unwrap(), CertificateParams::new([name.to_owned()]));
-            let cert = params.unwrap().signed_by(&key, &self.issuer).unwrap();
-            std::fs::write(self.path(&format!("{name}.pem")), cert.pem()).unwrap();
-            std::fs::write(self.path(&format!("{name}.key")), key.serialize_pem()).unwrap();
-        }
-
-        fn path(&self, file: &str) -> std::path::PathBuf {
-            self.folder.path().join(file)
-        }
-
         fn files(&self, client: Option<&str>) -> TlsFiles {
             TlsFiles {
                 ca: Some(self.path("ca.pem")),
@@ -246,23 +217,11 @@ mod tls {
 
         /// A server that wants a client's certificate, reads to the end and gives what it read.
         fn serve(&self) -> (Address, thread::JoinHandle<std::io::Result<Vec<u8>>>) {
-            let mut roots = RootCertStore::empty();
-            roots.add(self.issuer.der().clone()).unwrap();
-            let provider = Arc::new(::rustls::crypto::ring::default_provider());
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-            let read = |path: &Path| CertificateDer::from_pem_file(path).unwrap();
-            let key = PrivateKeyDer::from_pem_file(self.path("collector.test.key")).unwrap();
-            let config = ServerConfig::builder_with_provider(provider)
-                .with_protocol_versions(::rustls::ALL_VERSIONS)
-                .unwrap()
-                .with_client_cert_verifier(verifier.build().unwrap())
-                .with_single_cert(vec![read(&self.path("collector.test.pem"))], key)
-                .unwrap();
+            let config = self.server("collector.test");
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let url = format!("tls://{}", listener.local_addr().unwrap());
             let serve = move || {
-                let connection = ServerConnection::new(Arc::new(config)).unwrap();
+                let connection = ServerConnection::new(config).unwrap();
                 let mut stream: StreamOwned<ServerConnection, TcpStream> =
                     StreamOwned::new(connection, listener.accept()?.0);
                 let mut read = Vec::new();

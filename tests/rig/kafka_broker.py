@@ -24,7 +24,7 @@ import time
 
 POM = pathlib.Path(__file__).with_name("kafka-pom.xml")
 PASSWORD = "hush-hush"
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 SETTINGS = """
 process.roles=broker,controller
 node.id=1
@@ -58,7 +58,8 @@ def main(folder: pathlib.Path) -> None:
     place = jars(folder)
     with tempfile.TemporaryDirectory(prefix="ops-kafka-") as own:
         own = pathlib.Path(own)
-        ports = free_ports("plain", "sasl", "controller")
+        kept = kept_ports("plain", "sasl", "controller")
+        ports = {name: keeper.getsockname()[1] for name, keeper in kept.items()}
         certificates(own)
         settings = SETTINGS.format(folder=own, password=PASSWORD, **ports)
         (own / "server.properties").write_text(settings, encoding="utf-8")
@@ -108,13 +109,14 @@ def certificates(own: pathlib.Path) -> None:
     (own / "broker.pem").write_bytes((own / "broker.key").read_bytes() + (own / "broker.crt").read_bytes())
 
 
-def free_ports(*names: str) -> dict:
-    """A port for each name, free a moment ago."""
-    sockets = {name: socket.create_server(("127.0.0.1", 0)) for name in names}
-    ports = {name: server.getsockname()[1] for name, server in sockets.items()}
-    for server in sockets.values():
-        server.close()
-    return ports
+def kept_ports(*names: str) -> dict:
+    """A port for each name, kept by a socket that nobody listens on: the system gives it to nobody else, and the broker,
+    which sets SO_REUSEADDR as this does, may listen on it."""
+    keepers = {name: socket.socket() for name in names}
+    for keeper in keepers.values():
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+    return keepers
 
 
 def wait(broker: subprocess.Popen, port: int) -> None:

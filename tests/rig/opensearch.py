@@ -16,7 +16,7 @@ from opensearchpy import OpenSearch
 
 def main(endpoint: str, what: str, *rest: str) -> None:
     """Prints what was asked for."""
-    server = OpenSearch(endpoint, timeout=30)
+    server = OpenSearch(endpoint, timeout=180)
     for line in {"documents": documents, "mapping": mapping, "streams": streams, "template": template, "search": search}[
         what
     ](server, *rest):

@@ -10,12 +10,15 @@ pub mod chaos;
 pub mod cloud;
 pub mod contract;
 pub mod house;
+mod patience;
 pub mod rig;
 pub mod soak;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ops_sdk::Stats;
+
+pub use self::patience::{SOON, early_in_a_minute, output_once_said, wait_until, wait_until_recorded};
 
 /// Recording is one for the process, so tests that start it take turns.
 pub fn turn() -> MutexGuard<'static, ()> {

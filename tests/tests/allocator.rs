@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use ops_sdk::prelude::*;
-use ops_tests::assert_balanced;
 use ops_tests::capture::Capture;
+use ops_tests::{SOON, assert_balanced};
 
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
@@ -63,7 +63,7 @@ fn an_allocator_that_counts_and_logs_neither_deadlocks_nor_feeds_on_itself() {
             });
         }
     });
-    let report = ops.flush(Duration::from_secs(30));
+    let report = ops.flush(SOON);
     assert!(report.complete, "{report:?}");
     assert_balanced(&ops.stats());
     // The SDK's own threads log nothing: else each event they handle would make several more, for ever.

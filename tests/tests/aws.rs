@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, UdpSocket};
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use ops_sdk::ledger::Row;
@@ -13,11 +13,10 @@ use ops_sdk::model::Signal;
 use ops_sdk::prelude::*;
 use ops_sdk::{Builder, Ops};
 use ops_tests::cloud::{Cloud, init, keys};
-use ops_tests::rig::{Fault, Recorded, Reply, Server, python_lines};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::rig::{Fault, Port, Recorded, Reply, Server, python_lines};
+use ops_tests::{SOON, assert_balanced, early_in_a_minute, turn};
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_secs(60);
 const GROUP: &str = "/ops/Ingested";
 const TOKEN: &str = "ACWL-of-the-test";
 
@@ -68,6 +67,7 @@ fn one_bad_datum_among_many_costs_itself_alone() {
     let dir = tempfile::tempdir().expect("a directory");
     let ops = with(cloud.vars(), &[("OPS_BACKENDS", "cloudwatch"), ("OPS_SELF_METRICS", "off")]);
     let ops = ops.linger(SOON).state_dir(dir.path()).start().expect("recording starts");
+    early_in_a_minute();
     (0..200u32).for_each(|n| counter!("good", 1, "Series" => n));
     counter!("bad.one", 1);
     assert!(ops.flush(SOON).complete);
@@ -138,6 +138,7 @@ fn metrics_of_an_entity_are_as_the_model_has_them() {
         ("AWS_DISABLE_REQUEST_COMPRESSION", "true"),
     ];
     let ops = with(vars, &more).start().expect("recording starts");
+    early_in_a_minute();
     (0..300u32).for_each(|n| counter!("orders", 1, "Series" => n));
     (1..=200u32).for_each(|n| histogram!("sizes", n, unit = Bytes));
     assert_delivered(&ops, &[Signal::Metric]); // what is said of the entity costs no metric
@@ -385,6 +386,7 @@ macro_rules! counters {
 }
 
 fn record_embedded() {
+    early_in_a_minute();
     counters!("m0" "m1" "m2" "m3" "m4" "m5" "m6" "m7" "m8" "m9" "m10" "m11" "m12" "m13" "m14" "m15" "m16" "m17" "m18" "m19");
     (0..20u32).for_each(|n| counter!("by.series", 1, "Series" => n));
     (1..=300u32).for_each(|n| histogram!("sizes", f64::from(n) * 1.5));
@@ -416,14 +418,12 @@ fn embedded(target: &str) -> Builder {
 #[test]
 fn the_agent_gets_every_line_over_tcp_and_is_waited_for() {
     let _turn = turn();
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    drop(listener);
-    let ops = embedded(&format!("tcp://{address}")).start().expect("recording starts");
+    let port = Port::keep();
+    let ops = embedded(&format!("tcp://{}", port.address())).start().expect("recording starts");
     record_embedded();
     let early = ops.flush(Duration::from_millis(300));
     assert!(!early.complete, "nobody listens: {early:?}");
-    let listener = TcpListener::bind(address).expect("the port is free");
+    let listener = port.listen();
     let reader = std::thread::spawn(move || {
         let (stream, _) = listener.accept().expect("a connection");
         let lines = BufReader::new(stream).lines().map(|line| forwarded(&line.expect("text")));

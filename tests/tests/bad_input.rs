@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use ops_tests::cloud::{BACKENDS, init, keys};
-use ops_tests::turn;
+use ops_tests::{output_once_said, turn};
 use serde_json::Value;
 
 type Vars<'a> = &'a [(&'static str, &'a str)];
@@ -192,7 +192,7 @@ fn on_a_small_disk(dir: &Path, arguments: &[&str], vars: Vars<'_>) -> Output {
     command.arg(plain.get_program()).args(plain.get_args());
     command.env_clear().env("PATH", path).envs(vars.iter().copied());
     plain = command;
-    plain.output().expect("the program runs")
+    output_once_said(&mut plain, 1)
 }
 
 /// The program's books by backend and signal, each balanced; and what it said.
@@ -215,7 +215,7 @@ fn a_full_disk_under_the_local_store_stops_neither_the_program_nor_the_books() {
     let store = dir.path().join("store.db").display().to_string();
     let output = on_a_small_disk(
         dir.path(),
-        &["fill", "3000"],
+        &["fill", "3000", "held"],
         &[("OPS_BACKENDS", "local"), ("OPS_LOCAL_PATH", &store)],
     );
     let (rows, said) = books(&output);
@@ -243,7 +243,7 @@ fn a_full_disk_under_the_state_directory_stops_neither_the_program_nor_the_books
         ("AWS_ENDPOINT_URL", endpoint.as_str()),
     ];
     let vars: Vec<_> = keys.chain(own).collect();
-    let (rows, said) = books(&on_a_small_disk(dir.path(), &["fill", "3000"], &vars));
+    let (rows, said) = books(&on_a_small_disk(dir.path(), &["fill", "3000", "held"], &vars));
     let logs = logs(&rows);
     assert_eq!((&logs["recorded"], &logs["pending"]), (&3_000.into(), &3_000.into()), "{logs}");
     let warning = format!("ops-sdk: OPS_STATE_DIR / .state_dir(..): cannot use {state}/journal: ");

@@ -12,8 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use ops_sdk::prelude::*;
-use ops_tests::assert_balanced;
 use ops_tests::capture::{Answer, Capture};
+use ops_tests::{SOON, assert_balanced, wait_until};
 use serde_json::Value;
 
 const CHILD: &str = "OPS_TEST_CLOCK";
@@ -26,9 +26,10 @@ fn child() {
     let Some(dir) = std::env::var_os(CHILD) else { return };
     let stuck = Capture::new("clock").answering([Answer::Hang]);
     let builder = ops_sdk::init().environment(|_| None).linger(Duration::from_millis(1)).state_dir(dir);
-    let ops = builder.backend(stuck.clone()).start().expect("recording starts");
+    let seen = Capture::new("seen");
+    let ops = builder.backend(stuck.clone()).backend(seen.clone()).start().expect("recording starts");
     println!("\nready");
-    let mut n = 0;
+    let mut n = 0_u64;
     for _ in std::io::stdin().lines() {
         for _ in 0..10 {
             info!("event {n}");
@@ -36,12 +37,18 @@ fn child() {
             counter!("counted", 1);
             n += 1;
         }
-        // The flush thread looks at the clock in each of its rounds; the backend settles nothing.
+        // Nothing is settled by the backend that hangs.
         assert!(!ops.flush(Duration::from_millis(50)).complete);
+        // The flush thread looks at the clock in each of its rounds: once another one has begun than that which took
+        // the events, it has seen this time.
+        for last in [format!("event {}", n - 1), format!("mark {n}")] {
+            wait_until(&last, || !seen.messages(&last).is_empty());
+            info!("mark {n}");
+        }
         println!("\nready");
     }
     stuck.release();
-    assert!(ops.flush(Duration::from_secs(30)).complete);
+    assert!(ops.flush(SOON).complete);
     assert_balanced(&ops.stats());
     let dropped: u64 = ops.stats().books[0].rows.iter().map(ops_sdk::ledger::Row::dropped_total).sum();
     assert_eq!(dropped, 0, "{:?}", ops.stats());
@@ -99,7 +106,9 @@ fn a_clock_that_jumps_loses_nothing_and_is_told() {
     }
     // What the backend has in its hands does not expire, so some has to wait behind that.
     let lines = moved(&["+0d", "+0d", "+365d", "+0d", "-2h", "+0d"]);
-    let mut numbers: Vec<_> = lines.iter().filter_map(|line| line["n"].as_u64()).collect();
+    let events =
+        lines.iter().filter(|line| line["message"].as_str().is_some_and(|m| m.starts_with("event ")));
+    let mut numbers: Vec<_> = events.filter_map(|line| line["n"].as_u64()).collect();
     numbers.sort_unstable(); // the backend asks for the order of the stamps
     assert_eq!(numbers, (0..60).collect::<Vec<_>>(), "each once, whatever its stamp");
     assert_eq!((sum(&lines, "counted"), sum(&lines, "ticked")), (60.0, 60.0));

@@ -2,7 +2,6 @@
 //! requests against those that botocore makes of its own model of the service.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use ops_sdk::ledger::Row;
 use ops_sdk::model::Signal;
@@ -10,10 +9,8 @@ use ops_sdk::prelude::*;
 use ops_sdk::{Builder, Ops};
 use ops_tests::cloud::{init, keys};
 use ops_tests::rig::{Fault, Proxy, Recorded, python, python_lines};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, turn};
 use serde_json::{Value, json};
-
-const SOON: Duration = Duration::from_secs(60);
 
 /// A fake that takes everything that it is not scripted to refuse.
 fn fake() -> Proxy {

@@ -9,10 +9,9 @@ use ops_sdk::prelude::*;
 use ops_sdk::{Level, Ops};
 use ops_tests::cloud::{BACKENDS, Cloud, Metrics, init, lines};
 use ops_tests::rig::{Moto, Proxy, Recorded, python_lines};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, early_in_a_minute, turn};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(60);
 const THREADS: u32 = 6;
 const STEPS: u32 = 100;
 /// What one push may hold: the first contract of PutLogEvents.
@@ -55,6 +54,7 @@ fn record(ops: &Ops) {
             scope.spawn(move || (1..=STEPS).for_each(|n| step(thread, n)));
         }
     });
+    early_in_a_minute();
     let note = "x".repeat(250); // so that few series fill a push
     (0..80u32).for_each(|n| counter!("wide", n + 1, "Series" => n, "Note" => note.as_str()));
     (1..=200u32).for_each(|n| histogram!("sizes", n, unit = Bytes));
@@ -67,10 +67,12 @@ fn record(ops: &Ops) {
 fn what_many_threads_record_stands_in_cloudwatch_exactly() {
     let _turn = turn();
     let cloud = Cloud::new("Exact");
-    let ops = cloud.init(BACKENDS).dimension("Service", "checkout").level(Level::Trace).start();
+    // Long enough that all of it waits for the flush, which then fills the pushes.
+    let ops = cloud.init(BACKENDS).dimension("Service", "checkout").level(Level::Trace).linger(SOON).start();
     let ops = ops.expect("recording starts");
     record(&ops);
     counter!("late", 1); // alone in its push
+    assert!(ops.flush(SOON).complete);
     drop(ops);
     check_metrics(&cloud.metrics());
     check_lines(&cloud.lines());

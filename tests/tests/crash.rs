@@ -10,16 +10,18 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ops_sdk::prelude::*;
-use ops_tests::assert_balanced;
 use ops_tests::capture::{Answer, Capture};
+use ops_tests::{SOON, assert_balanced, wait_until};
 
 const ROUNDS: u64 = 32;
 const STATE_DIR: &str = "OPS_TEST_CRASH_DIR";
 const ENDING: &str = "OPS_TEST_CRASH_ENDING";
 const RING_BYTES: usize = 1 << 13;
+/// What no child fills before it is killed, should its flush thread not come to run.
+const OVERFLOW_BYTES: usize = 64 << 20;
 /// More than the share of such a ring that one event may take.
 const LONG_BYTES: usize = 3000;
 
@@ -28,7 +30,8 @@ static TURN: Mutex<()> = Mutex::new(());
 
 fn begin(dir: &Path, capture: &Capture) -> ops_sdk::Ops {
     let builder = ops_sdk::init().environment(|_| None).linger(Duration::from_millis(1)).levels("debug");
-    let builder = builder.ring_bytes_max(RING_BYTES).shutdown_deadline(Duration::from_secs(1));
+    let builder =
+        builder.ring_bytes_max(RING_BYTES).overflow_bytes_max(OVERFLOW_BYTES).shutdown_deadline(SOON);
     builder.state_dir(dir).backend(capture.clone()).start().expect("recording starts")
 }
 
@@ -94,11 +97,7 @@ fn returned(dir: &Path) -> u64 {
 }
 
 fn wait_until_it_has_come(dir: &Path, steps: u64) {
-    let began = Instant::now();
-    while returned(dir) < steps {
-        assert!(began.elapsed() < Duration::from_secs(60), "the child comes to {steps}");
-        std::thread::sleep(Duration::from_micros(200));
-    }
+    wait_until(&format!("the child comes to {steps}"), || returned(dir) >= steps);
 }
 
 /// Starts once more and holds what is delivered against what had returned.
@@ -106,7 +105,7 @@ fn judge(dir: &Path, what: &str) {
     let steps = returned(dir);
     let capture = Capture::new("crash");
     let ops = begin(dir, &capture);
-    assert!(ops.flush(Duration::from_secs(30)).complete);
+    assert!(ops.flush(SOON).complete);
     assert_balanced(&ops.stats());
     let numbers = |start: &str| -> Vec<u64> {
         capture.messages(start).iter().filter_map(|line| line["n"].as_u64()).collect()
@@ -164,7 +163,7 @@ fn idle() {
     let Some(dir) = std::env::var_os(STATE_DIR) else { return };
     let stuck = Capture::new("crash").answering([Answer::Hang]);
     let _ops = begin(dir.as_ref(), &stuck);
-    std::thread::sleep(Duration::from_secs(60));
+    std::thread::sleep(SOON);
 }
 
 /// Not a test by itself: a unit of work that has failed, one that goes on, and one that ended well; then an abort.
@@ -197,7 +196,7 @@ fn what_a_unit_of_work_held_back_that_had_not_ended_is_delivered() {
     assert!(!child.wait().expect("it aborts").success());
     let capture = Capture::new("crash");
     let ops = begin(dir.path(), &capture);
-    assert!(ops.flush(Duration::from_secs(30)).complete);
+    assert!(ops.flush(SOON).complete);
     assert_balanced(&ops.stats());
     let of = |unit: u64| capture.messages("held ").iter().filter(|line| line["unit"] == unit).count();
     assert_eq!([of(0), of(1), of(2)], [100, 0, 100], "its process failed, and so did the last unit");

@@ -19,11 +19,10 @@ use ops_sdk::prelude::*;
 use ops_sdk::{Level, Ops};
 use ops_tests::cloud::init;
 use ops_tests::rig::{Fault, Proxy, Recorded, python_lines_with};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, turn};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_secs(60);
 const KEY: &str = "hush-hush-0123";
 
 /// An intake that takes everything, and what stands before it.
@@ -252,6 +251,8 @@ fn a_wrong_key_loses_nothing() {
     let ops =
         init(intake.vars()).shutdown_deadline(Duration::from_millis(100)).start().expect("recording starts");
     info!("kept");
+    let refused = |requests: &[Recorded]| requests.iter().any(|request| request.status == Some(403));
+    assert!(intake.proxy.wait_until(SOON, refused), "{:?}", intake.proxy.requests());
     let report = ops.flush(Duration::from_millis(500));
     assert!(!report.complete && report.dead_lettered == 0, "{report:?}");
     assert_balanced(&ops.stats());

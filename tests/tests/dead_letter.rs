@@ -6,7 +6,9 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
 
 use ops_sdk::backend::{Backend, Configure, Context, EncodeError, Refusal, Verdict};
 use ops_sdk::chunk::{Batch, Items};
@@ -19,15 +21,18 @@ use ops_sdk::prelude::*;
 use ops_sdk::{Error, Ops};
 use ops_tests::built::executable;
 use ops_tests::capture::{Answer, Capture};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, turn, wait_until};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(60);
 const STATE_DIR: &str = "OPS_TEST_LETTERS_DIR";
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Set where the process is to be killed.
+const LIVES: &str = "OPS_TEST_LETTERS_KILLED";
+/// Pushes that a life of the process which is killed may make: it cannot come to its end before.
+const PUSHES_MAX: usize = 10;
 
+/// What is recorded waits for a flush; what is sent again waits for nothing.
 fn start(dir: &Path, backend: impl Configure) -> Ops {
-    let builder = ops_sdk::init().environment(|_| None).linger(Duration::from_millis(1)).state_dir(dir);
+    let builder = ops_sdk::init().environment(|_| None).linger(SOON * 2).state_dir(dir);
     builder.backend(backend).start().expect("recording starts")
 }
 
@@ -47,14 +52,6 @@ fn ops(dir: &Path, arguments: &[&str]) -> String {
 fn letters(dir: &Path) -> Vec<Value> {
     let lines = ops(dir, &["export"]);
     lines.lines().map(|line| serde_json::from_str(line).expect("a letter")).collect()
-}
-
-fn wait_until(what: &str, is: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !is() {
-        assert!(began.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn logs(ops: &Ops) -> Row {
@@ -109,7 +106,8 @@ fn letters_wait_for_a_program_that_does_not_run_and_are_counted_when_they_go_for
     let dir = tempfile::tempdir().expect("a directory");
     let refuse = Answer::Say(Verdict::Refuse(refusal()));
     let capture = Capture::new("later").accepting(|signal| signal == Signal::Log);
-    let builder = ops_sdk::init().environment(|_| None).state_dir(dir.path()).dead_letter_bytes_max(20_000);
+    let builder = ops_sdk::init().environment(|_| None).linger(SOON * 2).state_dir(dir.path());
+    let builder = builder.dead_letter_bytes_max(20_000);
     let refusing = capture.clone().answering(vec![refuse; 4]);
     let running = builder.backend(refusing).start().expect("recording starts");
     for round in 0..4 {
@@ -137,7 +135,12 @@ fn orders(dir: &Path) -> usize {
 }
 
 /// Appends what it takes to a file, five items a push; never takes every fifth record.
-struct Keeper(PathBuf);
+struct Keeper {
+    taken: PathBuf,
+    /// How many pushes it has had, and at how many it hangs.
+    pushes: Arc<AtomicUsize>,
+    pushes_max: usize,
+}
 
 impl Configure for Keeper {
     fn open(self: Box<Self>, _: &Context) -> Result<Box<dyn Backend>, Error> {
@@ -179,10 +182,14 @@ impl Backend for Keeper {
 
     fn send(&mut self, batch: &Batch, _: &mut Net) -> Verdict {
         std::thread::sleep(Duration::from_millis(2));
+        while self.pushes.fetch_add(1, SeqCst) >= self.pushes_max {
+            std::thread::park(); // until it is killed
+        }
         let refuses = |seq: u64| seq.is_multiple_of(5);
         let taken = batch.iter().filter(|(item, _)| !refuses(item.record.seq));
         let text: String = taken.map(|(item, _)| format!("{}\n", item.record.seq)).collect();
-        let mut file = OpenOptions::new().create(true).append(true).open(&self.0).expect("the server's file");
+        let mut file =
+            OpenOptions::new().create(true).append(true).open(&self.taken).expect("the server's file");
         file.write_all(text.as_bytes()).expect("it takes them");
         let refused = batch.iter().enumerate().filter(|(_, (item, _))| refuses(item.record.seq));
         Verdict::Partial {
@@ -192,7 +199,8 @@ impl Backend for Keeper {
     }
 
     fn another(&self) -> Option<Box<dyn Backend>> {
-        Some(Box::new(Keeper(self.0.clone())))
+        let (taken, pushes) = (self.taken.clone(), Arc::clone(&self.pushes));
+        Some(Box::new(Keeper { taken, pushes, pushes_max: self.pushes_max }))
     }
 }
 
@@ -200,11 +208,10 @@ impl Backend for Keeper {
 #[test]
 fn child() {
     let Some(dir) = std::env::var_os(STATE_DIR).map(PathBuf::from) else { return };
-    let running = start(&dir, Keeper(dir.join("taken")));
+    let pushes_max = std::env::var(LIVES).map_or(usize::MAX, |_| PUSHES_MAX);
+    let running = start(&dir, Keeper { taken: dir.join("taken"), pushes: Arc::default(), pushes_max });
     println!("\nready");
-    while orders(&dir) > 0 {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until("the order is carried out", || orders(&dir) == 0);
     assert_balanced(&running.stats());
 }
 
@@ -224,24 +231,27 @@ fn a_replay_that_is_killed_half_way_leaves_nothing_out_and_no_letter_twice() {
         assert_eq!(logs(&running).dead_lettered, EVENTS);
     }
     let _ = ops(dir.path(), &["replay"]);
-    let spawn = || {
+    let spawn = |is_killed: bool| {
         let mut command = Command::new(std::env::current_exe().expect("this test"));
         command.args(["--exact", "child", "--nocapture"]).env(STATE_DIR, dir.path());
+        command.envs(is_killed.then_some((LIVES, "1")));
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the child starts")
     };
     let taken = || fs::read_to_string(dir.path().join("taken")).unwrap_or_default();
     let mut killed = 0;
     for round in 0..KILLS {
-        let (mut child, before) = (spawn(), taken().len());
+        let before = taken().len();
+        let mut child = spawn(true);
         // At another moment of the way each time.
-        while taken().len() < before + 20 + (round * 37 % 100) as usize {
+        wait_until("it takes some", || {
             assert!(child.try_wait().expect("its state").is_none(), "it ended before it was killed");
-        }
+            taken().len() >= before + 10 + (round * 37 % 80) as usize
+        });
         killed += 1;
         let _ = child.kill();
         let _ = child.wait();
     }
-    assert!(spawn().wait().expect("the last child").success());
+    assert!(spawn(false).wait().expect("the last child").success());
 
     let mut times: BTreeMap<u64, u64> = BTreeMap::new();
     taken().lines().for_each(|seq| *times.entry(seq.parse().expect("a number")).or_default() += 1);

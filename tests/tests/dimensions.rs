@@ -6,10 +6,8 @@ use std::time::Duration;
 use ops_sdk::Builder;
 use ops_sdk::prelude::*;
 use ops_tests::capture::Capture;
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, early_in_a_minute, turn};
 use serde_json::Value;
-
-const SOON: Duration = Duration::from_secs(20);
 
 /// Runs `work` while a fake records, and gives back what arrived.
 fn recorded(work: impl FnOnce()) -> Capture {
@@ -22,6 +20,7 @@ fn recorded_by(set: impl FnOnce(Builder) -> Builder, work: impl FnOnce()) -> Cap
     let capture = Capture::new("dimensions");
     let builder = ops_sdk::init().environment(|_| None).linger(Duration::from_millis(5));
     let ops = set(builder).backend(capture.clone()).start().expect("recording starts");
+    early_in_a_minute();
     work();
     let report = ops.flush(SOON);
     assert!(report.complete, "{report:?}");

@@ -7,9 +7,7 @@ use std::time::Duration;
 use ops_sdk::prelude::*;
 use ops_sdk::{Builder, Durability};
 use ops_tests::capture::{Answer, Capture};
-use ops_tests::{assert_balanced, turn};
-
-const SOON: Duration = Duration::from_secs(30);
+use ops_tests::{SOON, assert_balanced, turn, wait_until, wait_until_recorded};
 
 fn builder(dir: &Path, variable: Option<&'static str>) -> Builder {
     let var = move |name: &str| variable.filter(|_| name == "OPS_DURABILITY").map(str::to_owned);
@@ -24,12 +22,8 @@ fn has_thread(name: &str) -> bool {
 }
 
 /// Waits until a thread is there, or is not.
-fn wait_for_thread(name: &str, there: bool) -> bool {
-    (0..3000).any(|_| {
-        let is = has_thread(name) == there;
-        std::thread::sleep(Duration::from_millis(if is { 0 } else { 10 }));
-        is
-    })
+fn wait_for_thread(name: &str, there: bool) {
+    wait_until(&format!("the thread {name} is there: {there}"), || has_thread(name) == there);
 }
 
 #[test]
@@ -51,11 +45,12 @@ fn what_is_synced_in_groups_is_kept_while_a_backend_hangs_and_delivered_by_the_n
                 let _ = ops.flush(Duration::from_millis(5));
             }
         }
-        assert!(wait_for_thread("ops-sync", syncs));
+        wait_for_thread("ops-sync", syncs);
         assert_balanced(&ops.stats());
+        wait_until_recorded(&ops, 500);
         let report = ops.shutdown(Duration::from_millis(50));
         assert!(report.spooled >= 500, "{report:?}");
-        assert!(wait_for_thread("ops-sync", false), "it ends with the recording");
+        wait_for_thread("ops-sync", false); // it ends with the recording
         stuck.release();
 
         let next = Capture::new("one");
@@ -81,8 +76,7 @@ fn segments_give_their_room_back_when_the_process_ends() {
         sizes.sum::<u64>()
     };
     info!("one event");
-    let _ = ops.flush(Duration::from_millis(20));
-    assert_eq!(bytes(), 64 << 10, "blocks are there before frames are");
+    wait_until("blocks are there before frames are", || bytes() == 64 << 10);
     let _ = ops.shutdown(Duration::from_millis(20));
     assert!((1..4096).contains(&bytes()), "{} bytes", bytes());
     stuck.release();

@@ -20,10 +20,9 @@ use ops_sdk::prelude::*;
 use ops_sdk::{Builder, Ops, parts};
 use ops_tests::cloud::{init, keys};
 use ops_tests::rig::{Fault, OpenSearch, Proxy, Recorded, python_lines};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, turn};
 use serde_json::{Value as Json, json};
 
-const SOON: Duration = Duration::from_secs(60);
 const PUSH_BYTES: usize = 32_768;
 
 /// The node, started on first use; it ends with the process.
@@ -465,6 +464,8 @@ fn a_server_that_refuses_the_key_costs_nothing_and_is_told_without_the_key() {
     ]);
     let ops = ops.shutdown_deadline(Duration::from_millis(100)).start().expect("recording starts");
     info!("kept");
+    let refused = |requests: &[Recorded]| requests.iter().any(|request| request.status == Some(401));
+    assert!(proxy.wait_until(SOON, refused), "{:?}", proxy.requests());
     assert!(!ops.flush(Duration::from_millis(500)).complete);
     let logs = row(&ops, Signal::Log);
     assert!(logs.pending >= 1 && logs.dropped.iter().all(|(loss, _)| *loss != Loss::Refused), "{logs:?}");

@@ -27,6 +27,7 @@ struct Told {
 fn lines() -> Vec<Map<String, Value>> {
     let mut program = Command::new(env!("CARGO_BIN_EXE_program"));
     program.arg("mixed").env_clear().env("OPS_BACKENDS", "emf").env("OPS_NAMESPACE", "Mixed");
+    program.env("OPS_SHUTDOWN_DEADLINE_MS", ops_tests::SOON.as_millis().to_string());
     let output = program.output().expect("the program runs");
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     let text = String::from_utf8(output.stdout).expect("UTF-8");

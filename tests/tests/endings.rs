@@ -7,9 +7,7 @@ use std::time::Duration;
 use ops_sdk::Ops;
 use ops_sdk::prelude::*;
 use ops_tests::capture::Capture;
-use ops_tests::{assert_balanced, turn};
-
-const SOON: Duration = Duration::from_secs(30);
+use ops_tests::{SOON, assert_balanced, turn};
 
 fn start(capture: &Capture) -> Ops {
     let builder = ops_sdk::init().environment(|_| None).linger(Duration::from_millis(5));

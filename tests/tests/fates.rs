@@ -15,10 +15,8 @@ use ops_sdk::model::{Body, Record, Signal};
 use ops_sdk::net::Net;
 use ops_sdk::prelude::*;
 use ops_sdk::{Error, Ops};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, turn};
 use proptest::prelude::*;
-
-const SOON: Duration = Duration::from_secs(30);
 
 /// What a server does with a push.
 #[derive(Debug, Clone)]

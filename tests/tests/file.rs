@@ -10,10 +10,8 @@ use std::time::Duration;
 use flate2::read::MultiGzDecoder;
 use ops_sdk::prelude::*;
 use ops_sdk::{Builder, Stats};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, turn, wait_until};
 use serde_json::Value;
-
-const SOON: Duration = Duration::from_secs(60);
 
 fn init(vars: &[(&'static str, String)]) -> Builder {
     let vars = vars.to_vec();
@@ -167,9 +165,7 @@ fn a_line_that_a_killed_process_tore_joins_no_other() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_program"));
     program.args(["work", "0"]).env("OPS_STATE_DIR", dir.path().join("state")).envs(vars(&path));
     let mut child = program.stdout(Stdio::null()).spawn().expect("it starts");
-    while fs::metadata(&path).map_or(0, |file| file.len()) < 10_000 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("it writes", || fs::metadata(&path).map_or(0, |file| file.len()) >= 10_000);
     child.kill().expect("SIGKILL");
     child.wait().expect("it is gone");
     // A kill ends no write in the middle; a machine that goes down does.
@@ -177,6 +173,7 @@ fn a_line_that_a_killed_process_tore_joins_no_other() {
     fs::write(&path, &whole[..whole.len() - 20]).expect("torn");
     let mut next = Command::new(env!("CARGO_BIN_EXE_program"));
     next.args(["command", "900000", "3"]).env("OPS_STATE_DIR", dir.path().join("state")).envs(vars(&path));
+    next.env("OPS_SHUTDOWN_DEADLINE_MS", SOON.as_millis().to_string());
     assert!(next.status().expect("it runs").success());
     let text = fs::read_to_string(&path).expect("a file");
     let torn: Vec<_> = text.lines().filter(|line| serde_json::from_str::<Value>(line).is_err()).collect();
@@ -201,7 +198,12 @@ fn a_full_disk_is_waited_out() {
     for n in 0..600u64 {
         info!("event {text}", n);
     }
-    let report = ops.flush(Duration::from_secs(2));
+    let ends_torn = || fs::read(&path).is_ok_and(|text| text.last().is_some_and(|byte| *byte != b'\n'));
+    wait_until("there is no room for a whole line", || {
+        let _ = ops.flush(Duration::from_millis(100));
+        ends_torn()
+    });
+    let report = ops.flush(Duration::from_millis(100));
     assert!(!report.complete, "there is no room for all of it: {report:?}");
     assert!(pending(&ops.stats()) > 0);
     fs::remove_file(&filler).expect("removed");

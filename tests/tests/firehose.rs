@@ -2,16 +2,14 @@
 //! the way; and what goes over the wire is what botocore's model says.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use ops_sdk::backend::Firehose;
 use ops_sdk::prelude::*;
 use ops_tests::cloud::{init, keys, lines, moto};
 use ops_tests::rig::{Fault, Proxy, Recorded, queue_lines};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, turn};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(60);
 const THREADS: u32 = 4;
 const STEPS: u32 = 150;
 /// What one push may be as it goes over the wire.

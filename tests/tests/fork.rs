@@ -12,9 +12,7 @@ use ops_sdk::model::RecordId;
 use ops_sdk::prelude::*;
 use ops_sdk::{Builder, Ops};
 use ops_tests::capture::{Answer, Capture};
-use ops_tests::{assert_balanced, turn};
-
-const SOON: Duration = Duration::from_secs(60);
+use ops_tests::{SOON, assert_balanced, turn};
 
 /// Runs `work` in a child, and says how that ended: 0 is well, 1 that it panicked, 2 that it hung.
 #[allow(unsafe_code)]
@@ -204,16 +202,17 @@ fn a_child_that_lives_on_does_not_keep_the_directory_nor_end_its_parents_recordi
     drop(ops);
     assert_eq!(capture.messages("").len(), 2);
     // The first child lives, and yet the directory is free.
-    let mut owned =
-        Some(quiet().state_dir(dir.path()).backend(Capture::new("lock")).start().expect("the lock is free"));
+    let mut owned = Some(
+        quiet()
+            .state_dir(dir.path())
+            .shutdown_deadline(SOON * 2)
+            .backend(Capture::new("lock"))
+            .start()
+            .expect("the lock is free"),
+    );
     // And a child may drop the guard: nothing happens, at once, and the parent goes on.
     let drops = in_child(|| {
-        let began = Instant::now();
-        drop(owned.take());
-        assert!(
-            began.elapsed() < Duration::from_secs(4),
-            "the shutdown deadline is 5 s, and nobody waits for it"
-        );
+        drop(owned.take()); // nobody waits for its deadline, which is longer than a child is waited for
         let ops = quiet().backend(Capture::new("own")).start().expect("a recording of its own");
         info!("own");
         assert_eq!(ops.flush(SOON).delivered, 1);

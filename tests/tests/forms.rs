@@ -6,10 +6,8 @@ use std::time::Duration;
 use ops_sdk::Ops;
 use ops_sdk::prelude::*;
 use ops_tests::capture::Capture;
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, early_in_a_minute, turn};
 use serde_json::Value;
-
-const SOON: Duration = Duration::from_secs(20);
 
 fn start(capture: &Capture) -> Ops {
     let builder = ops_sdk::init().environment(|_| None).linger(Duration::from_millis(5));
@@ -21,6 +19,7 @@ fn recorded(work: impl FnOnce()) -> Capture {
     let _turn = turn();
     let capture = Capture::new("forms");
     let ops = start(&capture);
+    early_in_a_minute();
     work();
     let report = ops.flush(SOON);
     assert!(report.complete, "{report:?}");
@@ -194,6 +193,7 @@ fn calls_in_progress_are_exact_over_threads_panics_and_dropped_futures() {
     let _turn = turn();
     let capture = Capture::new("in-flight");
     let ops = start(&capture);
+    early_in_a_minute();
     let threads: Vec<_> = (0..3).map(|n| std::thread::spawn(move || together(n == 0))).collect();
     GATE.wait();
     assert!(ops.flush(SOON).complete);

@@ -5,8 +5,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use ops_sdk::prelude::*;
-use ops_tests::assert_balanced;
 use ops_tests::capture::Capture;
+use ops_tests::{SOON, assert_balanced};
 use serde_json::Value;
 
 /// Every tenth call takes some forty times as long as the others: were the choice not fair, the sum would tell.
@@ -47,7 +47,7 @@ fn the_hottest_function_is_timed_less_often_without_bias_and_counted_exactly() {
         });
         cold(calls);
     }
-    let report = ops.flush(Duration::from_secs(30));
+    let report = ops.flush(SOON);
     assert!(report.complete, "{report:?}");
     assert_balanced(&ops.stats());
     let counted = |name, function| sum(&capture, name, function, "sum");

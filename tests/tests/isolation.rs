@@ -15,13 +15,11 @@ use ops_sdk::prelude::*;
 use ops_sdk::{Builder, Ops};
 use ops_tests::cloud::keys;
 use ops_tests::rig::{Fault, Proxy};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{assert_balanced, turn, wait_until};
 
 const EVENTS_PER_SECOND: u64 = 2_000;
 /// Between two bursts of events.
 const BURST: Duration = Duration::from_millis(10);
-/// A push takes as long as its server does, and no push of another waits for it.
-const SOON: Duration = Duration::from_secs(60);
 /// How often what the servers got is read and let go: an hour of it fills the memory.
 const READ: Duration = Duration::from_secs(1);
 /// Set in the process whose backends are all well.
@@ -133,15 +131,6 @@ fn delivered(ops: &Ops, name: &str) -> u64 {
     book.rows.iter().map(|row| row.delivered).sum()
 }
 
-/// Waits for the well ones. Not a flush: that waits for all of them, and some never answer.
-fn wait_for(ops: &Ops, recorded: u64) {
-    let began = Instant::now();
-    while let Some(late) = WELL.iter().find(|name| delivered(ops, name) < recorded) {
-        assert!(began.elapsed() < SOON, "{late}: {recorded} recorded, {} arrived", delivered(ops, late));
-        std::thread::sleep(BURST);
-    }
-}
-
 fn round(title: &str, with_sick: bool) -> Vec<Book> {
     let (servers, dir) = (Servers::start(), tempfile::tempdir().expect("a directory"));
     let ops = start(&servers, with_sick, dir.path());
@@ -153,7 +142,12 @@ fn round(title: &str, with_sick: bool) -> Vec<Book> {
         drop((servers.refuses.take_answered(), servers.throttles.take_answered()));
     };
     let (recorded, slowest) = record(&mut read_all);
-    wait_for(&ops, recorded);
+    // Not a flush: that waits for all of them, and some never answer.
+    wait_until("everything arrives", || WELL.iter().all(|name| delivered(&ops, name) >= recorded));
+    if with_sick {
+        let dead = || ops.stats().books.into_iter().flat_map(|book| book.rows).map(|row| row.dead_lettered);
+        wait_until("what is refused is told so", || dead().sum::<u64>() > 0);
+    }
     read_all();
     assert_balanced(&ops.stats());
     for (name, latencies) in WELL.iter().zip(&mut latencies) {

@@ -15,10 +15,9 @@ use ops_sdk::model::{Audit, Body, Check, CheckStatus, Config, Record, RecordId, 
 use ops_sdk::net::Net;
 use ops_sdk::prelude::*;
 use ops_tests::rig::{Broker, KafkaMessage};
-use ops_tests::{assert_balanced, cloud, turn};
+use ops_tests::{SOON, assert_balanced, cloud, turn};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(60);
 const STEPS: u64 = 600;
 
 /// One broker for all tests; `None` where there is none to be had.

@@ -10,11 +10,10 @@ use ops_sdk::limits::PushLimit;
 use ops_sdk::prelude::*;
 use ops_tests::cloud::{init, keys, lines, moto};
 use ops_tests::rig::{Fault, Proxy, Recorded, python_lines, queue_lines};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, turn};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_secs(60);
 const STEPS: u64 = 600;
 /// What one push may be as it goes over the wire.
 const PUSH_BYTES: usize = 32_768;

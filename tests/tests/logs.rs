@@ -9,10 +9,8 @@ use ops_sdk::ledger::Loss;
 use ops_sdk::prelude::*;
 use ops_sdk::{Builder, Level, Ops};
 use ops_tests::capture::Capture;
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, early_in_a_minute, turn};
 use serde_json::Value;
-
-const SOON: Duration = Duration::from_secs(20);
 
 /// Runs `work` while a fake records, and gives back what arrived, and how many log events did not, by the reason.
 fn recorded(build: impl FnOnce(Builder) -> Builder, work: impl FnOnce(&Ops)) -> (Capture, Vec<(Loss, u64)>) {
@@ -20,6 +18,7 @@ fn recorded(build: impl FnOnce(Builder) -> Builder, work: impl FnOnce(&Ops)) -> 
     let capture = Capture::new("logs");
     let builder = ops_sdk::init().environment(|_| None).linger(Duration::from_millis(5));
     let ops = build(builder).backend(capture.clone()).start().expect("recording starts");
+    early_in_a_minute();
     work(&ops);
     let report = ops.flush(SOON);
     assert!(report.complete, "{report:?}");

@@ -22,11 +22,10 @@ use ops_sdk::net::Net;
 use ops_sdk::prelude::*;
 use ops_tests::cloud::init;
 use ops_tests::rig::{Fault, Proxy, Recorded, Reply, Server, go_lines};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, early_in_a_minute, turn, wait_until};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_secs(60);
 const KEY: &str = "hush-hush-0123";
 
 /// One request as the models read it.
@@ -104,6 +103,7 @@ fn one_request_holds_all_metrics_and_their_values_are_exact() {
     let server = server();
     let vars = vars(&server.url(), &[("OPS_MACKEREL_SERVICE", "shop"), ("OPS_MACKEREL_PREFIX", "web-1")]);
     let ops = init(vars).dimension("Service", "checkout").start().expect("recording starts");
+    early_in_a_minute();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -169,6 +169,7 @@ fn a_wrong_key_loses_nothing_and_is_told_to_nobody() {
     let ops = init(vars).shutdown_deadline(Duration::from_millis(100)).start().expect("recording starts");
     counter!("orders", 1);
     let report = ops.flush(Duration::from_millis(500));
+    wait_until("the key is refused", || !server.requests().is_empty());
     assert!(!report.complete && report.dead_lettered == 0, "{report:?}");
     assert!(!format!("{report:?}").contains(KEY));
     assert_balanced(&ops.stats());

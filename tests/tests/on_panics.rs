@@ -4,7 +4,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use ops_sdk::store::{LogQuery, LogRow, Store};
 use serde_json::Value;
@@ -101,7 +100,7 @@ fn a_panic_that_aborts_is_recorded_before_other_hooks_run() {
         let store = folder.path().join("store.db").into_os_string().into_string().expect("text");
         move |name| (name == "OPS_LOCAL_PATH").then(|| store.clone())
     });
-    let report = ship.ship(folder.path().join("state"), Duration::from_secs(60)).expect("a state directory");
+    let report = ship.ship(folder.path().join("state"), ops_tests::SOON).expect("a state directory");
     assert!(report.complete, "{report}");
     assert_eq!(panics(folder.path()).len(), 3, "{report}");
 }

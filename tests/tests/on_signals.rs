@@ -13,12 +13,11 @@ use std::time::{Duration, Instant};
 use ops_sdk::prelude::*;
 use ops_sdk::store::Store;
 use ops_tests::capture::{Answer, Capture};
+use ops_tests::{SOON, wait_until, wait_until_recorded};
 
 const MODE: &str = "OPS_TEST_SIGNAL_MODE";
 const PLACE: &str = "OPS_TEST_SIGNAL_PLACE";
 const EVENTS: usize = 1_000;
-/// After this a child that has not ended is taken to hang.
-const HANGS: Duration = Duration::from_secs(60);
 
 static HANDLED: AtomicU64 = AtomicU64::new(0);
 static BEFORE: AtomicUsize = AtomicUsize::new(0);
@@ -69,34 +68,42 @@ fn child() {
     if mode == "ignored" {
         handle(libc::SIG_IGN, 0);
     }
+    let hangs = mode.starts_with("hang");
     let store = place.join("store.db").into_os_string().into_string().expect("text");
-    let var = move |name: &str| (name == "OPS_LOCAL_PATH").then(|| store.clone());
-    let mut builder = ops_sdk::init().environment(var).on_signals(mode != "off");
-    if mode.starts_with("hang") {
+    // What is left is told of all backends: where one hangs it is alone.
+    let var = move |name: &str| (name == "OPS_LOCAL_PATH" && !hangs).then(|| store.clone());
+    let mut builder = ops_sdk::init().environment(var).on_signals(mode != "off").shutdown_deadline(SOON);
+    let stuck = Capture::new("stuck").answering(vec![Answer::Hang; 100]);
+    if hangs {
         let deadline = Duration::from_millis(if mode == "hang" { 300 } else { 3_600_000 });
-        let stuck = Capture::new("stuck").answering(vec![Answer::Hang; 100]);
-        builder = builder.state_dir(place).shutdown_deadline(deadline).backend(stuck);
+        builder = builder.state_dir(place).shutdown_deadline(deadline).backend(stuck.clone());
     }
-    let ops = builder.linger(HANGS * 2).start().expect("recording starts");
+    let ops = builder.linger(SOON * 2).start().expect("recording starts");
     if mode == "over" {
         let over = over as extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
         handle(over as usize, libc::SA_SIGINFO | libc::SA_RESTART);
     }
     (0..EVENTS).for_each(|n| info!("event {n}"));
-    let _kept = if mode == "dropped" {
-        ops.flush(HANGS);
+    let kept = if mode == "dropped" {
+        ops.flush(SOON);
         drop(ops);
         None
     } else {
         Some(ops)
     };
+    if let Some(ops) = kept.as_ref().filter(|_| hangs) {
+        wait_until_recorded(ops, EVENTS as u64);
+    }
     println!("\nready");
-    std::thread::spawn(|| {
+    std::thread::spawn(move || {
         for said in 0.. {
-            while HANDLED.load(SeqCst) <= said {
+            while HANDLED.load(SeqCst) <= said && !stuck.hangs() {
                 std::thread::sleep(Duration::from_millis(1));
             }
             println!("\nhandled");
+            if stuck.hangs() {
+                return;
+            }
         }
     });
     let _ = std::io::stdin().read_to_end(&mut Vec::new()); // until the test has seen enough
@@ -134,7 +141,7 @@ impl Running {
         let status = loop {
             match self.child.try_wait().expect("a child") {
                 Some(status) => break status,
-                None if began.elapsed() > HANGS => {
+                None if began.elapsed() > SOON => {
                     let _ = self.child.kill();
                     panic!("it hangs");
                 }
@@ -180,16 +187,16 @@ fn a_backend_that_hangs_is_not_waited_for_past_the_deadline_and_nothing_is_lost(
     let next = Capture::new("stuck");
     let builder = ops_sdk::init().environment(|_| None).state_dir(dir.path()).backend(next.clone());
     let ops = builder.start().expect("recording starts");
-    assert!(ops.flush(HANGS).complete);
+    assert!(ops.flush(SOON).complete);
     assert_eq!(next.messages("event ").len(), EVENTS);
 }
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let dir = tempfile::tempdir().expect("a directory");
-    let running = Running::start("hang-long", dir.path());
+    let mut running = Running::start("hang-long", dir.path());
     send(&running.child, libc::SIGTERM);
-    std::thread::sleep(Duration::from_millis(200)); // or the two would be one
+    running.hears("handled"); // the first flushes, which hangs
     send(&running.child, libc::SIGINT);
     let (status, said) = running.end();
     // The deadline is an hour.
@@ -205,11 +212,7 @@ fn handlers_of_the_programs_own_run_and_decide() {
             send(&running.child, libc::SIGTERM);
             running.hears("handled");
         }
-        let began = Instant::now();
-        while arrived(dir.path()) < EVENTS {
-            assert!(began.elapsed() < HANGS, "{mode}: what was recorded arrives meanwhile");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait_until("what was recorded arrives meanwhile", || arrived(dir.path()) >= EVENTS);
         drop(running.child.stdin.take());
         let (status, said) = running.end();
         assert_eq!(status.code(), Some(7), "{mode}: {status:?} {said}");

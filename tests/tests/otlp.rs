@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
-use std::time::Duration;
 
 use ops_sdk::limits::PushLimit;
 use ops_sdk::model::Signal;
@@ -14,10 +13,9 @@ use ops_sdk::prelude::*;
 use ops_sdk::{Level, Ops};
 use ops_tests::cloud::init;
 use ops_tests::rig::{Fault, Proxy, Recorded, python_lines_with};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, turn};
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_secs(60);
 const KEY: &str = "hush-hush-0123";
 const FORMS: [&str; 2] = ["http/protobuf", "http/json"];
 const STEPS: u32 = 200;
@@ -48,8 +46,7 @@ impl Receiver {
         ];
         vars.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
         // Everything of a test goes in pushes that a flush asks for.
-        let ops =
-            init(vars).dimension("Service", "checkout").level(Level::Trace).linger(Duration::from_secs(10));
+        let ops = init(vars).dimension("Service", "checkout").level(Level::Trace).linger(SOON);
         ops.start().expect("recording starts")
     }
 

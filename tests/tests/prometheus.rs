@@ -5,10 +5,8 @@
 #![cfg(target_os = "linux")]
 
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use ops_sdk::Ops;
 use ops_sdk::backend::{Backend, Context, Prometheus, Verdict, by_name};
@@ -19,11 +17,10 @@ use ops_sdk::model::{Body, Metric, Points, Record, RecordId, Resolution, Unit};
 use ops_sdk::net::Net;
 use ops_sdk::prelude::*;
 use ops_tests::cloud::init;
-use ops_tests::rig::{Fault, Proxy};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::rig::{Fault, Port, Proxy};
+use ops_tests::{SOON, assert_balanced, turn, wait_until};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(60);
 const STEPS: u32 = 200;
 const QUEUE: &str = "a \"b\"\\\nc größe";
 
@@ -31,6 +28,7 @@ const QUEUE: &str = "a \"b\"\\\nc größe";
 struct Server {
     child: Child,
     url: String,
+    _port: Port,
     _dir: tempfile::TempDir,
 }
 
@@ -45,19 +43,19 @@ impl Server {
         );
         std::fs::write(&config, if scraped.is_empty() { "global: {}\n".to_owned() } else { text })
             .expect("written");
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+        let port = Port::keep();
         // Killed with the test, should that be killed.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "prometheus", "--web.enable-remote-write-receiver"])
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", data.display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg(format!("--web.listen-address={}", port.address()))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("the package prometheus: install it, or set OPS_WITHOUT_PROMETHEUS");
-        let server = Server { child, url: format!("http://127.0.0.1:{port}"), _dir: dir };
-        until("prometheus is ready", || ureq::get(format!("{}/-/ready", server.url)).call().is_ok());
+        let server = Server { child, url: format!("http://{}", port.address()), _port: port, _dir: dir };
+        wait_until("prometheus is ready", || ureq::get(format!("{}/-/ready", server.url)).call().is_ok());
         server
     }
 
@@ -77,21 +75,13 @@ impl Server {
     /// The sum of a query, which is what it is once `expected` is there.
     fn comes_to(&self, query: &str, expected: f64) {
         let sum = || self.query(query).iter().map(|(_, value)| value).sum::<f64>();
-        until(&format!("{query} is {expected}"), || (sum() - expected).abs() < 1e-9);
+        wait_until(&format!("{query} is {expected}"), || (sum() - expected).abs() < 1e-9);
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = (self.child.kill(), self.child.wait());
-    }
-}
-
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let end = Instant::now() + SOON;
-    while !is_so() {
-        assert!(Instant::now() < end, "it does not come to it that {what}");
-        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

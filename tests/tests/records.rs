@@ -5,7 +5,7 @@ use std::time::Duration;
 use ops_sdk::Timer;
 use ops_sdk::prelude::*;
 use ops_tests::capture::Capture;
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, early_in_a_minute, turn};
 use serde_json::{Value, json};
 
 /// Runs `work` while a fake records, and gives back what arrived.
@@ -14,8 +14,9 @@ fn recorded(work: impl FnOnce()) -> Capture {
     let capture = Capture::new("records");
     let builder = ops_sdk::init().environment(|_| None).linger(Duration::from_millis(5));
     let ops = builder.backend(capture.clone()).start().expect("recording starts");
+    early_in_a_minute();
     work();
-    let report = ops.flush(Duration::from_secs(20));
+    let report = ops.flush(SOON);
     assert!(report.complete, "{report:?}");
     assert_balanced(&ops.stats());
     capture
@@ -193,6 +194,6 @@ fn nothing_is_recorded_while_recording_is_off() {
     let capture = Capture::new("off");
     let builder = ops_sdk::init().environment(|_| None).linger(Duration::from_millis(5));
     let ops = builder.backend(capture.clone()).start().expect("recording starts");
-    assert!(ops.flush(Duration::from_secs(20)).complete);
+    assert!(ops.flush(SOON).complete);
     assert!(with(&capture, "request.took", 2).iter().all(|line| line["dimensions"]["Shop"] != "off"));
 }

@@ -10,9 +10,8 @@ use ops_sdk::prelude::*;
 use ops_sdk::store::{LogQuery, Store};
 use ops_sdk::{Builder, Level, Ops, Route};
 use ops_tests::capture::Capture;
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, turn};
 
-const SOON: Duration = Duration::from_secs(60);
 const EVENTS: u64 = 2_000;
 
 fn quiet() -> Builder {

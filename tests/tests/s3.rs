@@ -14,10 +14,9 @@ use ops_sdk::model::{Audit, Body, Check, CheckStatus, Config, Level, Log, Record
 use ops_sdk::net::Net;
 use ops_sdk::prelude::*;
 use ops_tests::rig::{Fault, Moto, Object, Proxy, S3S_KEYS, S3s};
-use ops_tests::{assert_balanced, cloud, turn};
+use ops_tests::{SOON, assert_balanced, cloud, turn};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(60);
 /// 2026-11-22T07:24:28Z.
 const NOW_S: u64 = 1_795_332_268;
 

@@ -11,9 +11,8 @@ use ops_sdk::net::Net;
 use ops_sdk::prelude::*;
 use ops_sdk::{Error, Stats};
 use ops_tests::capture::{Answer, Capture};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, turn};
 
-const SOON: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_millis(40);
 
 fn recorded(stats: &Stats) -> u64 {
@@ -33,6 +32,7 @@ fn the_work_of_each_backend_is_told_and_telling_ends_with_the_programs_own_recor
         info!("one more");
         std::thread::sleep(EVERY);
     }
+    assert!(ops.flush(SOON).complete); // what is told together may come in several pushes
     let of = |name: &str| capture.metrics(name).remove(0)["dimensions"]["Backend"].clone();
     let names =
         ["delivered", "pushes", "push_bytes", "push_duration", "pending", "circuit", "pushes_at_once"];

@@ -12,7 +12,7 @@ use std::time::Duration;
 use ops_forms::Discard;
 use ops_sdk::ledger::Loss;
 use ops_sdk::prelude::*;
-use ops_tests::assert_balanced;
+use ops_tests::{SOON, assert_balanced};
 
 const CHILD: &str = "OPS_TEST_SIGNALS";
 /// Rounds of all forms by the interrupted thread, at least; and interruptions, at least.
@@ -20,7 +20,7 @@ const ROUNDS: u64 = 300;
 const SIGNALS_MIN: u64 = 5_000;
 const ROUNDS_MAX: u64 = 100_000;
 /// After this a child that has not ended is taken to hang.
-const HANGS: Duration = Duration::from_secs(120);
+const HANGS: Duration = Duration::from_secs(600);
 const SIGNAL_EVERY_MICROSECONDS: i64 = 200;
 
 static SIGNALS: AtomicU64 = AtomicU64::new(0);
@@ -114,7 +114,7 @@ fn child() {
     let discard = Discard::default();
     let ops = ops_sdk::init()
         .environment(|_| None)
-        .shutdown_deadline(Duration::from_secs(30))
+        .shutdown_deadline(SOON)
         .level(ops_sdk::Level::Debug)
         .ring_bytes_max(1 << 16)
         .journal_bytes_max(1 << 30)
@@ -142,7 +142,7 @@ fn child() {
         n
     });
     let rounds = worker.join().expect("the worker ends");
-    let report = ops.flush(Duration::from_secs(30));
+    let report = ops.flush(SOON);
     assert!(report.complete, "{report:?}");
     let stats = ops.stats();
     assert_balanced(&stats);
@@ -161,11 +161,7 @@ fn child() {
         "{rounds} rounds, {} signals, {recorded} events, {arrived} arrived, {dropped} dropped",
         SIGNALS.load(Relaxed)
     );
-    // What says that events were dropped is an event, too: one for each level.
-    assert!(
-        arrived + dropped >= recorded && arrived + dropped <= recorded + 5,
-        "{recorded} != {arrived} + {dropped}"
-    );
+    assert_eq!(arrived + dropped, recorded, "{arrived} arrived and {dropped} dropped");
 }
 
 #[test]

@@ -9,9 +9,7 @@ use ops_sdk::model::Signal;
 use ops_sdk::prelude::*;
 use ops_sdk::{Builder, Error, Ops};
 use ops_tests::capture::{Answer, Capture};
-use ops_tests::{assert_balanced, turn};
-
-const SOON: Duration = Duration::from_secs(20);
+use ops_tests::{SOON, assert_balanced, turn, wait_until, wait_until_recorded};
 
 fn quiet() -> Builder {
     ops_sdk::init().environment(|_| None).linger(Duration::from_millis(5))
@@ -139,7 +137,8 @@ fn every_answer_of_a_server_leaves_the_books_balanced() {
         retry(),
     ];
     let capture = Capture::new("answers").accepting(|signal| signal == Signal::Log).answering(answers);
-    let ops = start(&capture);
+    // All of it waits for the flush, so that every push is one that can be halved.
+    let ops = quiet().linger(SOON).backend(capture.clone()).start().expect("recording starts");
     (0..1000).for_each(|n| info!("event {n}"));
     assert!(ops.flush(SOON).complete);
     let stats = ops.stats();
@@ -191,18 +190,17 @@ fn a_backend_that_hangs_blocks_neither_callers_nor_other_backends_nor_the_end() 
     let well = Capture::new("well");
     let ops = quiet().backend(stuck.clone()).backend(well.clone()).start().expect("recording starts");
     info!("first");
-    while !stuck.hangs() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until("a push hangs", || stuck.hangs());
     (0..5000).for_each(|n| info!("event {n}"));
     let report = ops.flush(Duration::from_millis(500));
     assert!(!report.complete);
+    wait_until("the other has them", || well.messages("event").len() >= 5000);
     assert_eq!(well.messages("event").len(), 5000);
     assert_eq!(stuck.messages("event").len(), 0);
     assert_balanced(&ops.stats());
     let began = Instant::now();
     let report = ops.shutdown(Duration::from_millis(200));
-    assert!(began.elapsed() < Duration::from_secs(5), "the end keeps its deadline");
+    assert!(began.elapsed() < SOON, "the end keeps its deadline");
     assert!(report.pending >= 5001, "{report:?}");
     stuck.release();
 }
@@ -215,6 +213,7 @@ fn what_is_not_delivered_waits_in_the_state_directory_for_the_next_start() {
     let begin = |capture: &Capture| quiet().state_dir(dir.path()).backend(capture.clone()).start();
     let ops = begin(&stuck).expect("recording starts");
     (0..3000).for_each(|n| info!("event {n}"));
+    wait_until_recorded(&ops, 3000);
     let report = ops.shutdown(Duration::from_millis(300));
     assert_eq!((report.spooled, report.pending, report.dropped), (3000, 0, 0));
     assert_eq!(stuck.taken().len(), 0);

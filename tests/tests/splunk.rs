@@ -16,10 +16,9 @@ use ops_sdk::prelude::*;
 use ops_sdk::{Builder, Ops};
 use ops_tests::cloud::init;
 use ops_tests::rig::{Fault, Hec, HecSettings, Proxy};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, early_in_a_minute, turn, wait_until};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(60);
 const TOKEN: &str = "hush-hush-token";
 const EVENTS: u64 = 400;
 
@@ -86,6 +85,7 @@ fn events_and_metrics_arrive_typed() {
     let _turn = turn();
     let hec = Hec::start(settings());
     let ops = builder(&hec.url(), &[]).start().expect("recording starts");
+    early_in_a_minute();
     let before_s = Now::read().unix_ms() as f64 / 1_000.0;
     record();
     warn!("line \"one\"\nand two", ratio = 0.5, name = "ünï");
@@ -222,6 +222,7 @@ fn a_wrong_index_waits_for_the_operator_and_loses_nothing() {
     assert!(ops.flush(SOON).complete);
     counter!("events", 1);
     assert!(!ops.flush(Duration::from_millis(500)).complete);
+    wait_until("the index is refused", || hec.requests().len() > 1);
     let stats = ops.stats();
     assert_balanced(&stats);
     let rows: Vec<_> = stats.books.iter().flat_map(|book| &book.rows).collect();
@@ -255,7 +256,7 @@ fn an_acknowledgement_whose_answer_is_lost_is_waited_for_and_then_sent_again() {
     let _turn = turn();
     let hec = Hec::start(HecSettings { acknowledges_after: Some(0), ..settings() });
     let proxy = Proxy::start(&hec.url());
-    let more = [("OPS_SPLUNK_ACK", "1"), ("OPS_SPLUNK_ACK_TIMEOUT_SECONDS", "1")];
+    let more = [("OPS_SPLUNK_ACK", "1"), ("OPS_SPLUNK_ACK_TIMEOUT_SECONDS", "5")];
     let ops = builder(&proxy.url(), &more).start().expect("recording starts");
     // The push passes; that it is indexed is told once, and that answer is lost.
     proxy.script([Fault::Pass, Fault::CutAnswer]);
@@ -273,6 +274,7 @@ fn a_wrong_token_waits_for_the_operator() {
     let ops = builder(&hec.url(), &[]).state_dir(dir.path()).start().expect("recording starts");
     info!("waits");
     assert!(!ops.flush(Duration::from_millis(300)).complete);
+    wait_until("the token is refused", || !hec.requests().is_empty());
     let stats = ops.stats();
     assert_balanced(&stats);
     let row = stats.books[0].rows.iter().find(|row| row.signal == Signal::Log).expect("a row");

@@ -8,9 +8,7 @@ use std::time::Duration;
 use ops_sdk::prelude::*;
 use ops_sdk::{Builder, Ops};
 use ops_tests::capture::{Answer, Capture};
-use ops_tests::{assert_balanced, turn};
-
-const SOON: Duration = Duration::from_secs(30);
+use ops_tests::{SOON, assert_balanced, turn};
 
 fn quiet() -> Builder {
     ops_sdk::init().environment(|_| None).linger(Duration::from_millis(1))

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ops_sdk::Error;
 use ops_sdk::backend::{Backend, Configure, Context, EncodeError, Verdict};
@@ -12,9 +12,7 @@ use ops_sdk::limits::{Limits, Oversize};
 use ops_sdk::model::{Record, Signal};
 use ops_sdk::net::Net;
 use ops_sdk::prelude::*;
-use ops_tests::{assert_balanced, turn};
-
-const SOON: Duration = Duration::from_secs(20);
+use ops_tests::{SOON, assert_balanced, turn, wait_until};
 
 /// Counts how often it is called, and fails in one way or another each second time.
 #[derive(Clone, Default)]
@@ -87,13 +85,7 @@ fn a_backend_is_called_by_the_clock_whether_there_are_records_or_not() {
     let ticking = Ticking { every: Some(Duration::from_millis(10)), ..Ticking::default() };
     let builder = ops_sdk::init().environment(|_| None).linger(Duration::from_millis(1));
     let ops = builder.backend(ticking.clone()).start().expect("recording starts");
-    let until = Instant::now() + SOON;
-    let ticked = |times: u64| {
-        while ticking.ticks.load(Ordering::Relaxed) < times {
-            assert!(Instant::now() < until, "{} ticks", ticking.ticks.load(Ordering::Relaxed));
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    };
+    let ticked = |times: u64| wait_until("it ticks", || ticking.ticks.load(Ordering::Relaxed) >= times);
     ticked(8);
     (0..100).for_each(|n| info!("event {n}"));
     assert!(ops.flush(SOON).complete);

@@ -14,9 +14,8 @@ use ops_sdk::prelude::*;
 use ops_sdk::{Builder, Ops};
 use ops_tests::cloud::init;
 use ops_tests::rig::{Ca, Fault, Proxy, Received, Receiver};
-use ops_tests::{assert_balanced, turn};
+use ops_tests::{SOON, assert_balanced, turn};
 
-const SOON: Duration = Duration::from_secs(60);
 const SECRET: &str = "hush-hush-key";
 
 fn vars(url: &str, more: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
@@ -152,10 +151,12 @@ fn an_answer_that_is_lost_leads_to_a_repetition_that_its_key_tells() {
 fn another_key_waits_for_the_operator() {
     let _turn = turn();
     let receiver = Receiver::start("another");
+    let proxy = Proxy::start(&receiver.url());
     let dir = tempfile::tempdir().expect("a directory");
-    let ops = builder(&receiver.url()).state_dir(dir.path()).start().expect("recording starts");
+    let ops = builder(&proxy.url()).state_dir(dir.path()).start().expect("recording starts");
     error!("waits");
     assert!(!ops.flush(Duration::from_millis(300)).complete);
+    assert!(proxy.wait_until(SOON, |requests| requests.iter().any(|request| request.status.is_some())));
     let stats = ops.stats();
     assert_balanced(&stats);
     let row = stats.books[0].rows.iter().find(|row| row.signal == Signal::Log).expect("a row");

@@ -61,12 +61,13 @@ impl Target {
     fn finish(&self) {
         let before = self.hub.books();
         let complete = self.hub.flush(self.deadline);
-        if self.on_disk {
-            let _ = self.hub.sync(); // the system has the data already
-        }
         let after = self.hub.books();
         let report = FlushReport::between(&before, &after, complete, &self.hub.unkept());
         farewell(&report, &after, self.on_disk).into_iter().for_each(|line| diag::say(&line));
+        // Last, since a medium may take longer than there is time; the system has the data already.
+        if self.on_disk {
+            let _ = self.hub.sync();
+        }
     }
 
     /// Runs `work` in a thread of its own, and waits for it until the deadline and a little longer.

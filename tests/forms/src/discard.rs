@@ -7,12 +7,15 @@ use ops_sdk::Error;
 use ops_sdk::backend::{Backend, Configure, Context, EncodeError, Verdict};
 use ops_sdk::chunk::{Batch, Items};
 use ops_sdk::limits::{Limits, Oversize};
-use ops_sdk::model::{Record, Signal};
+use ops_sdk::model::{Body, Record, Signal};
 use ops_sdk::net::Net;
 
-/// Takes log events, and counts them.
+/// Takes log events, and counts those that the SDK does not tell itself.
 #[derive(Debug, Clone, Default)]
 pub struct Discard(Arc<AtomicU64>);
+
+/// What an event of the SDK's own is, such as one that tells of a loss.
+const OWN: u8 = b'!';
 
 impl Discard {
     /// How many events came.
@@ -53,15 +56,17 @@ impl Backend for Discard {
         signal == Signal::Log
     }
 
-    fn encode(&mut self, _: &Record<'_>, out: &mut Items) -> Result<(), EncodeError> {
+    fn encode(&mut self, record: &Record<'_>, out: &mut Items) -> Result<(), EncodeError> {
+        let is_own = matches!(&record.body, Body::Log(log) if log.target == "ops_sdk");
         out.push(|bytes| {
-            bytes.push(b'.');
+            bytes.push(if is_own { OWN } else { b'.' });
             Ok(())
         })
     }
 
     fn send(&mut self, batch: &Batch, _: &mut Net) -> Verdict {
-        self.0.fetch_add(batch.len() as u64, Relaxed);
+        let events = batch.iter().filter(|(_, bytes)| *bytes != [OWN]).count();
+        self.0.fetch_add(events as u64, Relaxed);
         Verdict::Delivered
     }
 }

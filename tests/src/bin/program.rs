@@ -4,6 +4,7 @@
 //! ```text
 //! program hold             starts, says "ready", and stays until its standard input ends
 //! program fill EVENTS      records so many events of 1 KB and flushes; then its books, one JSON object a line
+//! program fill EVENTS held the same, and before its books it stays until its standard input ends
 //! program command FROM N   records so many numbered events from this number on, and ends
 //! program work FROM        records numbered events without end; says "reached N" when the journal has those before N
 //! program mixed            records every kind of metric and a few events; prints nothing itself
@@ -23,12 +24,13 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let ended = match words[..] {
         ["hold"] => hold(),
-        ["fill", events] => fill(events.parse().unwrap_or(0)),
+        ["fill", events] => fill(events.parse().unwrap_or(0), false),
+        ["fill", events, "held"] => fill(events.parse().unwrap_or(0), true),
         ["command", from, events] => command(from.parse().unwrap_or(0), events.parse().unwrap_or(0)),
         ["work", from] => work(from.parse().unwrap_or(0)),
         ["mixed"] => mixed(),
         _ => {
-            eprintln!("program: hold, fill EVENTS, command FROM N, work FROM or mixed");
+            eprintln!("program: hold, fill EVENTS [held], command FROM N, work FROM or mixed");
             return ExitCode::from(2);
         }
     };
@@ -44,12 +46,16 @@ fn main() -> ExitCode {
 fn hold() -> Result<(), Error> {
     let _ops = ops_sdk::init().start()?;
     println!("ready");
-    // An input that cannot be read has ended as well.
-    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    until_input_ends();
     Ok(())
 }
 
-fn fill(events: u64) -> Result<(), Error> {
+fn until_input_ends() {
+    // An input that cannot be read has ended as well.
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+}
+
+fn fill(events: u64, is_held: bool) -> Result<(), Error> {
     let ops = ops_sdk::init().start()?;
     let text = "x".repeat(1_000);
     for n in 0..events {
@@ -61,6 +67,9 @@ fn fill(events: u64) -> Result<(), Error> {
         }
     }
     ops.flush(Duration::from_secs(2));
+    if is_held {
+        until_input_ends();
+    }
     print(&ops.stats());
     Ok(())
 }

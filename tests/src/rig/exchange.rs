@@ -10,7 +10,7 @@ use super::proxy::Shared;
 use super::{Fault, Recorded};
 
 /// How long the server behind the proxy may take for one answer.
-const UPSTREAM_PATIENCE: Duration = Duration::from_secs(60);
+const UPSTREAM_PATIENCE: Duration = Duration::from_secs(180);
 
 /// What became of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,21 +2,16 @@
 //! mapper (`epmd`) is its own as well, so that it neither finds another's nor leaves one behind.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use super::{Ca, python_lines_with};
-
-/// How long a broker may take to come up.
-const PATIENCE: Duration = Duration::from_secs(90);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+use super::{Ca, Port, python_lines_with};
+use crate::wait_until;
 
 /// A running RabbitMQ with the virtual host `/sensu`. Ends when dropped, with all that it started.
 #[derive(Debug)]
@@ -27,6 +22,7 @@ pub struct Rabbit {
     /// Its port for AMQP over TLS. Clients are `client.test`, by their certificate or by the password `hush-hush`.
     pub port: u16,
     files: [PathBuf; 3],
+    _kept: [Port; 3],
 }
 
 /// A message as pika reads it.
@@ -56,14 +52,15 @@ impl Rabbit {
         ca.sign("client.test");
         let files = ["ca.pem", "client.test.pem", "client.test.key"].map(|file| ca.path(file));
         let folder = tempfile::tempdir().expect("a folder");
-        let [port, distribution, mapping] = [(); 3].map(|()| free_port());
+        let kept = [(); 3].map(|()| Port::keep());
+        let [port, distribution, mapping] = [0, 1, 2].map(|at: usize| kept[at].number());
         settings(folder.path(), ca, port);
         let mapper = spawn(
             Command::new("epmd").args(["-address", "127.0.0.1", "-port", &mapping.to_string()]),
             folder.path(),
         );
         let broker = broker(folder.path(), distribution, mapping);
-        let mut rabbit = Rabbit { folder, mapper, broker, port, files };
+        let mut rabbit = Rabbit { folder, mapper, broker, port, files, _kept: kept };
         rabbit.wait();
         rabbit
     }
@@ -87,12 +84,11 @@ impl Rabbit {
     }
 
     fn wait(&mut self) {
-        let until = Instant::now() + PATIENCE;
-        while !self.said().contains("Server startup complete") {
+        wait_until("RabbitMQ is there", || {
             let ended = self.broker.try_wait().expect("a child can be asked");
-            assert!(ended.is_none() && Instant::now() < until, "rabbitmq-server: {ended:?}");
-            std::thread::sleep(LOOK_AGAIN);
-        }
+            assert!(ended.is_none(), "rabbitmq-server: {ended:?}");
+            self.said().contains("Server startup complete")
+        });
     }
 }
 
@@ -107,11 +103,6 @@ impl Drop for Rabbit {
             let _ = child.wait();
         }
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on 127.0.0.1");
-    listener.local_addr().expect("a bound socket has an address").port()
 }
 
 fn settings(folder: &Path, ca: &Ca, port: u16) {

@@ -1,19 +1,15 @@
 //! A real rsyslog: UDP, TCP and TLS on 127.0.0.1, and what it has received, field by field, as it has parsed it.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use super::Ca;
-
-/// How long a daemon may take to come up, or a message to be written.
-const PATIENCE: Duration = Duration::from_secs(20);
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+use super::{Ca, Port};
+use crate::wait_until;
 
 /// A running rsyslog. Ends when dropped.
 #[derive(Debug)]
@@ -26,6 +22,7 @@ pub struct Rsyslog {
     pub tcp: u16,
     /// Its port for TLS; clients need a certificate of the name `client.test`.
     pub tls: u16,
+    _kept: [Port; 2],
 }
 
 /// A message as rsyslog has parsed it.
@@ -61,30 +58,12 @@ impl Rsyslog {
     pub fn start(ca: &Ca) -> Rsyslog {
         let folder = tempfile::tempdir().expect("a folder");
         ca.sign("collector.test");
-        let udp =
-            UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
-        let (tcp, tls) = (free_port(), free_port());
-        let mut started = Rsyslog {
-            child: run(folder.path(), &config(folder.path(), ca, udp, tcp, tls)),
-            folder,
-            udp,
-            tcp,
-            tls,
-        };
+        let (datagrams, kept) = (Port::keep_for_datagrams(), [Port::keep(), Port::keep()]);
+        let [udp, tcp, tls] = [&datagrams, &kept[0], &kept[1]].map(Port::number);
+        let child = run(folder.path(), &config(folder.path(), ca, udp, tcp, tls));
+        let mut started = Rsyslog { child, folder, udp, tcp, tls, _kept: kept };
         started.wait();
         started
-    }
-
-    /// Ends it without a word and starts it again on the same ports.
-    ///
-    /// # Panics
-    ///
-    /// If it does not come up again.
-    pub fn restart(&mut self) {
-        self.stop();
-        let config = self.path("rsyslog.conf");
-        self.child = run(self.folder.path(), &fs::read_to_string(config).expect("its settings"));
-        self.wait();
     }
 
     /// Ends it without a word.
@@ -94,24 +73,29 @@ impl Rsyslog {
         let _ = fs::remove_file(self.path("pid"));
     }
 
-    /// What it has received, once there are so many; what there is when patience ends.
+    /// What it has received so far, its own messages among it.
     ///
     /// # Panics
     ///
     /// If a line that it wrote is none of ours.
     #[must_use]
-    pub fn received(&self, at_least: usize) -> Vec<Message> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let text = fs::read_to_string(self.path("received.jsonl")).unwrap_or_default();
-            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-            if whole.lines().count() >= at_least || Instant::now() > until {
-                let read =
-                    |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
-                return whole.lines().map(read).collect();
-            }
-            std::thread::sleep(LOOK_AGAIN);
-        }
+    pub fn received(&self) -> Vec<Message> {
+        let text = fs::read_to_string(self.path("received.jsonl")).unwrap_or_default();
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let read = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
+        whole.lines().map(read).collect()
+    }
+
+    /// What it has received of an application, once there are so many.
+    ///
+    /// # Panics
+    ///
+    /// If they do not come.
+    #[must_use]
+    pub fn received_of(&self, app_name: &str, at_least: usize) -> Vec<Message> {
+        let own = || self.received().into_iter().filter(|message| message.app_name == app_name);
+        wait_until("rsyslog has the messages", || own().count() >= at_least);
+        own().collect()
     }
 
     fn path(&self, file: &str) -> PathBuf {
@@ -119,14 +103,14 @@ impl Rsyslog {
     }
 
     fn wait(&mut self) {
-        let until = Instant::now() + PATIENCE;
+        let said = self.path("said");
         for port in [self.tcp, self.tls] {
-            while TcpStream::connect(("127.0.0.1", port)).is_err() {
-                let said = fs::read_to_string(self.path("said")).unwrap_or_default();
+            wait_until("rsyslogd listens", || {
                 let ended = self.child.try_wait().expect("a child can be asked");
-                assert!(ended.is_none() && Instant::now() < until, "rsyslogd: {ended:?}: {said}");
-                std::thread::sleep(LOOK_AGAIN);
-            }
+                let said = || fs::read_to_string(&said).unwrap_or_default();
+                assert!(ended.is_none(), "rsyslogd: {ended:?}: {}", said());
+                TcpStream::connect(("127.0.0.1", port)).is_ok()
+            });
         }
     }
 }
@@ -135,16 +119,6 @@ impl Drop for Rsyslog {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// A port of 127.0.0.1 that nobody listens on.
-///
-/// # Panics
-///
-/// If there is none.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on 127.0.0.1");
-    listener.local_addr().expect("a bound socket has an address").port()
 }
 
 fn run(folder: &Path, config: &str) -> Child {

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
@@ -15,7 +14,8 @@ use serde_json::Value;
 
 use super::Moto;
 use super::python::{scripts, target, text};
-use super::{python, python_lines};
+use super::{Port, python, python_lines};
+use crate::wait_until;
 
 /// The keys that s3s-fs knows.
 pub const S3S_KEYS: (&str, &str) = ("AKIDS3S", "a-secret-of-s3s");
@@ -72,7 +72,7 @@ impl Moto {
 #[derive(Debug)]
 pub struct S3s {
     child: Child,
-    port: u16,
+    port: Port,
     root: PathBuf,
 }
 
@@ -85,25 +85,21 @@ impl S3s {
     #[must_use]
     pub fn start(root: &Path, bucket: &str) -> S3s {
         std::fs::create_dir_all(root.join(bucket)).expect("a folder");
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
+        let kept = Port::keep();
         let mut command = Command::new(program());
-        command.args(["--host", "127.0.0.1", "--port", &free.port().to_string()]);
+        command.args(["--host", "127.0.0.1", "--port", &kept.number().to_string()]);
         command.args(["--access-key", S3S_KEYS.0, "--secret-key", S3S_KEYS.1]).arg(root);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().unwrap_or_else(|error| panic!("cannot start s3s-fs: {error}"));
-        let server = S3s { child, port: free.port(), root: root.to_owned() };
-        let began = Instant::now();
-        while TcpStream::connect(("127.0.0.1", server.port)).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(30), "s3s-fs does not listen");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let server = S3s { child, port: kept, root: root.to_owned() };
+        wait_until("s3s-fs listens", || TcpStream::connect(server.port.address()).is_ok());
         server
     }
 
     /// Its address: `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.port.address())
     }
 
     /// The keys of a bucket and the lines of their objects, as they lie in its folder.

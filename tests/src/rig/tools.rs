@@ -58,13 +58,11 @@ impl Statsd {
     #[must_use]
     pub fn start() -> Statsd {
         let modules = modules();
-        // A port that was free a moment ago: the server takes none of the system's choice.
-        let free =
-            UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
+        let port = port();
         let config = tempfile::Builder::new().suffix(".js").tempfile().expect("a file");
         let print = std::path::absolute(scripts().join("statsd").join("print.js")).expect("a path");
         let settings = serde_json::json!({
-            "address": "127.0.0.1", "port": free.port(), "mgmt_address": "127.0.0.1", "mgmt_port": 0,
+            "address": "127.0.0.1", "port": port, "mgmt_address": "127.0.0.1", "mgmt_port": 0,
             "flushInterval": 200, "deleteIdleStats": true, "deleteGauges": false, "backends": [print],
         });
         std::fs::write(config.path(), settings.to_string()).expect("written");
@@ -74,7 +72,7 @@ impl Statsd {
         let mut child = child.unwrap_or_else(|error| panic!("cannot run node: {error}"));
         let stdout = child.stdout.take().expect("stdout was piped above");
         let flushes = BufReader::new(stdout).lines();
-        let mut server = Statsd { port: free.port(), child, flushes, _config: config };
+        let mut server = Statsd { port, child, flushes, _config: config };
         let _ = server.flush();
         server
     }
@@ -106,6 +104,14 @@ impl Drop for Statsd {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A port for datagrams that is free and stays so: one of those that the system picks for nobody. The server takes none
+/// of the system's choice, nor one that is kept for it.
+fn port() -> u16 {
+    let own = 10_000 + (std::process::id() % 20_000) as u16;
+    let is_free = |port: &u16| UdpSocket::bind(("127.0.0.1", *port)).is_ok();
+    (own..32_000).chain(10_000..own).find(is_free).expect("a free port")
 }
 
 /// The folder that the server is installed in.

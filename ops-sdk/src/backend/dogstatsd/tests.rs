@@ -147,7 +147,7 @@ fn text(batch: &Batch) -> Vec<String> {
 #[test]
 fn lines_arrive_in_datagrams_over_udp() {
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
-    server.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    server.set_read_timeout(Some(Duration::from_secs(180))).unwrap();
     let address = format!("udp://{}", server.local_addr().unwrap());
     let mut backend = open(&[("DD_DOGSTATSD_URL", &address)]);
     let batch = batch_of(&mut *backend, 40);

@@ -11,8 +11,9 @@ use super::tls::{Session, Tls};
 use super::{Address, NetError, NetErrorKind, Socket};
 use crate::net::Net;
 
-/// How long a server is given to say that it does not take a handshake after all, see [`Stream::settle`].
-const FIRST_WORD: Duration = Duration::from_millis(500);
+/// How long a server is given to say that it does not take a handshake after all, see [`Stream::settle`]. Long enough for
+/// one that is busy: what is written before it has said so is lost.
+const FIRST_WORD: Duration = Duration::from_secs(3);
 /// Bytes that are read when only looking whether the other side is still there.
 const AHEAD_BYTES_MAX: usize = 4 << 10;
 
@@ -64,7 +65,7 @@ impl Stream {
         Ok(Stream { socket, session, whom, ahead: Vec::new(), ahead_read: 0, broken: false })
     }
 
-    /// Waits for a sign that the server has taken the handshake, up to half a second. In TLS 1.3 it may refuse a client's
+    /// Waits for a sign that the server has taken the handshake, up to three seconds. In TLS 1.3 it may refuse a client's
     /// certificate after the client has begun to speak; what was written by then would be lost. To be called before
     /// writing where the protocol itself has no answer. Where there is nothing to wait for it does nothing.
     ///

@@ -65,7 +65,7 @@ fn lines_go_over_tcp_and_an_agent_that_goes_is_waited_for() {
     assert_eq!(parsed(&line())["message"], "x");
     drop((reader, listener));
     let mut verdict = agent.send(&batch(&LINES), &mut net);
-    for _ in 0..100 {
+    for _ in 0..6_000 {
         if matches!(verdict, Verdict::Retry { .. }) {
             break;
         }

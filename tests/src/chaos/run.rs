@@ -118,13 +118,18 @@ impl Run {
         eprintln!("chaos: round {} of seed {seed} broke a promise:", plan.round);
         verdict.notes.iter().for_each(|note| eprintln!("  {note}"));
         plan.lives.iter().for_each(|life| eprintln!("  planned: {life:?}"));
-        if self.keep {
-            eprintln!("  kept: {}", folder.keep().display());
-        }
+        self.keep(folder);
         eprintln!(
             "  again: cargo run -p ops-tests --bin chaos -- --rounds 1 --first {} --seed {seed} --keep",
             plan.round
         );
+    }
+
+    /// Keeps a round's folder, if that was asked for.
+    fn keep(&self, folder: tempfile::TempDir) {
+        if self.keep {
+            eprintln!("  kept: {}", folder.keep().display());
+        }
     }
 
     fn count(&self, played: Played, total: &Mutex<Total>) {
@@ -136,7 +141,10 @@ impl Run {
         match (played.verdict.holds(), total.failed <= FAILURES_SHOWN) {
             (true, _) => {}
             (false, true) => self.tell(played),
-            (false, false) => eprintln!("chaos: round {} broke a promise, too", played.plan.round),
+            (false, false) => {
+                eprintln!("chaos: round {} broke a promise, too", played.plan.round);
+                self.keep(played.folder);
+            }
         }
     }
 

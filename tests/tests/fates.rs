@@ -25,6 +25,7 @@ enum Answer {
     /// Fails those, refuses those; indexes may be anything.
     Partial(Vec<usize>, Vec<usize>),
     Retry,
+    RetryIn(Duration),
     Reauthenticate,
     Halve,
     Refuse,
@@ -133,6 +134,7 @@ impl Backend for Fated {
                 Verdict::Partial { failed, refused }
             }
             Answer::Retry => Verdict::Retry { after: None, why: "busy".to_owned() },
+            Answer::RetryIn(after) => Verdict::Retry { after: Some(after), why: "busy".to_owned() },
             Answer::Reauthenticate => Verdict::Reauthenticate { why: "expired".to_owned() },
             Answer::Halve => {
                 if batch.len() == 1 {
@@ -272,4 +274,35 @@ proptest! {
             prop_assert!(dir.is_none() || lost.is_none(), "{}: event {lost:?} was refused and not kept", server.id);
         }
     }
+}
+
+/// What waits for a server to take it grows old over that: it is not sent when the server would not take it any more.
+#[test]
+fn what_has_grown_too_old_while_it_waited_is_not_sent() {
+    let _turn = turn();
+    let limits = Limits {
+        push_bytes_max: 10_000,
+        envelope_bytes: 0,
+        push_items_max: 10,
+        item_bytes_max: 9_000,
+        item_overhead_bytes: 0,
+        span_ms_max: None,
+        age_ms_max: Some(1_000),
+        ahead_ms_max: None,
+        ordered: true,
+        push: true,
+        oversize: Oversize::Split,
+    };
+    let server = Arc::<Mutex<Server>>::default();
+    let fated = Fated { id: "aging", limits, bomb: None, server };
+    fated.lock().answers.push_back(Answer::RetryIn(Duration::from_millis(1_500)));
+    let ops = start(std::slice::from_ref(&fated), None);
+    let n = 1;
+    info!("event {n}");
+    assert!(ops.flush(SOON).complete);
+    let stats = ops.stats();
+    assert_balanced(&stats);
+    let row = stats.books[0].rows.iter().find(|row| row.signal == Signal::Log).expect("a row of logs");
+    assert!(row.dropped.contains(&(Loss::TooOld, 1)), "{row:?}");
+    assert!(fated.lock().taken.is_empty());
 }

@@ -88,7 +88,7 @@ impl Piece<'_> {
 }
 
 /// Why an item of this time is not taken, if it is not. Both ends of the window lie within it.
-fn outside_window(time_ms: u64, limits: &Limits, now_ms: u64) -> Option<Loss> {
+pub(crate) fn outside_window(time_ms: u64, limits: &Limits, now_ms: u64) -> Option<Loss> {
     let oldest = limits.age_ms_max.map_or(0, |age| now_ms.saturating_sub(age));
     let newest = limits.ahead_ms_max.map_or(u64::MAX, |ahead| now_ms.saturating_add(ahead));
     if time_ms < oldest {

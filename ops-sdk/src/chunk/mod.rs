@@ -9,4 +9,5 @@ mod chunker;
 pub mod parts;
 
 pub use self::batch::{Batch, Item, Items};
+pub(crate) use self::chunker::outside_window;
 pub use self::chunker::{Chunked, chunk, is_one_push};

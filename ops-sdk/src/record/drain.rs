@@ -39,6 +39,7 @@ impl Drain {
         let mut ends = vec![(None, self.bytes.len())];
         for lane in lane::all(arena) {
             if lane.ring(arena).drain(&mut self.bytes) > 0 {
+                lane.ring(arena).populate_ahead();
                 ends.push((Some(lane), self.bytes.len()));
             }
         }

@@ -12,6 +12,7 @@ use std::ptr::{self, NonNull};
 use super::arena::{Arena, Offset};
 use super::remains::Bytes;
 use super::sync::{self, AtomicU64, Ordering};
+use super::system::populate;
 
 /// Frames begin at multiples of this many bytes.
 pub(super) const ALIGN: usize = 8;
@@ -36,7 +37,9 @@ pub(super) struct Ends {
     tail: AtomicU64,
     /// Up to where it was copied out, which the flush thread alone knows.
     copied: AtomicU64,
-    pad2: [u64; 6],
+    /// So many bytes from the ring's start have pages, as far as the flush thread has seen to it.
+    present: AtomicU64,
+    pad2: [u64; 5],
 }
 
 /// A ring: its ends and its bytes. `len` is a power of two.
@@ -173,6 +176,22 @@ impl<'a> Ring<'a> {
         }
         self.ends.copied.store(head, Ordering::Relaxed);
         out.len() - before
+    }
+
+    /// Sees to it that the pages which the thread comes to next are there when it does: the first write to a page takes
+    /// as long as hundreds of events, more so where the arena is a file. Only the flush thread may.
+    pub(super) fn populate_ahead(self) {
+        let (filled, present) = (
+            self.ends.copied.load(Ordering::Relaxed) & (self.len - 1),
+            self.ends.present.load(Ordering::Relaxed),
+        );
+        // Twice as much as was filled, so that a thread which records a little occupies a little.
+        let wanted = (2 * filled).min(self.len);
+        if wanted > present {
+            self.ends.present.store(wanted, Ordering::Relaxed);
+            #[allow(clippy::cast_possible_truncation)] // at most the ring's length
+            populate(self.at(present), (wanted - present) as usize);
+        }
     }
 
     /// Gives back the room of what was copied out. Only the flush thread may.
@@ -343,7 +362,8 @@ mod tests {
             pad: [0; 4],
             tail: AtomicU64::new(0),
             copied: AtomicU64::new(0),
-            pad2: [0; 6],
+            present: AtomicU64::new(0),
+            pad2: [0; 5],
         };
         let bytes = arena.reserve(len).expect("room");
         Ring::new(Box::leak(Box::new(ends)), arena, bytes, len as u64)
@@ -383,6 +403,26 @@ mod tests {
             bytes.drain(..len.next_multiple_of(ALIGN).min(bytes.len()));
         }
         frames
+    }
+
+    #[test]
+    fn pages_come_ahead_of_twice_what_was_filled_and_never_beyond_the_ring() {
+        let ring = ring(64 << 10);
+        let present = || ring.ends.present.load(Ordering::Relaxed);
+        let mut filled = |bytes: usize| {
+            assert!(put_whole(ring, &frame(bytes, 1)));
+            let mut out = Vec::new();
+            assert!(ring.drain(&mut out) > 0);
+            ring.populate_ahead();
+            ring.release();
+            present()
+        };
+        assert_eq!(filled(1000), 2000);
+        assert_eq!(filled(10_000), 22_000);
+        // Back at the start, where little is filled: what is there stays.
+        assert_eq!(filled(1000), 22_000);
+        assert_eq!(filled(40_000), 64 << 10);
+        assert_eq!(filled(8), 64 << 10);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::replay::Chunk;
 use super::tally::Tally;
 use super::workers::Answer as Answered;
 use crate::backend::{Refusal, Verdict};
-use crate::chunk::{Batch, Item, Items};
+use crate::chunk::{Batch, Item, Items, outside_window};
 use crate::clock::Now;
 use crate::diag;
 use crate::hub::{Fate, PushError};
@@ -65,6 +65,10 @@ impl Shipper {
             self.leave(queue, source, tally);
             return false;
         }
+        self.bury_late(queue, source, tally);
+        if queue.is_empty() && self.workers.busy() == 0 {
+            return true;
+        }
         let load = Load { queued: queue.len(), busy: self.workers.busy(), more };
         match self.pace.go(load, Now::read().mono_ns) {
             Go::Answers => _ = self.workers.wait(GRACE),
@@ -98,6 +102,28 @@ impl Shipper {
         if let Some(batch) = queue.pop_front() {
             let answer = self.pusher.push(batch, budget);
             self.act(answer, queue, more, source, tally);
+        }
+    }
+
+    /// Takes out of the next push what by the clock of now may not be sent any more: a push may wait for hours until the
+    /// server takes it, and the clock may be set meanwhile.
+    fn bury_late(&mut self, queue: &mut VecDeque<Batch>, source: &Source<'_>, tally: &mut Tally) {
+        let now_ms = Now::read().unix_ms();
+        let loss = |item: &Item| outside_window(item.time_ms, &self.limits, now_ms);
+        let is_late = |batch: &Batch| batch.iter().any(|(item, _)| loss(item).is_some());
+        let Some(batch) = queue.front().is_some_and(is_late).then(|| queue.pop_front()).flatten() else {
+            return;
+        };
+        let late: Vec<_> = batch.iter().map(|(item, _)| loss(item)).collect();
+        for ((item, bytes), loss) in batch.iter().zip(&late) {
+            let Some(loss) = *loss else { continue };
+            let refusal = Refusal { loss, why: loss.said().to_owned() };
+            let fate = self.bury(source, item, &refusal, bytes);
+            tally.done(item.place, fate);
+        }
+        let left = batch.select(|index| late[index].is_none());
+        if !left.is_empty() {
+            queue.push_front(left);
         }
     }
 

@@ -2,7 +2,7 @@
 //! macro returned from may be missing. The servers are tested against our reading of the documentation.
 //!
 //! ```text
-//! chaos [--rounds N] [--seed S] [--first R] [--jobs J] [--keep] [--allow-arena-loss]
+//! chaos [--rounds N] [--seed S] [--first R] [--jobs J] [--keep]
 //! ```
 //!
 //! 300 rounds of a seed of the day unless told otherwise. `--first` begins at another round, to play one again; the plan
@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ops_tests::chaos::run::Run;
 use ops_tests::chaos::workload;
 
-const USAGE: &str = "chaos [--rounds N] [--seed S] [--first R] [--jobs J] [--keep] [--allow-arena-loss]";
+const USAGE: &str = "chaos [--rounds N] [--seed S] [--first R] [--jobs J] [--keep]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -49,12 +49,11 @@ fn main() -> ExitCode {
 fn read(arguments: &[String]) -> Option<Run> {
     let day = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
     let jobs = std::thread::available_parallelism().map_or(2, usize::from) + 1;
-    let mut run = Run { rounds: 300, seed: day, first: 0, jobs, arena_loss: false, keep: false };
+    let mut run = Run { rounds: 300, seed: day, first: 0, jobs, keep: false };
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--keep" => run.keep = true,
-            "--allow-arena-loss" => run.arena_loss = true,
             "--rounds" => run.rounds = words.next()?.parse().ok()?,
             "--seed" => run.seed = words.next()?.parse().ok()?,
             "--first" => run.first = words.next()?.parse().ok()?,

@@ -127,8 +127,11 @@ impl Mounted {
 
     /// Gives it back.
     pub fn free(&self) {
+        // A process that another thread is just starting holds copies of this one's files until it runs its own program:
+        // a file that is only removed would keep its room for as long.
+        let emptied = std::fs::OpenOptions::new().write(true).truncate(true).open(self.filler());
         // Where it was never filled there is nothing to take away.
-        let _ = std::fs::remove_file(self.filler());
+        let _ = emptied.and_then(|_| std::fs::remove_file(self.filler()));
     }
 
     fn filler(&self) -> PathBuf {
@@ -140,5 +143,25 @@ impl Drop for Mounted {
     fn drop(&mut self) {
         // Nothing holds it by now; if something does, the system lets go when that ends.
         let _ = unmount(&self.0, UnmountFlags::DETACH);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_freed_has_room_whoever_holds_what_filled_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let Ok(disk) = Mounted::new(&dir.path().join("disk")) else {
+            eprintln!("skipped: a tmpfs cannot be mounted here");
+            return;
+        };
+        let write = || std::fs::write(disk.0.join("more"), vec![1; 1 << 20]);
+        disk.fill();
+        assert!(write().is_err(), "it is full");
+        let _held = std::fs::File::open(disk.filler()).expect("what fills it");
+        disk.free();
+        write().expect("room");
     }
 }

@@ -28,8 +28,6 @@ pub struct Run {
     pub first: u64,
     /// Rounds at the same time.
     pub jobs: usize,
-    /// Whether a life that is killed may lose what it had in memory.
-    pub arena_loss: bool,
     /// Whether the folders of rounds that fail are kept.
     pub keep: bool,
 }
@@ -107,7 +105,7 @@ impl Run {
         (evidence.pushes, evidence.violations) = cloud.taken();
         evidence.letters = ["cloudwatch-logs", "cloudwatch"].map(|backend| letters(&state, backend));
         evidence.store = plan.local.then(|| store::read(folder.path())).transpose()?;
-        let verdict = judge(&plan, &evidence, self.arena_loss);
+        let verdict = judge(&plan, &evidence);
         if self.keep && !verdict.holds() {
             std::fs::write(folder.path().join("taken"), told(&evidence))?;
         }
@@ -116,18 +114,22 @@ impl Run {
 
     /// Says what is wrong with a round and how to play it again.
     fn tell(&self, Played { plan, verdict, folder }: Played) {
-        let Run { seed, arena_loss, .. } = self;
-        let flag = if *arena_loss { " --allow-arena-loss" } else { "" };
+        let seed = self.seed;
         eprintln!("chaos: round {} of seed {seed} broke a promise:", plan.round);
         verdict.notes.iter().for_each(|note| eprintln!("  {note}"));
         plan.lives.iter().for_each(|life| eprintln!("  planned: {life:?}"));
+        self.keep(folder);
+        eprintln!(
+            "  again: cargo run -p ops-tests --bin chaos -- --rounds 1 --first {} --seed {seed} --keep",
+            plan.round
+        );
+    }
+
+    /// Keeps a round's folder, if that was asked for.
+    fn keep(&self, folder: tempfile::TempDir) {
         if self.keep {
             eprintln!("  kept: {}", folder.keep().display());
         }
-        eprintln!(
-            "  again: cargo run -p ops-tests --bin chaos -- --rounds 1 --first {} --seed {seed}{flag} --keep",
-            plan.round
-        );
     }
 
     fn count(&self, played: Played, total: &Mutex<Total>) {
@@ -139,7 +141,10 @@ impl Run {
         match (played.verdict.holds(), total.failed <= FAILURES_SHOWN) {
             (true, _) => {}
             (false, true) => self.tell(played),
-            (false, false) => eprintln!("chaos: round {} broke a promise, too", played.plan.round),
+            (false, false) => {
+                eprintln!("chaos: round {} broke a promise, too", played.plan.round);
+                self.keep(played.folder);
+            }
         }
     }
 

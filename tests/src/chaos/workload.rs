@@ -19,6 +19,10 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long the last life of a round may take to deliver everything.
 pub const DRAIN_MAX: Duration = Duration::from_secs(45);
 
+/// Of this the queue of what no ring holds gets 4 MiB: more than a life records in all, so that nothing is dropped for
+/// want of room however late the flush thread gets a processor. What is dropped and said would be no finding.
+const ARENA_BYTES: usize = 128 << 20;
+
 /// The orders of a life.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Orders {
@@ -87,7 +91,7 @@ pub fn live(orders: &Orders) -> ExitCode {
         .linger(Duration::from_millis(orders.linger_ms))
         .ring_bytes_max(usize::try_from(orders.ring_bytes).unwrap_or(1 << 20))
         .overflow_bytes_max(8 << 20)
-        .arena_bytes_max(16 << 20);
+        .arena_bytes_max(ARENA_BYTES);
     let (ops, progress) = match (builder.start(), Progress::open(&orders.progress)) {
         (Ok(ops), Ok(progress)) => (ops, progress),
         (ops, progress) => {

@@ -83,6 +83,23 @@ impl Map {
     }
 }
 
+/// Has the system give, now and not when they are first written, the pages of so many bytes from `start` on, which lie
+/// in a [`Map`]. What they hold stays, whoever writes there meanwhile. Where the system has no call for it, or no page to
+/// give, nothing happens.
+#[cfg(target_os = "linux")]
+pub(crate) fn populate(start: NonNull<u8>, bytes: usize) {
+    // SAFETY: the call reads a number of the system's.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(1 << 16);
+    let into_page = start.addr().get() % page;
+    // SAFETY: a map begins with a page, so the start of the page lies in it as well.
+    let first = unsafe { start.sub(into_page) };
+    // SAFETY: the pages lie in a map of ours, and the call changes nothing of what they hold.
+    let _ = unsafe { libc::madvise(first.as_ptr().cast(), into_page + bytes, libc::MADV_POPULATE_WRITE) };
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn populate(_: NonNull<u8>, _: usize) {}
+
 const NO_FILE: i32 = -1;
 const PRIVATE: i32 = libc::MAP_PRIVATE | libc::MAP_ANON | NO_RESERVE;
 

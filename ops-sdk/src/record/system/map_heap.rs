@@ -23,6 +23,9 @@ unsafe impl Send for Map {}
 // SAFETY: as above.
 unsafe impl Sync for Map {}
 
+/// Pages ahead of their first use: there is nobody to ask for them.
+pub(crate) fn populate(_: NonNull<u8>, _: usize) {}
+
 impl Map {
     /// `bytes` zero bytes, aligned to a cache line. Asked for an alignment, the allocator would write the zeros itself
     /// and so occupy them all; the room that aligning takes is asked for instead.

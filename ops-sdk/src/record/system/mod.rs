@@ -15,7 +15,7 @@ mod map;
 #[cfg(unix)]
 pub(crate) mod signals;
 
-pub(crate) use self::map::{Map, allocate, is_unsupported, reserve_room};
+pub(crate) use self::map::{Map, allocate, is_unsupported, populate, reserve_room};
 
 #[cfg(test)]
 mod tests;

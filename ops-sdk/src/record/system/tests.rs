@@ -31,6 +31,29 @@ fn what_cannot_be_had_is_an_error() {
     assert!(Map::anonymous(usize::MAX - 100).is_err());
 }
 
+#[cfg(all(target_os = "linux", not(miri)))]
+#[test]
+fn pages_that_were_given_ahead_are_there_and_hold_what_they_held() {
+    let page_faults = || {
+        let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+        // SAFETY: the call writes a whole `rusage` there, and zeros are one.
+        unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) };
+        // SAFETY: as above.
+        unsafe { usage.assume_init() }.ru_minflt
+    };
+    let map = Map::anonymous(4 << 20).unwrap();
+    write(&map, 5_000, 7);
+    // SAFETY: within the map.
+    populate(unsafe { map.address().add(5_000) }, 2 << 20);
+    let before = page_faults();
+    (0..2 << 20).step_by(4096).for_each(|at| write(&map, 5_000 + at + 1, 1));
+    let (ahead, after) = (page_faults() - before, page_faults());
+    (0..1 << 20).step_by(64 << 10).for_each(|at| write(&map, (3 << 20) + at, 1));
+    // A page of 64 KiB or less each; what else the thread touches for the first time is a few.
+    assert!(ahead < 8 && page_faults() - after >= 16, "{ahead}");
+    assert_eq!(read(&map, 5_000), 7);
+}
+
 #[cfg(all(unix, not(miri)))]
 mod files {
     use std::fs::{File, OpenOptions};

@@ -123,8 +123,13 @@ impl Told {
         };
         let number = |key: &str| value[key].as_u64();
         let (Some(life), Some(thread), Some(n)) = (number("life"), number("thread"), number("n")) else {
-            if !value["target"].as_str().is_some_and(|target| target.starts_with("ops_sdk")) {
-                verdict.invented(format!("a line of nobody: {line:.300}"));
+            match value["target"].as_str() {
+                // Beside what is missing it tells why.
+                Some(target) if target.starts_with("ops_sdk") && value["dropped"].is_u64() => {
+                    verdict.note(format!("said: {}", value["message"]));
+                }
+                Some(target) if target.starts_with("ops_sdk") => {}
+                _ => verdict.invented(format!("a line of nobody: {line:.300}")),
             }
             return;
         };

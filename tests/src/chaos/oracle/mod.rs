@@ -52,8 +52,7 @@ pub struct Verdict {
     pub duplicates: u64,
     /// Books that do not balance, or say more than the servers.
     pub unbalanced: u64,
-    /// Records that a life on a broken disk lost, and said so or was killed; with `--allow-arena-loss`, too, what a
-    /// killed life had in memory.
+    /// Records that a life on a broken disk lost, and said so or was killed.
     pub excused: u64,
     /// The first findings, in words.
     pub notes: Vec<String>,
@@ -69,14 +68,12 @@ struct Expected {
     may_lose: BTreeSet<u64>,
 }
 
-/// Judges a round. `arena_loss` allows a life that was killed to lose what it had in memory.
+/// Judges a round.
 #[must_use]
-pub fn judge(plan: &Plan, evidence: &Evidence, arena_loss: bool) -> Verdict {
+pub fn judge(plan: &Plan, evidence: &Evidence) -> Verdict {
     let lives = || plan.lives.iter().zip(&evidence.lives);
-    let may_lose: BTreeSet<u64> = lives()
-        .filter(|(life, lived)| may_lose(life, lived, arena_loss))
-        .map(|(life, _)| life.number)
-        .collect();
+    let may_lose: BTreeSet<u64> =
+        lives().filter(|(life, lived)| may_lose(life, lived)).map(|(life, _)| life.number).collect();
     let expected = Expected::of(plan, &evidence.lives, may_lose.clone());
     let mut verdict = Verdict { recorded: expected.returned(), may_lose, ..Verdict::default() };
     let may_repeat: Vec<bool> = plan.lives.iter().map(is_on_bad_disk).collect();
@@ -107,10 +104,10 @@ pub fn judge(plan: &Plan, evidence: &Evidence, arena_loss: bool) -> Verdict {
 }
 
 /// A disk that takes nothing keeps nothing: a life on it may lose what it recorded, if it says so or was killed.
-fn may_lose(life: &Life, lived: &Lived, arena_loss: bool) -> bool {
+fn may_lose(life: &Life, lived: &Lived) -> bool {
     let said = lived.books.as_ref().is_some_and(|books| books.lost > 0 || !books.dropped.is_empty());
     let crash = life.ending.is_crash();
-    (is_on_bad_disk(life) && (crash || said)) || (arena_loss && crash)
+    is_on_bad_disk(life) && (crash || said)
 }
 
 fn is_on_bad_disk(life: &Life) -> bool {

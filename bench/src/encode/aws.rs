@@ -58,7 +58,8 @@ fn send_events() -> Case {
     let client = logs::Client::from_conf(config);
     let burst = move || {
         let events = lines.iter().map(event).collect();
-        let put = client.put_log_events().log_group_name("g").log_stream_name("s").set_log_events(Some(events));
+        let put =
+            client.put_log_events().log_group_name("g").log_stream_name("s").set_log_events(Some(events));
         let sent = runtime.block_on(put.send()).is_ok();
         (lines.iter().map(|(_, line)| line.len()).sum(), sent)
     };

@@ -1,15 +1,24 @@
-//! The backends of ops-sdk, through their seam: a record in, items out.
+//! The backends of ops-sdk, through their seam: a record in, items out, as the ship thread has it, which tells records of one
+//! site from others. Where the AWS SDK stands beside them, the way on to a signed request as well, to a client that answers
+//! at once.
 
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 
-use ops_sdk::backend::{Backend, Context, by_name, known};
-use ops_sdk::chunk::Items;
+use ops_sdk::backend::{Backend, Context, Verdict, by_name, known};
+use ops_sdk::chunk::{Items, chunk};
+use ops_sdk::clock::Now;
+use ops_sdk::encode::json;
+use ops_sdk::fuzzing::{alike, answered};
 use ops_sdk::limits::PushLimit;
 use ops_sdk::model::{Points, Record, Signal};
+use ops_sdk::net::PUSH_TIMEOUT;
 
 use super::{BURST, Case, records};
+
+/// The number of the site that all events are of.
+const SITE: u64 = 1;
 
 /// Settings under which every backend opens without a network; nothing is sent.
 const VARS: &[(&str, &str)] = &[
@@ -38,7 +47,11 @@ const VARS: &[(&str, &str)] = &[
 
 pub fn cases() -> Vec<Case> {
     let compiled = known().iter().filter(|(_, compiled)| *compiled).map(|(name, _)| *name);
-    compiled.flat_map(of_backend).collect()
+    let mut cases: Vec<Case> = compiled.flat_map(of_backend).collect();
+    cases.push(alone());
+    cases.extend(pushed("event", "cloudwatch-logs", records::events(BURST)));
+    cases.extend(pushed("gauge", "cloudwatch", records::metrics(BURST, records::gauge)));
+    cases
 }
 
 fn of_backend(name: &'static str) -> Vec<Case> {
@@ -70,16 +83,46 @@ fn case(
     let records = points.map_or_else(|| records::events(BURST), |points| records::metrics(BURST, points));
     let mut items = Items::new();
     let burst = move || {
-        items.clear();
-        let well = records.iter().enumerate().all(|(at, record)| encode(&mut *backend, record, at, &mut items));
+        let well = encode_all(&mut *backend, &records, &mut items);
         (items.bytes(), well && items.len() >= BURST && items.iter().all(|(_, bytes)| !bytes.is_empty()))
     };
     Case { what, name: format!("ops-sdk {name}"), burst: Box::new(burst) }
 }
 
-fn encode(backend: &mut dyn Backend, record: &Record<'_>, at: usize, items: &mut Items) -> bool {
-    items.begin(record.id, record.time_ms(), u32::try_from(at).unwrap_or(0));
-    backend.encode(black_box(record), items).is_ok()
+fn encode_all(backend: &mut dyn Backend, records: &[Record<'_>], items: &mut Items) -> bool {
+    items.clear();
+    let mut each = |(at, record): (usize, &Record<'_>)| {
+        items.begin(record.id, record.time_ms(), u32::try_from(at).unwrap_or(0));
+        alike(record, SITE, || backend.encode(black_box(record), items)).is_ok()
+    };
+    records.iter().enumerate().all(&mut each)
+}
+
+/// The line that most JSON backends send, of an event that is the only one of its site.
+fn alone() -> Case {
+    let (records, context) = (records::events(BURST), [("Service".to_owned(), "checkout".to_owned())]);
+    let mut out = Vec::new();
+    let burst = move || {
+        out.clear();
+        records.iter().for_each(|record| json::line(&mut out, black_box(record), &context));
+        (out.len(), out.starts_with(b"{\"time\""))
+    };
+    Case { what: "event", name: "ops-sdk, each the only one of its site".to_owned(), burst: Box::new(burst) }
+}
+
+/// Encoded, cut into pushes of the vendor's size, made a body, compressed where that is due, and signed.
+fn pushed(what: &'static str, name: &str, records: Vec<Record<'static>>) -> Option<Case> {
+    let mut backend = open(name).ok()?;
+    let (limits, mut items, mut net) = (backend.limits(), Items::new(), answered());
+    let burst = move || {
+        let encoded = encode_all(&mut *backend, &records, &mut items);
+        let chunked = chunk(&items, &limits, records::now_ns() / 1_000_000);
+        net.begin(Now::read(), PUSH_TIMEOUT);
+        let is_sent = |batch| backend.send(batch, &mut net) == Verdict::Delivered;
+        let sent = chunked.batches.iter().all(is_sent) && chunked.refused.is_empty();
+        (usize::try_from(net.wire_bytes()).unwrap_or(0), encoded && sent)
+    };
+    Some(Case { what, name: format!("ops-sdk {name}, built and sent"), burst: Box::new(burst) })
 }
 
 fn open(name: &str) -> Result<Box<dyn Backend>, String> {

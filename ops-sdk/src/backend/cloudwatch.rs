@@ -214,7 +214,7 @@ impl Open {
             headers: if zip { ZIPPED } else { PLAIN },
             body,
         };
-        self.client.call(net, &call).map_err(failed)
+        self.client.call(net, call).map_err(failed)
     }
 
     fn told(&self, answer: &Response, items: usize, net: &Net) -> Verdict {

@@ -113,7 +113,7 @@ fn metric() -> Body<'static> {
 }
 
 /// Gives the same answer to whatever is asked.
-struct Always(Response);
+pub(super) struct Always(pub(super) Response);
 
 impl Transport for Always {
     fn exchange(&self, _: Request, _: Bounds) -> Exchange {

@@ -2,13 +2,16 @@
 //! bytes here and checks what must hold of them. Behind the feature `fuzzing`, hidden, and no part of the interface: it
 //! changes without notice. `fuzz/` calls these with cargo-fuzz, `tests/tests/fuzz.rs` with bytes of its own.
 //!
-//! Each function panics if what it checks does not hold, and does nothing else.
+//! Each function panics if what it checks does not hold, and does nothing else. Beside them stand two doors for `bench/`, to
+//! what only a ship thread does.
 
 mod answers;
 mod disk;
+mod measure;
 
 pub use self::answers::{fuzz_answer, fuzz_aws_files};
 pub use self::disk::fuzz_journal;
+pub use self::measure::{alike, answered};
 
 use crate::chunk::parts;
 use crate::encode::binary;

@@ -48,7 +48,7 @@ pub(in crate::backend) fn check_dimensions(
     }
     // Names in rising order, as the arena has them, are told apart by their neighbours, if they stay as they are.
     let rising = dimensions.windows(2).all(|two| two[0].0 < two[1].0);
-    if rising && dimensions.iter().all(|(name, _)| metric_name(name) == *name) {
+    if rising && dimensions.iter().all(|(name, _)| fits(name, NAME_MAX) && !name.starts_with(':')) {
         return Ok(());
     }
     let names: Vec<_> = dimensions.iter().map(|(name, _)| metric_name(name)).collect();
@@ -84,7 +84,7 @@ pub(in crate::backend) fn points(points: &Points) -> Result<(), EncodeError> {
 pub(in crate::backend) fn namespace(namespace: &str) -> Result<(), Error> {
     let problem = if namespace.trim().is_empty() || namespace.len() > NAME_MAX {
         "a namespace has 1 to 255 characters"
-    } else if !namespace.bytes().all(printable) {
+    } else if !is_printable(namespace.as_bytes()) {
         "a namespace is of printable ASCII characters"
     } else if namespace.starts_with(':') || namespace.starts_with("AWS/") {
         "a namespace begins neither with a colon nor with AWS/, which is Amazon's own"
@@ -96,13 +96,32 @@ pub(in crate::backend) fn namespace(namespace: &str) -> Result<(), Error> {
     Err(Error::setting(setting, format!("\"{}\": {problem}", namespace.escape_debug()), remedy))
 }
 
-fn printable(byte: u8) -> bool {
-    (b' '..=b'~').contains(&byte)
+/// Whether a text stays as it is.
+fn fits(text: &str, chars_max: usize) -> bool {
+    text.len() <= chars_max && is_printable(text.as_bytes()) && !text.bytes().all(|byte| byte == b' ')
+}
+
+/// Whether these are printable ASCII, told eight bytes at a time; the last eight may be some that were looked at before.
+fn is_printable(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let last = match bytes.last_chunk::<8>() {
+        Some(last) => u64::from_le_bytes(*last),
+        None => rest.iter().fold(EACH * 0x20, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    words.iter().all(|word| is_printable_word(u64::from_le_bytes(*word))) && is_printable_word(last)
+}
+
+const EACH: u64 = u64::MAX / 255;
+
+/// No byte has its highest bit, is below the space, or is 0x7f: subtracting sets the highest bit of the first byte that was
+/// less, and seven bits of a byte and one are the highest bit where they are 0x7f.
+fn is_printable_word(word: u64) -> bool {
+    (word | word.wrapping_sub(EACH * 0x20) | (word & EACH * 0x7f) + EACH) & (EACH << 7) == 0
 }
 
 fn fit(text: &str, chars_max: usize) -> Cow<'_, str> {
-    if text.len() <= chars_max && text.bytes().all(printable) {
-        return if text.trim().is_empty() { Cow::Borrowed("-") } else { Cow::Borrowed(text) };
+    if fits(text, chars_max) {
+        return Cow::Borrowed(text);
     }
     let ascii = |c: char| if (' '..='~').contains(&c) { c } else { '?' };
     let fitted: String = text.chars().take(chars_max).map(ascii).collect();
@@ -138,6 +157,23 @@ mod tests {
         let value = "é".repeat(2_000);
         let given = [("Region".into(), value.into())];
         assert_eq!(dimension(&given[0]), ("Region".into(), "?".repeat(1_024).into()));
+    }
+
+    #[test]
+    fn any_byte_anywhere_is_told_printable_or_not() {
+        for count in 0..=20 {
+            for at in 0..count {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = vec![b'~'; count];
+                    bytes[at] = byte;
+                    assert_eq!(
+                        is_printable(&bytes),
+                        (b' '..=b'~').contains(&byte),
+                        "{byte} at {at} of {count}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -182,7 +182,7 @@ impl Records {
         }
         let content_type = "application/x-amz-json-1.1";
         let call = Call { target: self.form.target, content_type, headers: &[], body };
-        let verdict = match self.client.call(net, &call) {
+        let verdict = match self.client.call(net, call) {
             Ok(answer) => {
                 let now_s = i64::try_from(net.current().unix_ns / 1_000_000_000).unwrap_or(i64::MAX);
                 verdict(&answer, now_s, batch.len(), &groups, self.form.unavailable_is_throttled)

@@ -75,7 +75,7 @@ impl Road {
         };
         let target = format!("Logs_20140328.{operation}");
         let call = Call { target: &target, content_type: "application/x-amz-json-1.1", headers: &[], body };
-        client.call(net, &call).map_err(failed)
+        client.call(net, call).map_err(failed)
     }
 
     /// A push to one of the HTTP endpoints.

@@ -32,7 +32,8 @@ pub(super) fn routes<'a>(
         let place = match last {
             Some((same, place)) if same == stream => place,
             _ => *places.entry(stream).or_insert_with(|| {
-                let (events, indexes) = (Vec::with_capacity(batch.len() - index), Vec::new());
+                let left = batch.len() - index;
+                let (events, indexes) = (Vec::with_capacity(left), Vec::with_capacity(left));
                 routes.push(Route { stream: name(stream), events, indexes });
                 routes.len() - 1
             }),

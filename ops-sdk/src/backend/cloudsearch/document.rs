@@ -122,7 +122,9 @@ fn text(out: &mut Vec<u8>, key: &str, text: &str) {
 /// The text with what XML 1.0 has no place for, which the service refuses in JSON too, replaced by U+FFFD.
 fn legal(text: &str) -> Cow<'_, str> {
     let is_illegal = |c: char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
-    if text.chars().any(is_illegal) {
+    // All of them begin with a byte below 0x20 or, in UTF-8, with 0xef.
+    let may_be = text.bytes().fold(false, |any, byte| any | (byte < 0x20) | (byte == 0xef));
+    if may_be && text.chars().any(is_illegal) {
         Cow::Owned(text.replace(is_illegal, "\u{fffd}"))
     } else {
         Cow::Borrowed(text)

@@ -11,6 +11,8 @@ use crate::model::{Metric, Points, Resolution};
 const VALUES_MAX: usize = 100;
 /// Characters of a dimension's name (EMF schema); CloudWatch itself takes 255.
 const KEY_MAX: usize = 250;
+/// Room for what most lines begin with: growing costs more than all that is written.
+const HEAD_BYTES: usize = 512;
 /// The member that names the correlation of the largest value.
 pub(super) const EXEMPLAR: &str = "exemplar";
 
@@ -49,7 +51,8 @@ impl Line {
                 "EMF takes dimension names of {KEY_MAX} characters, not \"{long}\""
             )));
         }
-        let mut head = b"{\"_aws\":{\"Timestamp\":".to_vec();
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        head.extend_from_slice(b"{\"_aws\":{\"Timestamp\":");
         json::number_u64(&mut head, time_ms);
         head.extend_from_slice(b",\"CloudWatchMetrics\":[{\"Namespace\":");
         json::string(&mut head, namespace);

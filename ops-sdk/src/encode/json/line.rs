@@ -1,7 +1,7 @@
 //! One JSON object for any record.
 
-use super::atom::inside;
 use super::digits::hex;
+use super::escape::inside;
 use super::keys::{Names, Reserved, are_distinct};
 use super::prepared;
 use super::{number_f64, number_u64, string, time_rfc3339, value};

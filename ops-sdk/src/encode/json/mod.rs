@@ -7,6 +7,7 @@
 
 mod atom;
 mod digits;
+mod escape;
 mod keys;
 mod line;
 mod prepared;

@@ -7,8 +7,9 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::atom::{inside, number_u64, value};
+use super::atom::{number_u64, value};
 use super::digits::eight;
+use super::escape::inside;
 use super::line::{level, place, process};
 use super::time_rfc3339;
 use crate::model::{Log, Record};

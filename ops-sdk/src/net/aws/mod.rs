@@ -140,7 +140,7 @@ impl Client {
     /// # Errors
     ///
     /// If there are no credentials, no answer came, or the clock is too far off.
-    pub fn call(&mut self, net: &mut Net, call: &Call<'_>) -> Result<Response, CallError> {
+    pub fn call(&mut self, net: &mut Net, call: Call<'_>) -> Result<Response, CallError> {
         self.exchange(net, request(call))
     }
 
@@ -199,8 +199,8 @@ impl fmt::Debug for Client {
 }
 
 /// The request of an operation, without its address and signature.
-fn request(call: &Call<'_>) -> Request {
-    let mut request = Request::new(call.body.clone());
+fn request(call: Call<'_>) -> Request {
+    let mut request = Request::new(call.body);
     *request.method_mut() = ::http::Method::POST;
     let headers = request.headers_mut();
     headers.insert(::http::header::CONTENT_TYPE, ::http::HeaderValue::from_static(call.content_type));

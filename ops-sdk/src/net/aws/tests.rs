@@ -46,8 +46,8 @@ fn call() -> Call<'static> {
 fn a_call_is_signed_and_its_answer_given_whatever_the_status() {
     let script = Arc::new(Script::default()).answer(200, "{}").answer(500, "oops");
     let (mut client, mut net) = (client(&KEYS), script.net(NOW_S));
-    assert_eq!(client.call(&mut net, &call()).unwrap().status, 200);
-    assert_eq!(client.call(&mut net, &call()).unwrap().status, 500);
+    assert_eq!(client.call(&mut net, call()).unwrap().status, 200);
+    assert_eq!(client.call(&mut net, call()).unwrap().status, 500);
     let asked = script.asked();
     let (request, bounds) = &asked[0];
     assert_eq!(request.uri(), "https://logs.us-east-1.amazonaws.com/");
@@ -69,9 +69,9 @@ fn a_call_is_signed_and_its_answer_given_whatever_the_status() {
 fn no_answer_is_told_and_no_time_is_no_call() {
     let script = Arc::new(Script::default());
     let (mut client, mut net) = (client(&KEYS), script.net(NOW_S));
-    assert_eq!(client.call(&mut net, &call()).unwrap_err(), CallError::Net(refused()));
+    assert_eq!(client.call(&mut net, call()).unwrap_err(), CallError::Net(refused()));
     net.begin(net.now, Duration::ZERO);
-    assert!(client.call(&mut net, &call()).unwrap_err().to_string().contains("no time left"));
+    assert!(client.call(&mut net, call()).unwrap_err().to_string().contains("no time left"));
     assert_eq!(script.asked().len(), 1);
 }
 
@@ -89,12 +89,12 @@ fn a_skewed_clock_is_told_with_its_seconds_and_asked_again_only_by_who_calls() {
         let skewed = refusing(ahead_s, "InvalidSignatureException");
         let script = Arc::new(Script::default()).then(Ok(skewed)).answer(200, "{}");
         let (mut client, mut net) = (client(&KEYS), script.net(NOW_S - 1_000_000));
-        let CallError::Clock(why) = client.call(&mut net, &call()).unwrap_err() else { panic!() };
+        let CallError::Clock(why) = client.call(&mut net, call()).unwrap_err() else { panic!() };
         // A second may turn between the date and the signature.
         let told = [3_599, 3_600, 3_601].map(|s| format!("clock is {s} s {side} the service's"));
         assert!(told.iter().any(|told| why.contains(told)) && why.contains("set the clock"), "{why}");
         assert_eq!(script.asked().len(), 1);
-        assert_eq!(client.call(&mut net, &call()).unwrap().status, 200);
+        assert_eq!(client.call(&mut net, call()).unwrap().status, 200);
     }
 }
 
@@ -102,7 +102,7 @@ fn a_skewed_clock_is_told_with_its_seconds_and_asked_again_only_by_who_calls() {
 fn a_wrong_signature_under_a_right_clock_is_an_answer() {
     let script = Arc::new(Script::default()).then(Ok(refusing(2, "InvalidSignatureException")));
     let (mut client, mut net) = (client(&KEYS), script.net(NOW_S));
-    assert_eq!(client.call(&mut net, &call()).unwrap().status, 400);
+    assert_eq!(client.call(&mut net, call()).unwrap().status, 400);
     assert_eq!(script.asked().len(), 1);
 }
 
@@ -111,7 +111,7 @@ fn what_a_client_shows_holds_no_secret() {
     let vars = [KEYS[0], KEYS[1], KEYS[2], ("AWS_SESSION_TOKEN", "TOKENEXAMPLE")];
     let script = Arc::new(Script::default());
     let (mut client, mut net) = (client(&vars), script.net(NOW_S));
-    let error = client.call(&mut net, &call()).unwrap_err();
+    let error = client.call(&mut net, call()).unwrap_err();
     let asked = script.asked();
     assert_eq!(asked[0].0.headers()["x-amz-security-token"], "TOKENEXAMPLE");
     let shown = format!("{client:?} {net:?} {error:?} {error} {asked:?}");

@@ -14,6 +14,8 @@ import shutil
 import subprocess
 import sys
 
+TRIES = 3
+
 
 def main(folder: pathlib.Path, sources: pathlib.Path) -> str:
     """Sets the folder up unless it is there already, and returns its path."""
@@ -39,10 +41,11 @@ def create(place: pathlib.Path, sources: pathlib.Path) -> None:
 
 
 def run(command: list) -> None:
-    """Runs a command, its output on stderr; ends this process with a clear message if it fails."""
+    """Runs a command, its output on stderr; ends this process with a clear message if it fails each time: what it
+    downloads from may be out of reach for a moment."""
     if not shutil.which(command[0]):
         sys.exit(f"jars.py: {command[0]} is missing: `apt-get install maven default-jdk-headless`")
-    if subprocess.run(command, stdout=sys.stderr).returncode != 0:
+    if not any(subprocess.run(command, stdout=sys.stderr).returncode == 0 for _ in range(TRIES)):
         sys.exit(f"jars.py: failed: {' '.join(command)}\njars.py: is Maven Central within reach?")
 
 

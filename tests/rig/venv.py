@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 
+TRIES = 3
 REMEDY = "install the missing package with the system's package manager: `apt-get install python3-venv`"
 
 
@@ -56,8 +57,9 @@ def create(place: pathlib.Path, python: pathlib.Path, requirements: pathlib.Path
 
 
 def run(command: list) -> None:
-    """Runs a command, its output on stderr; ends this process with a clear message if it fails."""
-    if subprocess.run(command, stdout=sys.stderr).returncode != 0:
+    """Runs a command, its output on stderr; ends this process with a clear message if it fails each time: what it
+    downloads from may be out of reach for a moment."""
+    if not any(subprocess.run(command, stdout=sys.stderr).returncode == 0 for _ in range(TRIES)):
         sys.exit(f"venv.py: failed: {' '.join(command)}\nvenv.py: is a package index within reach?")
 
 

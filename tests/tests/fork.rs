@@ -109,16 +109,17 @@ fn report_for(number: u64) {
 #[test]
 fn children_record_for_themselves_while_the_parent_goes_on() {
     const FORKS: u64 = 200;
+    const WORK_PER_FORK: u64 = 100;
     let _turn = turn();
     let dir = tempfile::tempdir().expect("a directory");
     let capture = Capture::new("parent");
     let builder = quiet().state_dir(dir.path().join("state")).ring_bytes_max(1 << 14);
     let ops = builder.backend(capture.clone()).start().expect("recording starts");
-    let (ends, worked) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (ends, worked, forked) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     let correlations = Correlation::new().id();
     std::thread::scope(|scope| {
         for thread in 0..3u64 {
-            let (ends, worked) = (&ends, &worked);
+            let (ends, worked, forked) = (&ends, &worked, &forked);
             scope.spawn(move || {
                 let text = "x".repeat(6_000); // more than a ring's share: to the overflow queue, behind its lock
                 for n in 0.. {
@@ -130,9 +131,9 @@ fn children_record_for_themselves_while_the_parent_goes_on() {
                     if n % 64 == thread {
                         info!("long {text}");
                     }
-                    // As much as a test can hold: all of it is looked at in the end.
-                    if n % 16 == 15 {
-                        std::thread::sleep(Duration::from_millis(10));
+                    // As much as a test can hold, however long the children take: all of it is looked at in the end.
+                    while n > (forked.load(SeqCst) + 1) * WORK_PER_FORK && !ends.load(SeqCst) {
+                        std::thread::sleep(Duration::from_millis(1));
                     }
                 }
             });
@@ -147,6 +148,7 @@ fn children_record_for_themselves_while_the_parent_goes_on() {
         let mut running = Vec::new();
         for number in 0..FORKS {
             running.push(in_child(|| child(number, &ops, dir.path())));
+            forked.fetch_add(1, SeqCst);
             if running.len() >= 4 {
                 assert_eq!(ended(running.remove(0)), 0, "before child {number}");
             }

@@ -9,7 +9,7 @@ use ops_sdk::model::Signal;
 use ops_sdk::prelude::*;
 use ops_sdk::{Builder, Error, Ops};
 use ops_tests::capture::{Answer, Capture};
-use ops_tests::{SOON, assert_balanced, turn, wait_until, wait_until_recorded};
+use ops_tests::{SOON, assert_balanced, early_in_a_minute, turn, wait_until, wait_until_recorded};
 
 fn quiet() -> Builder {
     ops_sdk::init().environment(|_| None).linger(Duration::from_millis(5))
@@ -139,6 +139,7 @@ fn every_answer_of_a_server_leaves_the_books_balanced() {
     let capture = Capture::new("answers").accepting(|signal| signal == Signal::Log).answering(answers);
     // All of it waits for the flush, so that every push is one that can be halved.
     let ops = quiet().linger(SOON).backend(capture.clone()).start().expect("recording starts");
+    early_in_a_minute(); // at whose end the loss is told, in one more event
     (0..1000).for_each(|n| info!("event {n}"));
     assert!(ops.flush(SOON).complete);
     let stats = ops.stats();

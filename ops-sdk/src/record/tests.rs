@@ -83,8 +83,8 @@ fn a_lane_is_used_again_by_the_next_thread() {
     let used = || Arena::get().map_or(0, |arena| arena.used_bytes());
     let before = used();
     (0..100).for_each(|_| once());
-    // Threads of other tests may end meanwhile and free other lanes; a hundred new lanes would be 8 MiB.
-    assert!(used() - before < 1 << 20, "{} bytes for 100 threads, one after the other", used() - before);
+    // Threads of other tests may begin and end meanwhile, and take some; a hundred new lanes would be 8 MiB.
+    assert!(used() - before < 4 << 20, "{} bytes for 100 threads, one after the other", used() - before);
     assert_eq!(counted(&taken(&mut reader), "again", &[]), 101);
 }
 

@@ -22,6 +22,7 @@
 
 mod ca;
 mod contract;
+mod door;
 mod exchange;
 mod fault;
 mod http;

@@ -4,22 +4,18 @@
 //! belongs to one hop; connections to the client are kept alive; a request is recorded before the server sees it,
 //! and its status before the client does. Never invents a request, and never retries one.
 
-use std::collections::HashMap;
-use std::io;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::door::Door;
 use super::script::Script;
 use super::{Fault, Recorded, exchange};
 
 /// A running proxy on 127.0.0.1. Ends, and cuts every connection, when dropped.
 #[derive(Debug)]
 pub struct Proxy {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
+    door: Door,
 }
 
 /// What the proxy and its connections share.
@@ -35,9 +31,6 @@ pub(super) struct Shared {
 struct State {
     script: Script,
     requests: Vec<Recorded>,
-    /// Connections that are open, by number, so that the end of the proxy can cut them.
-    open: HashMap<u64, TcpStream>,
-    connections: u64,
     cut_unread: u64,
     releases: u64,
     stopped: bool,
@@ -64,19 +57,14 @@ impl Proxy {
         let upstream = upstream.trim_start_matches("http://").trim_end_matches('/').to_owned();
         let shared = Shared { upstream, state: Mutex::default(), changed: Condvar::new() };
         let shared = Arc::new(shared);
-        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a free port on 127.0.0.1");
-        let address = listener.local_addr().expect("a bound socket has an address");
-        let acceptor = std::thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || accept(&listener, &shared)
-        });
-        Proxy { address, shared, acceptor: Some(acceptor) }
+        let serving = Arc::clone(&shared);
+        Proxy { shared, door: Door::open(port, move |client| exchange::serve(&serving, client)) }
     }
 
     /// Its address: `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.door.url()
     }
 
     /// Adds steps: one request each, of whatever operation.
@@ -139,7 +127,7 @@ impl Proxy {
     /// How many connections clients have opened so far.
     #[must_use]
     pub fn connections(&self) -> u64 {
-        self.shared.lock().connections
+        self.door.connections()
     }
 
     /// Waits until the requests are as `enough` wants them, `patience` at most, and returns whether they are.
@@ -159,15 +147,8 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        state.stopped = true;
-        state.open.values().for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
-        drop(state);
+        self.shared.lock().stopped = true;
         self.shared.changed.notify_all();
-        // A connection of our own wakes the acceptor, which then sees that it should stop.
-        if let (Ok(_), Some(acceptor)) = (TcpStream::connect(self.address), self.acceptor.take()) {
-            let _ = acceptor.join();
-        }
     }
 }
 
@@ -215,35 +196,7 @@ impl Shared {
         drop(self.changed.wait_while(state, hangs));
     }
 
-    /// Takes note of a connection; `None` if the proxy has ended.
-    fn open(&self, stream: &TcpStream) -> Option<u64> {
-        let mut state = self.lock();
-        if state.stopped {
-            return None;
-        }
-        let number = state.connections;
-        state.open.insert(number, stream.try_clone().ok()?);
-        state.connections += 1;
-        Some(number)
-    }
-
-    fn close(&self, number: u64) {
-        self.lock().open.remove(&number);
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    while let Ok((stream, _)) = listener.accept() {
-        let Some(number) = shared.open(&stream) else { return };
-        let shared = Arc::clone(shared);
-        std::thread::spawn(move || {
-            // A connection that breaks has nothing more to say; what it sent is recorded.
-            let _: io::Result<()> = exchange::serve(&shared, stream);
-            shared.close(number);
-        });
     }
 }

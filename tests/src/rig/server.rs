@@ -3,13 +3,12 @@
 //! Promises: bound to 127.0.0.1; every request is recorded before it is answered; ends with the value that stands for
 //! it. Never answers what it was not told.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, BufReader, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 
+use super::door::Door;
 use super::http::{Body, Head};
 use super::{Answer, Recorded};
 
@@ -43,9 +42,8 @@ impl Reply {
 
 /// A running server on 127.0.0.1. Ends, and cuts every connection, when dropped.
 pub struct Server {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
+    door: Door,
 }
 
 type Handler = Box<dyn Fn(&Recorded) -> Reply + Send + Sync>;
@@ -61,8 +59,6 @@ struct Shared {
 #[derive(Default)]
 struct State {
     requests: Vec<Recorded>,
-    open: HashMap<u64, TcpStream>,
-    connections: u64,
     stopped: bool,
 }
 
@@ -90,19 +86,14 @@ impl Server {
     fn with(handler: Handler, keeps: bool) -> Server {
         let shared = Shared { handler, keeps, state: Mutex::default(), changed: Condvar::new() };
         let shared = Arc::new(shared);
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on 127.0.0.1");
-        let address = listener.local_addr().expect("a bound socket has an address");
-        let acceptor = std::thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || accept(&listener, &shared)
-        });
-        Server { address, shared, acceptor: Some(acceptor) }
+        let serving = Arc::clone(&shared);
+        Server { shared, door: Door::open(0, move |client| serving.serve(client)) }
     }
 
     /// Its address: `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.door.url()
     }
 
     /// Every request so far, in the order in which they were read.
@@ -114,21 +105,14 @@ impl Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Server").field("address", &self.door).finish_non_exhaustive()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        state.stopped = true;
-        state.open.values().for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
-        drop(state);
+        self.shared.lock().stopped = true;
         self.shared.changed.notify_all();
-        // A connection of our own wakes the acceptor, which then sees that it should stop.
-        if let (Ok(_), Some(acceptor)) = (TcpStream::connect(self.address), self.acceptor.take()) {
-            let _ = acceptor.join();
-        }
     }
 }
 
@@ -158,33 +142,7 @@ impl Shared {
         Ok(())
     }
 
-    fn open(&self, stream: &TcpStream) -> Option<u64> {
-        let mut state = self.lock();
-        if state.stopped {
-            return None;
-        }
-        let number = state.connections;
-        state.open.insert(number, stream.try_clone().ok()?);
-        state.connections += 1;
-        Some(number)
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    while let Ok((stream, _)) = listener.accept() {
-        let Some(number) = shared.open(&stream) else { return };
-        let shared = Arc::clone(shared);
-        std::thread::spawn(move || {
-            // A connection that breaks has nothing more to say; what it sent is recorded.
-            let _: io::Result<()> = shared.serve(stream);
-            // Shut down here: the copy in `open` would keep the other side waiting.
-            if let Some(stream) = shared.lock().open.remove(&number) {
-                let _ = stream.shutdown(Shutdown::Both);
-            }
-        });
     }
 }

@@ -189,7 +189,6 @@ mod tests {
         }
     }
 
-    #[allow(clippy::type_complexity)] // a table is read as a table
     #[test]
     fn each_answer_has_its_verdict() {
         let gigantic = "x".repeat(1 << 20);

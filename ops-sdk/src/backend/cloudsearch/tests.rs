@@ -126,7 +126,6 @@ fn kind(verdict: &Verdict) -> (&'static str, Option<u64>) {
     }
 }
 
-#[allow(clippy::type_complexity)] // a table is read as a table
 #[test]
 fn each_answer_has_its_verdict() {
     let gigantic = "x".repeat(1 << 20);

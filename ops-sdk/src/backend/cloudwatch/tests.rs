@@ -190,7 +190,6 @@ fn a_metric_is_told_once_for_each_dimension_set() {
     assert!(error.starts_with("OPS_CLOUDWATCH_DIMENSION_SETS / .dimension_set(..): \"Colour\""), "{error}");
 }
 
-#[allow(clippy::type_complexity)] // a table is read as a table
 #[test]
 fn compression_has_the_switches_of_the_sdks() {
     let table: [(&[(&str, &str)], Option<usize>); 4] = [

@@ -204,7 +204,6 @@ fn items(statuses: &[(u16, &str, &str)]) -> String {
     json!({ "took": 3, "errors": true, "items": items }).to_string()
 }
 
-#[allow(clippy::type_complexity)] // a table is read as a table
 #[test]
 fn each_answer_has_its_verdict() {
     let gigantic = format!("{{{}", " ".repeat(1 << 20));
@@ -412,7 +411,6 @@ fn bodies_are_compressed_and_keys_are_where_they_belong_alone() {
     assert!(!format!("{told:?}").contains("hush"));
 }
 
-#[allow(clippy::type_complexity)] // a table is read as a table
 #[test]
 fn settings_are_checked_at_open() {
     let open =

@@ -218,7 +218,6 @@ fn what_was_written_of_a_batch_is_delivered() {
     }
 }
 
-#[allow(clippy::type_complexity)] // a table is read as a table
 #[test]
 fn settings_are_checked_at_open() {
     let told = |settings: File, vars: &[(&str, &str)]| {

@@ -104,7 +104,6 @@ mod tests {
         }
     }
 
-    #[allow(clippy::type_complexity)] // a table is read as a table
     #[test]
     fn each_answer_has_its_judgement() {
         let gigantic = "{".repeat(1 << 20);

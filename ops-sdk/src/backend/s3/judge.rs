@@ -170,7 +170,6 @@ mod tests {
         }
     }
 
-    #[allow(clippy::type_complexity)] // a table is read as a table
     #[test]
     fn each_answer_has_its_outcome() {
         let etag: &[(&'static str, &str)] = &[("etag", "\"x\"")];

@@ -290,7 +290,6 @@ fn the_bucket_stands_before_the_host_or_in_the_path() {
     }
 }
 
-#[allow(clippy::type_complexity)] // a table is read as a table
 #[test]
 fn settings_are_checked_at_open() {
     let told = |settings: S3, vars: &[(&str, &str)]| {

@@ -133,7 +133,6 @@ mod tests {
         assert_eq!(message.chars().count(), MESSAGE_CHARS_MAX);
     }
 
-    #[allow(clippy::type_complexity)] // a table is read as a table
     #[test]
     fn the_servers_delay_is_read_in_all_its_forms() {
         let now = 1_795_332_268; // Sun, 22 Nov 2026 07:24:28 GMT

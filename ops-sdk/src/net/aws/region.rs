@@ -204,7 +204,6 @@ mod tests {
         }
     }
 
-    #[allow(clippy::type_complexity)] // a table is read as a table
     #[test]
     fn the_endpoint_is_the_first_that_is_set() {
         let told = Settings { region: None, endpoint: Some("http://127.0.0.1:9/".into()) };

@@ -62,7 +62,6 @@ fn one_call_delivers() {
     assert_eq!(asked[0].0.uri(), "https://logs.us-east-1.amazonaws.com/");
 }
 
-#[allow(clippy::type_complexity)] // a table is read as a table
 #[test]
 fn what_is_missing_is_created_within_the_same_push() {
     let ok = "{}";
@@ -371,7 +370,6 @@ fn the_http_endpoints_are_signed_or_carry_a_token() {
     }
 }
 
-#[allow(clippy::type_complexity)] // a table is read as a table
 #[test]
 fn an_endpoint_that_refuses_has_what_is_missing_created_and_one_bad_event_costs_itself_alone() {
     let denied = r#"{"__type":"AccessDeniedException","message":"no"}"#;

@@ -196,7 +196,7 @@ fn close(ops: Ops, orders: &Orders, flush: Duration, deadline: Duration) -> Exit
         complete: flushed && report.complete,
         logs_delivered: delivered(&stats),
         lost: report.pending,
-        dropped: dropped(&stats),
+        dropped: dropped(&stats, report.dropped),
         rows: stats.books.iter().map(|book| format!("{}: {book}; ", book.backend)).collect(),
     };
     let text = serde_json::to_string(&books).expect("the books are plain data");
@@ -214,8 +214,11 @@ fn delivered(stats: &Stats) -> u64 {
     logs.flat_map(|book| &book.rows).map(|row| row.delivered).sum()
 }
 
-fn dropped(stats: &Stats) -> String {
+/// What was dropped, in words: by the books, and what the last flush found besides.
+fn dropped(stats: &Stats, by_the_end: u64) -> String {
     let rows = stats.books.iter().flat_map(|book| &book.rows);
-    let losses = rows.flat_map(|row| &row.dropped).filter(|(loss, _)| !loss.is_asked_for());
-    losses.map(|(loss, n)| format!("{n} {}; ", loss.name())).collect()
+    let losses: Vec<_> = rows.flat_map(|row| &row.dropped).filter(|(loss, _)| !loss.is_asked_for()).collect();
+    let more = by_the_end.saturating_sub(losses.iter().map(|(_, n)| n).sum());
+    let said: String = losses.iter().map(|(loss, n)| format!("{n} {}; ", loss.name())).collect();
+    if more > 0 { format!("{said}{more} more by the end; ") } else { said }
 }

@@ -29,7 +29,7 @@ const LOOKS: u32 = 10_000;
 /// How everything lies in an arena: two builds of the SDK that agree in this can read each other's.
 pub(super) const FORM: u64 = {
     let sizes = [
-        1, // raised where the meaning of a word changes
+        2, // raised where the meaning of a word changes
         size_of::<Head>(),
         size_of::<Lane>(),
         size_of::<CounterCell>(),

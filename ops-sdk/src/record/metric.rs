@@ -44,20 +44,13 @@ pub fn set_by<const N: usize>(site: &'static Site, value: f64, labels: &[Label<'
     }
 }
 
-/// Observes a value.
+/// Observes a value. What nearly every value needs stands where the macro does, and calls nothing.
 #[inline(always)]
 pub fn observe(site: &'static Site, value: f64) {
     match warm_cell(site) {
-        Some(cell) => observe_there(cell, value),
+        Some(cell) => observe_cell(cell, value),
         None => observe_cold(site, value),
     }
-}
-
-/// Not inlined, and behind the look at the thread's own memory: that is a call in the eyes of the compiler, and what is
-/// not in need of anything across it need not save registers.
-#[inline(never)]
-fn observe_there(cell: &'static HistogramCell, value: f64) {
-    observe_cell(cell, value);
 }
 
 #[cold]

@@ -18,9 +18,9 @@ pub(super) fn is_timed(site: &Site, cell: &HistogramCell) -> Option<u32> {
 
 #[cold]
 fn draw(site: &Site) -> Draw {
-    let timed_every = site.timed_every();
-    // What a governor adds to the site's own sampling is a power of two.
-    Draw { gap: gap(timed_every), thinned: (timed_every / site.sample.max(1)).max(1).ilog2() }
+    let (of, own) = (site.timed_every().max(1), site.sample.max(1));
+    // What a governor adds to the site's own sampling is a power of two: so many zeros fewer in front of the number.
+    Draw { gap: gap(of), thinned: own.leading_zeros().saturating_sub(of.leading_zeros()) }
 }
 
 /// How many calls pass until the next one in `n`: as often 0 as such a call follows at once, and so on.
@@ -31,9 +31,10 @@ fn gap(n: u32) -> u32 {
         return 0;
     }
     let (chance, of) = ((f64::from(thrown()) + 1.0) / 4_294_967_296.0, f64::from(n));
-    // The mean is -1 / ln(1 - 1/n); of its series, three terms are a part in 20,000 off from n = 8 on.
-    let mean = if n < 8 { -1.0 / (-1.0 / of).ln_1p() } else { of - 0.5 - (1.0 + 0.5 / of) / (12.0 * of) };
-    (-chance.ln() * mean).min(f64::from(u32::MAX)) as u32
+    // The mean is -1 / ln(1 - 1/n); of its series, four terms are a part in 20,000 off from n = 8 on.
+    let share = 1.0 / of;
+    let mean = if n < 8 { -1.0 / (-share).ln_1p() } else { of - 0.5 - share / 12.0 - share * share / 24.0 };
+    (-chance.ln() * mean) as u32
 }
 
 thread_local! {

@@ -70,20 +70,20 @@ pub(in super::super) enum Observed {
 
 impl HistogramCell {
     /// Observes a value, which stands for `weight` of its kind, such as nearly all are: positive, of a common size, where
-    /// others fell before, in a window that has a value already. Says false, and does nothing, if it is not one of these; that such a value is valid follows
-    /// from its bucket.
+    /// others fell before, in a window that has smaller and larger ones already. Says false, and does nothing, if it is
+    /// not one of these; that such a value is valid follows from its bucket. Calls nothing, so that no register must be
+    /// saved for it.
     #[inline(always)]
     pub(in super::super) fn observe_again(&self, arena: Arena, value: f64, weight: u32) -> bool {
         let Some(index) = index_of_positive(value) else { return false };
         let Some(chunk) = arena.at::<Chunk>(self.chunks[index / CHUNK].load(Ordering::Relaxed)) else {
             return false;
         };
-        let open = self.tally.is_open();
-        if open {
-            let (top, n) = (|| self.exemplify(), || up(&chunk.counts[index % CHUNK], weight));
-            self.tally.write_again(value, f64::from(weight), top, n);
+        let spans = self.tally.spans(value);
+        if spans {
+            self.tally.write_again(value, f64::from(weight), || up(&chunk.counts[index % CHUNK], weight));
         }
-        open
+        spans
     }
 
     /// Observes any value, which stands for `weight` of its kind.
@@ -97,7 +97,7 @@ impl HistogramCell {
     }
 
     /// Keeps the correlation of the value that is the largest so far.
-    #[inline(always)]
+    #[inline]
     fn exemplify(&self) {
         let halves = context::correlation();
         self.exemplar.iter().zip(halves).for_each(|(word, half)| word.store(half, Ordering::Relaxed));

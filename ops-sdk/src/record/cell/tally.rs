@@ -16,8 +16,9 @@ use super::super::taking::Taking;
 #[repr(C)]
 pub(super) struct Tally {
     seq: AtomicU64,
-    /// The sum of this window's values.
-    recent: AtomicU64,
+    /// The sum of this window's values, in parts that take turns: a sum that is read back from where it was just
+    /// written costs more time than all else in a call, and so each is left alone for a while.
+    recent: [AtomicU64; TURNS],
     min: AtomicU64,
     max: AtomicU64,
     /// Whether a value of this window was written. Cleared by the reader when it closes a window; a value that is
@@ -32,8 +33,10 @@ pub(super) struct Tally {
     taken: [AtomicU64; SUMS],
 }
 
+/// Parts of a window's sum.
+const TURNS: usize = 2;
 /// A sum is kept in so many pieces.
-const SUMS: usize = 3;
+const SUMS: usize = 2 + TURNS;
 
 /// What a window told.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,24 +65,27 @@ fn put(word: &AtomicU64, value: f64) {
 }
 
 impl Tally {
-    /// Whether this window has a value: then the next one may be written by [`Tally::write_again`].
+    /// Whether this window has a value.
     #[inline(always)]
-    pub(super) fn is_open(&self) -> bool {
+    fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed) != 0
     }
 
-    /// Takes in a value of an open window, which stands for `weight` of its kind, and runs `more` with it; `top` before
-    /// that if it is the largest so far.
+    /// Whether this window has values between the smallest and the largest of which a positive one lies: then it may be
+    /// written by [`Tally::write_again`]. Bits are compared: those of positive values are in the values' order, and those
+    /// of all others are, as signed numbers, less.
     #[inline(always)]
-    pub(super) fn write_again(&self, value: f64, weight: f64, top: impl FnOnce(), more: impl FnOnce()) {
-        self.written(|| {
-            put(&self.recent, get(&self.recent) + value * weight);
-            if value < get(&self.min) {
-                put(&self.min, value);
-            } else if value > get(&self.max) {
-                put(&self.max, value);
-                top();
-            }
+    pub(super) fn spans(&self, positive: f64) -> bool {
+        let bits = |word: &AtomicU64| word.load(Ordering::Relaxed).cast_signed();
+        let value = positive.to_bits().cast_signed();
+        self.is_open() && value >= bits(&self.min) && value <= bits(&self.max)
+    }
+
+    /// Takes in a value that is none of the extremes, which stands for `weight` of its kind, and runs `more` with it.
+    #[inline(always)]
+    pub(super) fn write_again(&self, value: f64, weight: f64, more: impl FnOnce()) {
+        self.written(|turn| {
+            put(turn, get(turn) + value * weight);
             more();
         });
     }
@@ -87,12 +93,12 @@ impl Tally {
     /// Takes in any value, which stands for `weight` of its kind, and runs `more` with it; `top` before that if it is the
     /// largest so far.
     pub(super) fn write(&self, value: f64, weight: f64, top: impl FnOnce(), more: impl FnOnce()) {
-        self.written(|| {
+        self.written(|turn| {
             let is_first = !self.is_open();
             if is_first {
                 self.begin(value);
             }
-            put(&self.recent, get(&self.recent) + value * weight);
+            put(turn, get(turn) + value * weight);
             put(&self.min, value.min(get(&self.min)));
             if is_first || value > get(&self.max) {
                 put(&self.max, value);
@@ -104,21 +110,24 @@ impl Tally {
 
     /// Before the first value of a window.
     fn begin(&self, value: f64) {
-        let (sum, error) = two_sum(get(&self.high), get(&self.recent));
-        put(&self.high, sum);
-        put(&self.low, get(&self.low) + error);
-        put(&self.recent, 0.0);
+        for turn in &self.recent {
+            let (sum, error) = two_sum(get(&self.high), get(turn));
+            put(&self.high, sum);
+            put(&self.low, get(&self.low) + error);
+            put(turn, 0.0);
+        }
         [&self.min, &self.max].into_iter().for_each(|word| put(word, value));
         self.open.store(1, Ordering::Relaxed);
     }
 
-    /// Runs `write` between two steps of the sequence number.
+    /// Runs `write` between two steps of the sequence number, with the part of the sum whose turn it is.
     #[inline(always)]
-    fn written(&self, write: impl FnOnce()) {
+    #[allow(clippy::cast_possible_truncation)] // the low bits are what is wanted
+    fn written(&self, write: impl FnOnce(&AtomicU64)) {
         let before = self.seq.load(Ordering::Relaxed);
         self.seq.store(before.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
-        write();
+        write(&self.recent[(before / 2) as usize % TURNS]);
         self.seq.store(before.wrapping_add(2), Ordering::Release);
     }
 
@@ -150,9 +159,9 @@ impl Tally {
 
     fn read_once<R>(&self, seq: u64, more: &impl Fn() -> R) -> (Told, Mark, R) {
         let more = more(); // first: a count must not be ahead of the sum
-        let sums = [get(&self.high), get(&self.low), get(&self.recent)];
+        let sums = [&self.high, &self.low, &self.recent[0], &self.recent[1]].map(get);
         let count = seq.wrapping_sub(self.taken_seq.load(Ordering::Relaxed)) / 2;
-        let sum = gained(sums, [0, 1, 2].map(|piece: usize| get(&self.taken[piece])));
+        let sum = gained(sums, std::array::from_fn(|piece| get(&self.taken[piece])));
         (Told { count, sum, min: get(&self.min), max: get(&self.max) }, Mark { seq, sums }, more)
     }
 
@@ -171,8 +180,10 @@ impl Tally {
     pub(super) fn dead(bytes: &Bytes, at: usize) -> Told {
         let word = |offset| bytes.long(at + offset);
         let double = |offset| f64::from_bits(word(offset));
-        let sums = [offset_of!(Tally, high), offset_of!(Tally, low), offset_of!(Tally, recent)].map(double);
-        let taken = [0, 1, 2].map(|piece| double(offset_of!(Tally, taken) + 8 * piece));
+        let recent = offset_of!(Tally, recent);
+        let sums =
+            [offset_of!(Tally, high), offset_of!(Tally, low), recent, recent + size_of::<u64>()].map(double);
+        let taken = std::array::from_fn(|piece| double(offset_of!(Tally, taken) + 8 * piece));
         let count = (word(offset_of!(Tally, seq)) & !1).wrapping_sub(word(offset_of!(Tally, taken_seq))) / 2;
         let [min, max] = [offset_of!(Tally, min), offset_of!(Tally, max)].map(double);
         Told { count, sum: gained(sums, taken), min, max }
@@ -214,10 +225,10 @@ mod tests {
     #[test]
     fn what_a_sum_in_pieces_has_gained_survives_pieces_that_are_much_larger() {
         let table = [
-            ([1e100, 0.0, 1000.0], [0.0, 0.0, 1e100], 1000.0),
-            ([1e100, 0.25, 3.0], [1e100, 0.0, 1.0], 2.25),
-            ([2f64.powi(60), 1.0, 2.0], [2f64.powi(60), 0.0, 0.0], 3.0),
-            ([0.0, 0.0, 0.5], [0.0, 0.0, 0.5], 0.0),
+            ([1e100, 0.0, 1000.0, 0.0], [0.0, 0.0, 1e100, 0.0], 1000.0),
+            ([1e100, 0.25, 3.0, 0.5], [1e100, 0.0, 1.0, 0.0], 2.75),
+            ([2f64.powi(60), 1.0, 2.0, 4.0], [2f64.powi(60), 0.0, 0.0, 0.0], 7.0),
+            ([0.0, 0.0, 0.5, 0.25], [0.0, 0.0, 0.5, 0.25], 0.0),
         ];
         for (now, before, wanted) in table {
             assert_eq!(gained(now, before), wanted, "{now:?} {before:?}");

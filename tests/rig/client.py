@@ -12,5 +12,11 @@ def connect(service: str, endpoint: str):
         region_name="us-east-1",
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
-        config=Config(retries={"max_attempts": 2, "mode": "standard"}, proxies={}),
+        config=Config(
+            # A server on a busy machine takes its time.
+            connect_timeout=180,
+            read_timeout=180,
+            retries={"max_attempts": 2, "mode": "standard"},
+            proxies={},
+        ),
     )

@@ -409,7 +409,7 @@ mod tests {
     fn pages_come_ahead_of_twice_what_was_filled_and_never_beyond_the_ring() {
         let ring = ring(64 << 10);
         let present = || ring.ends.present.load(Ordering::Relaxed);
-        let mut filled = |bytes: usize| {
+        let filled = |bytes: usize| {
             assert!(put_whole(ring, &frame(bytes, 1)));
             let mut out = Vec::new();
             assert!(ring.drain(&mut out) > 0);

@@ -41,6 +41,8 @@ pub(super) struct Arrivals {
 pub(super) struct Promise<'a> {
     /// By life: its cursor may not have reached the disk.
     pub(super) may_repeat: &'a [bool],
+    /// By life: it died in the middle of what it did, and may not have come to note an answer that it had read.
+    pub(super) crashed: &'a [bool],
     /// Whether a life of the round died in the middle of what it did.
     pub(super) any_crash: bool,
 }
@@ -51,7 +53,9 @@ impl Arrivals {
         let mut arrivals = Arrivals::default();
         for push in pushes.iter().filter(|push| push.kind == kind) {
             let at = usize::try_from(push.life).unwrap_or(usize::MAX);
-            let sure = push.confirmed && !promise.may_repeat.get(at).copied().unwrap_or(false);
+            let is = |lives: &[bool]| lives.get(at).copied().unwrap_or(false);
+            let is_noted = push.settled || !is(promise.crashed);
+            let sure = push.confirmed && is_noted && !is(promise.may_repeat);
             for item in &push.items {
                 arrivals.items.entry(item.clone()).or_default().push(Source::Push { life: push.life, sure });
             }
@@ -163,14 +167,16 @@ fn read_letter(letter: &str, kind: Kind) -> Option<String> {
 mod tests {
     use super::*;
 
-    const NONE: Promise<'static> = Promise { may_repeat: &[false, true, false], any_crash: false };
+    const NONE: Promise<'static> =
+        Promise { may_repeat: &[false, true, false], crashed: &[false; 3], any_crash: false };
 
     fn line(seq: u64) -> String {
         format!(r#"{{"id":"0a-{seq}","life":0,"message":"x"}}"#)
     }
 
     fn push(life: u64, confirmed: bool, seqs: &[u64]) -> Push {
-        Push { kind: Kind::Logs, life, items: seqs.iter().map(|seq| line(*seq)).collect(), confirmed }
+        let items = seqs.iter().map(|seq| line(*seq)).collect();
+        Push { kind: Kind::Logs, life, items, confirmed, settled: false }
     }
 
     fn unexplained(pushes: &[Push], letters: &str, promise: Promise<'_>) -> usize {
@@ -190,6 +196,17 @@ mod tests {
         for (pushes, wanted) in table {
             assert_eq!(unexplained(&pushes, "", NONE), wanted, "{pushes:?}");
         }
+    }
+
+    #[test]
+    fn of_a_life_that_died_an_answer_is_noted_when_a_second_push_followed_it() {
+        let died = Promise { crashed: &[true, false, false], any_crash: true, ..NONE };
+        let again = push(2, true, &[5]);
+        let first = push(0, true, &[5]);
+        let noted = Push { settled: true, ..first.clone() };
+        assert_eq!(unexplained(&[first.clone(), again.clone()], "", died), 0);
+        assert_eq!(unexplained(&[noted, again.clone()], "", died), 1);
+        assert_eq!(unexplained(&[first, again], "", NONE), 1, "it had the time to note it");
     }
 
     #[test]

@@ -78,7 +78,8 @@ pub fn judge(plan: &Plan, evidence: &Evidence) -> Verdict {
     let mut verdict = Verdict { recorded: expected.returned(), may_lose, ..Verdict::default() };
     let may_repeat: Vec<bool> = plan.lives.iter().map(is_on_bad_disk).collect();
     let any_crash = plan.lives.iter().any(|life| life.ending.is_crash());
-    let promise = Promise { may_repeat: &may_repeat, any_crash };
+    let crashed: Vec<bool> = plan.lives.iter().map(|life| life.ending.is_crash()).collect();
+    let promise = Promise { may_repeat: &may_repeat, crashed: &crashed, any_crash };
     let [logs, metrics] = [(Kind::Logs, &evidence.letters[0]), (Kind::Metrics, &evidence.letters[1])]
         .map(|(kind, letters)| Arrivals::of(kind, &evidence.pushes, letters, promise));
     events::judge(logs.items(), &expected, &mut verdict);

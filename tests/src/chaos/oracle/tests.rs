@@ -22,9 +22,21 @@ fn sound() -> (Plan, Evidence) {
     evidence.lives.push(Lived { reached: vec![Reached::default()], books: Some(books), wrong: None });
     let expected = Expected::of(&plan, &evidence.lives, BTreeSet::new());
     let (lines, data) = told(&expected);
-    evidence.pushes.push(Push { kind: Kind::Logs, life: 0, items: lines[..5].to_vec(), confirmed: true });
-    evidence.pushes.push(Push { kind: Kind::Logs, life: 1, items: lines[5..].to_vec(), confirmed: true });
-    evidence.pushes.push(Push { kind: Kind::Metrics, life: 1, items: data, confirmed: true });
+    evidence.pushes.push(Push {
+        kind: Kind::Logs,
+        life: 0,
+        items: lines[..5].to_vec(),
+        confirmed: true,
+        settled: true,
+    });
+    evidence.pushes.push(Push {
+        kind: Kind::Logs,
+        life: 1,
+        items: lines[5..].to_vec(),
+        confirmed: true,
+        settled: true,
+    });
+    evidence.pushes.push(Push { kind: Kind::Metrics, life: 1, items: data, confirmed: true, settled: true });
     (plan, evidence)
 }
 

@@ -51,6 +51,9 @@ pub struct Push {
     pub items: Vec<String>,
     /// Whether the sender is known to have read the answer: another request came over the same connection.
     pub confirmed: bool,
+    /// Whether yet another one did. Connections are shared by pushes that go side by side: the first may have been given
+    /// to its worker before the answer was taken note of, the second was not.
+    pub settled: bool,
 }
 
 /// The servers of one round.
@@ -157,12 +160,16 @@ struct Act {
 fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut from = BufReader::new(stream);
-    let mut answered: Option<usize> = None;
+    let (mut answered, mut confirmed): (Option<usize>, Option<usize>) = (None, None);
     loop {
         let Some(asked) = Asked::read(&mut from)? else { return Ok(()) };
         let mut state = shared.lock();
+        if let Some(push) = confirmed.take() {
+            state.pushes[push].settled = true;
+        }
         if let Some(push) = answered.take() {
             state.pushes[push].confirmed = true;
+            confirmed = Some(push);
         }
         let act = state.meet(&asked);
         drop(state);
@@ -280,7 +287,13 @@ impl State {
     }
 
     fn take(&mut self, asked: &Asked, kind: Kind, items: Vec<String>) {
-        self.pushes.push(Push { kind, life: life(asked.header("authorization")), items, confirmed: false });
+        self.pushes.push(Push {
+            kind,
+            life: life(asked.header("authorization")),
+            items,
+            confirmed: false,
+            settled: false,
+        });
     }
 
     fn place(&mut self, asked: &Asked) -> Answer {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cases::{self, Case, Section};
 use crate::{child, table};
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 const HEAD: [&str; 9] =
     ["case", "threads", "CPU ns", "min", "max", "wall ns", "allocations", "dropped", "verified"];
 const THREADS: [u64; 3] = [1, 2, 8];

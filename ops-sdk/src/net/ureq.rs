@@ -5,9 +5,12 @@
 use std::io::{self, Read};
 use std::time::Instant;
 
+use ::ureq::unversioned::resolver::DefaultResolver;
+use ::ureq::unversioned::transport::DefaultConnector;
 use ::ureq::{Agent, Body, Timeout};
 
 use super::http::{Bounds, Exchange, Request, Response, Transport};
+use super::resolve::Known;
 use super::{ANSWER_BYTES_MAX, CONNECT_TIMEOUT, NetError, NetErrorKind};
 
 const USER_AGENT: &str = concat!("ops-sdk/", env!("CARGO_PKG_VERSION"));
@@ -18,6 +21,7 @@ const CONNECTIONS_MAX: usize = 64;
 /// The transport of life.
 pub(super) struct Ureq {
     agent: Agent,
+    known: Known,
 }
 
 impl Ureq {
@@ -31,7 +35,8 @@ impl Ureq {
             .max_idle_connections(CONNECTIONS_MAX)
             .max_idle_connections_per_host(CONNECTIONS_MAX)
             .build();
-        Ureq { agent: config.new_agent() }
+        let known = Known::new(DefaultResolver::default());
+        Ureq { agent: Agent::with_parts(config, DefaultConnector::default(), known.clone()), known }
     }
 
     fn run(&self, request: Request, bounds: Bounds) -> Result<Response, ::ureq::Error> {
@@ -50,6 +55,9 @@ impl Transport for Ureq {
         let host = request.uri().authority().map_or_else(String::new, ToString::to_string);
         let started = Instant::now();
         let outcome = self.run(request, bounds).map_err(|error| tell(&error, &host));
+        if outcome.is_err() {
+            self.known.forget();
+        }
         Exchange { outcome, elapsed: started.elapsed() }
     }
 

@@ -14,6 +14,8 @@ mod error;
 mod http;
 #[cfg(feature = "prometheus")]
 pub mod listen;
+#[cfg(feature = "http")]
+mod resolve;
 #[cfg(feature = "socket")]
 mod socket;
 #[cfg(all(test, feature = "tls"))]

@@ -5,9 +5,12 @@
 use std::io::{self, Read};
 use std::time::Instant;
 
+use ::ureq::unversioned::resolver::DefaultResolver;
+use ::ureq::unversioned::transport::DefaultConnector;
 use ::ureq::{Agent, Body, Timeout};
 
 use super::http::{Bounds, Exchange, Request, Response, Transport};
+use super::resolve::Known;
 use super::{ANSWER_BYTES_MAX, CONNECT_TIMEOUT, NetError, NetErrorKind, Trust};
 use crate::lock::Mutex;
 
@@ -24,6 +27,7 @@ pub(super) struct Ureq {
 /// An agent, and whom it trusts.
 struct Way {
     agent: Agent,
+    known: Known,
     trust: Trust,
     /// Whether it was hung up: an agent that comes after is hung up, too.
     is_over: bool,
@@ -31,7 +35,8 @@ struct Way {
 
 impl Ureq {
     pub(super) fn new(trust: Trust) -> Ureq {
-        Ureq { way: Mutex::new(Way { agent: agent(&trust), trust, is_over: false }) }
+        let known = Known::new(DefaultResolver::default());
+        Ureq { way: Mutex::new(Way { agent: agent(&trust, &known), known, trust, is_over: false }) }
     }
 
     fn run(&self, request: Request, bounds: Bounds) -> Result<Response, ::ureq::Error> {
@@ -47,15 +52,18 @@ impl Ureq {
 }
 
 impl Way {
-    /// Reads the files anew; what they were is kept where they are no good.
-    fn renew(&mut self) {
-        if let Some(trust) = self.trust.renewed().filter(|_| !self.is_over) {
-            (self.agent, self.trust) = (agent(&trust), trust);
+    /// Addresses are asked for again after what came to no answer, and files are read again where TLS failed; what they
+    /// were is kept where they are no good.
+    fn after(&mut self, error: &NetError) {
+        self.known.forget();
+        let renews = error.kind == NetErrorKind::Tls && !self.is_over;
+        if let Some(trust) = renews.then(|| self.trust.renewed()).flatten() {
+            (self.agent, self.trust) = (agent(&trust, &self.known), trust);
         }
     }
 }
 
-fn agent(trust: &Trust) -> Agent {
+fn agent(trust: &Trust, known: &Known) -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -66,7 +74,7 @@ fn agent(trust: &Trust) -> Agent {
         .max_idle_connections_per_host(CONNECTIONS_MAX)
         .tls_config(trust.config().clone())
         .build();
-    config.new_agent()
+    Agent::with_parts(config, DefaultConnector::default(), known.clone())
 }
 
 impl Transport for Ureq {
@@ -74,8 +82,8 @@ impl Transport for Ureq {
         let host = request.uri().authority().map_or_else(String::new, ToString::to_string);
         let started = Instant::now();
         let outcome = self.run(request, bounds).map_err(|error| tell(&error, &host));
-        if outcome.as_ref().is_err_and(|error| error.kind == NetErrorKind::Tls) {
-            self.way.lock().renew();
+        if let Err(error) = &outcome {
+            self.way.lock().after(error);
         }
         Exchange { outcome, elapsed: started.elapsed() }
     }

@@ -116,7 +116,7 @@ const EACH: u64 = u64::MAX / 255;
 /// No byte has its highest bit, is below the space, or is 0x7f: subtracting sets the highest bit of the first byte that was
 /// less, and seven bits of a byte and one are the highest bit where they are 0x7f.
 fn is_printable_word(word: u64) -> bool {
-    (word | word.wrapping_sub(EACH * 0x20) | (word & EACH * 0x7f) + EACH) & (EACH << 7) == 0
+    (word | word.wrapping_sub(EACH * 0x20) | ((word & (EACH * 0x7f)) + EACH)) & (EACH << 7) == 0
 }
 
 fn fit(text: &str, chars_max: usize) -> Cow<'_, str> {

@@ -40,6 +40,9 @@ struct State {
     busy: usize,
     busiest: usize,
     pushes: usize,
+    /// Items of pushes that were refused, and of the one that is held.
+    refused: u64,
+    held: usize,
     let_go: bool,
 }
 
@@ -123,6 +126,11 @@ impl Backend for Slow {
     fn send(&mut self, batch: &Batch, _: &mut Net) -> Verdict {
         let answer = self.enter();
         match answer {
+            Some(Answer::Refuse) => self.lock().refused += batch.len() as u64,
+            Some(Answer::Hold) => self.lock().held = batch.len(),
+            _ => {}
+        }
+        match answer {
             Some(Answer::Hang(long)) => std::thread::sleep(long),
             Some(Answer::Hold) => wait_until("it is let go", || self.lock().let_go),
             _ => std::thread::sleep(self.latency),
@@ -178,7 +186,8 @@ fn pushes_go_side_by_side_up_to_the_bound_and_each_event_arrives_once() {
             server.lock().busiest >= busiest
         });
         let state = server.lock();
-        assert_eq!((state.busiest, state.pushes as u64), (busiest, 60 * rounds));
+        // More where a push went before there was enough for a full one.
+        assert!(state.busiest == busiest && state.pushes as u64 >= 60 * rounds, "{}", state.pushes);
     }
 }
 
@@ -196,9 +205,10 @@ fn whatever_single_pushes_come_to_each_event_has_one_fate() {
     let stats = ops.stats();
     assert_balanced(&stats);
     let row = &stats.books[0].rows[0];
-    assert_eq!((row.recorded, row.dead_lettered, row.dropped_total()), (600, 20, 0), "{row:?}");
     let state = server.lock();
-    assert_eq!(state.taken.len(), 580);
+    assert_eq!((row.recorded, row.dead_lettered, row.dropped_total()), (600, state.refused, 0), "{row:?}");
+    assert!((2..=20).contains(&state.refused), "{}", state.refused);
+    assert_eq!(state.taken.len() as u64, 600 - state.refused);
     assert!(state.taken.values().all(|times| *times == 1));
 }
 
@@ -213,15 +223,17 @@ fn a_worker_that_hangs_holds_up_neither_the_others_nor_the_end() {
     record(600);
     wait_until("all but the push that hangs is taken", || {
         assert!(!ops.flush(Duration::from_millis(100)).complete);
-        server.lock().taken.len() >= 590
+        let state = server.lock();
+        state.held > 0 && state.taken.len() + state.held == 600
     });
     let report = ops.shutdown(Duration::from_millis(100));
     assert!(!report.complete && server.lock().busy == 1, "the worker hangs still: {report:?}");
     let taken = server.lock().taken.clone();
-    assert_eq!(taken.len(), 590, "all but the push that hangs");
+    let held = server.lock().held;
+    assert_eq!(taken.len(), 600 - held, "all but the push that hangs");
     // What lies behind it was delivered, and its cursor could not move over it: that is in the state directory.
     assert_eq!((report.pending, report.dropped), (0, 0), "{report:?}");
-    assert!(report.spooled >= 10 && report.spooled <= 600, "{report:?}");
+    assert!(report.spooled >= held as u64 && report.spooled <= 600, "{report:?}");
     server.lock().let_go = true;
     let next = Slow::new(1);
     let ops = start(&next, 4, Some(dir.path()));
@@ -242,7 +254,7 @@ fn a_server_that_is_down_is_tried_with_one_push_at_a_time() {
     record(600);
     assert_once(&ops, &server, 600);
     // Those that were under way when it went down came back together; from then on one is tried at a time.
-    assert_eq!(server.lock().pushes, 67);
+    assert!(server.lock().pushes >= 67, "60 pushes at least, and seven again");
 }
 
 /// A measure, printed: delivered a second at 50 ms a push.

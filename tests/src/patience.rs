@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use ops_sdk::Ops;
 use ops_sdk::clock::Now;
+use ops_sdk::ledger::Book;
 
 /// What a flush, a server or a child is given: only what hangs takes as long.
 pub const SOON: Duration = Duration::from_secs(180);
@@ -28,7 +29,7 @@ pub fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-/// Waits until the books of the first backend know of so many records: what threads have recorded
+/// Waits until the books of some backend know of so many records: what threads have recorded
 /// has left the arena, then.
 ///
 /// # Panics
@@ -36,8 +37,9 @@ pub fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
 /// If patience ends before.
 #[track_caller]
 pub fn wait_until_recorded(ops: &Ops, records: u64) {
-    let recorded = || ops.stats().books[0].rows.iter().map(|row| row.recorded).sum::<u64>();
-    wait_until("what was recorded is in the books", || recorded() >= records);
+    let recorded = |book: &Book| book.rows.iter().map(|row| row.recorded).sum::<u64>();
+    let known = || ops.stats().books.iter().any(|book| recorded(book) >= records);
+    wait_until("what was recorded is in the books", known);
 }
 
 /// Runs a program that stays until its input ends, and ends that once it has said so many lines on stderr.

@@ -41,7 +41,7 @@ pub(super) struct Arrivals {
 pub(super) struct Promise<'a> {
     /// By life: its cursor may not have reached the disk.
     pub(super) may_repeat: &'a [bool],
-    /// By life: it died in the middle of what it did, and may not have come to note an answer that it had read.
+    /// By life: it ended in the middle of what it did, and may not have come to note an answer that it had read.
     pub(super) crashed: &'a [bool],
     /// Whether a life of the round died in the middle of what it did.
     pub(super) any_crash: bool,

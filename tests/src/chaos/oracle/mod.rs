@@ -78,7 +78,7 @@ pub fn judge(plan: &Plan, evidence: &Evidence) -> Verdict {
     let mut verdict = Verdict { recorded: expected.returned(), may_lose, ..Verdict::default() };
     let may_repeat: Vec<bool> = plan.lives.iter().map(is_on_bad_disk).collect();
     let any_crash = plan.lives.iter().any(|life| life.ending.is_crash());
-    let crashed: Vec<bool> = plan.lives.iter().map(|life| life.ending.is_crash()).collect();
+    let crashed: Vec<bool> = lives().map(|(life, lived)| ends_in_the_middle(life, lived)).collect();
     let promise = Promise { may_repeat: &may_repeat, crashed: &crashed, any_crash };
     let [logs, metrics] = [(Kind::Logs, &evidence.letters[0]), (Kind::Metrics, &evidence.letters[1])]
         .map(|(kind, letters)| Arrivals::of(kind, &evidence.pushes, letters, promise));
@@ -102,6 +102,12 @@ pub fn judge(plan: &Plan, evidence: &Evidence) -> Verdict {
         verdict.books(life, lived, &evidence.pushes, bad_disk);
     }
     verdict
+}
+
+/// A life that was killed, and one whose time was over before all was answered, may have read an answer and not have come
+/// to note it.
+fn ends_in_the_middle(life: &Life, lived: &Lived) -> bool {
+    life.ending.is_crash() || lived.books.as_ref().is_none_or(|books| !books.complete)
 }
 
 /// A disk that takes nothing keeps nothing: a life on it may lose what it recorded, if it says so or was killed.

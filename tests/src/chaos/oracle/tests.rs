@@ -40,6 +40,21 @@ fn sound() -> (Plan, Evidence) {
     (plan, evidence)
 }
 
+#[test]
+fn who_had_no_time_left_may_not_have_noted_the_last_answer_and_who_had_has() {
+    for (complete, settled, invented) in [(false, false, 0), (false, true, 1), (true, false, 1)] {
+        let (mut plan, mut evidence) = sound();
+        plan.lives[0].ending = Ending::Clean { deadline_ms: 0 };
+        let books = Books { balanced: true, complete, logs_delivered: 5, ..Books::default() };
+        evidence.lives[0].books = Some(books);
+        evidence.pushes[0].settled = settled;
+        let again =
+            Push { life: 1, items: evidence.pushes[0].items[..1].to_vec(), ..evidence.pushes[1].clone() };
+        evidence.pushes.push(again);
+        assert_eq!(judge(&plan, &evidence).invented, invented, "{complete} {settled}");
+    }
+}
+
 /// What an SDK without fault makes of the steps that returned: lines, and one datum each.
 fn told(expected: &Expected) -> (Vec<String>, Vec<String>) {
     let (mut lines, mut data) = (Vec::new(), Vec::new());

@@ -25,7 +25,7 @@ use self::schedule::{OpenWindow, pause};
 use self::sieve::Sieve;
 use self::telling::Telling;
 use crate::aggregate::Window;
-use crate::clock::{Anchor, Now};
+use crate::clock::{Anchor, Dates, Now};
 use crate::diag;
 use crate::hub::Hub;
 use crate::model::{Body, Resolution};
@@ -44,6 +44,7 @@ pub(crate) struct Flusher {
     losses: Losses,
     governor: Option<Governor>,
     jumps: Jumps,
+    dates: Dates,
     believed: Believed,
     telling: Option<Telling>,
     outbox: Outbox,
@@ -79,6 +80,7 @@ impl Flusher {
             losses: Losses::default(),
             governor: None,
             jumps: Jumps::new(now),
+            dates: Dates::read(),
             believed,
             telling: None,
             outbox: Outbox::new(process, 1),
@@ -132,19 +134,20 @@ impl Flusher {
     /// Moves events from the arena to the journal. Says how many there were.
     fn take_events(&mut self, asked: Option<(u64, bool)>) -> u64 {
         let anchor = Anchor::read();
+        self.dates.go_on(anchor);
         self.reader.tell_time(anchor);
         self.sieve.begin(anchor.mono_ns());
-        let (hub, outbox, sieve, taking) =
-            (&self.hub, &mut self.outbox, &mut self.sieve, self.reader.taking());
+        let (hub, outbox, sieve, dates, taking) =
+            (&self.hub, &mut self.outbox, &mut self.sieve, &mut self.dates, self.reader.taking());
         let taken = self.reader.take_events(|site, frame| {
             let passed = sieve.pass(site, frame.ticks, frame.value_bytes());
             if let Some(values) = passed {
-                outbox.event(site, anchor.unix_ns(frame.ticks), values);
+                outbox.event(site, dates.unix_ns(frame.ticks), values);
             }
             // With what says that they go on: what is sent brings the taking to its end.
             if sieve.has_released() {
                 for event in sieve.released(false) {
-                    outbox.event(event.site, anchor.unix_ns(event.ticks), &event.values);
+                    outbox.event(event.site, dates.unix_ns(event.ticks), &event.values);
                 }
             }
             if outbox.is_full() {
@@ -153,7 +156,7 @@ impl Flusher {
         });
         let last = asked.is_some_and(|(_, last)| last);
         for event in sieve.released(last) {
-            outbox.event(event.site, anchor.unix_ns(event.ticks), &event.values);
+            outbox.event(event.site, dates.unix_ns(event.ticks), &event.values);
             if outbox.is_full() {
                 outbox.send(hub, taking);
             }

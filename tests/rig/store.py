@@ -23,7 +23,10 @@ def main(path: str) -> None:
         "levels": dict(rows("SELECT level_name, count(*) FROM logs GROUP BY 1")),
         "logs": [
             {"level": level, "message": message, "fields": json.loads(fields)}
-            for level, message, fields in rows("SELECT level, message, fields FROM v_logs ORDER BY id")
+            # As `ops logs` has them: what several threads logged at once may have come to the store in another order.
+            for level, message, fields in rows(
+                "SELECT v.level, v.message, v.fields FROM v_logs v JOIN logs l USING (id) ORDER BY l.time_ns, l.id"
+            )
         ],
         "points": rows("SELECT count(*) FROM points")[0][0],
         "counters": dict(rows("SELECT name, sum(sum) FROM v_points WHERE kind = 'counter' GROUP BY 1")),

@@ -17,7 +17,7 @@ pub struct TrustFiles {
 
 /// What nobody asks for.
 #[derive(Debug, Clone, Default)]
-pub struct Trust;
+pub struct Trust(());
 
 impl Trust {
     /// Takes any files.
@@ -26,7 +26,7 @@ impl Trust {
     ///
     /// None; the signature is that of the feature `http`.
     pub fn open(_files: TrustFiles, _prefix: &str) -> Result<Trust, Error> {
-        Ok(Trust)
+        Ok(Trust(()))
     }
 
     /// Always.

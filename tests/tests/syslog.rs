@@ -158,7 +158,9 @@ fn a_collector_that_goes_away_gets_everything_and_what_may_be_lost_twice() {
     };
     say(0);
     // Written is not arrived: the relay may still have it in hand.
-    wait_until("the first is there", || rsyslog.received().iter().any(|message| text(message) == "message 0"));
+    wait_until("the first is there", || {
+        rsyslog.received().iter().any(|message| text(message) == "message 0")
+    });
     // What is written now comes nowhere, and nobody says so.
     relay.mute(true);
     say(1);

@@ -72,16 +72,23 @@ fn over_https_a_private_authority_is_trusted_and_the_client_shows_who_it_is() {
         builder.https_ca(ca.path("ca.pem")).https_client(ca.path("client.pem"), ca.path("client.key"))
     };
     assert_delivered(&start("the program, over the process's variables", &[("OPS_HTTPS_CA", &wrong)], told));
+    let told: fn(Builder, &Ca) -> Builder = |builder, ca| builder.https_ca(ca.path("ca.pem"));
+    let client =
+        [("OPS_HTTPS_CA", &*wrong), ("OPS_WEBHOOK_HTTPS_CERT", &cert), ("OPS_WEBHOOK_HTTPS_KEY", &key)];
+    assert_delivered(&start("the program's authority, the backend's certificate", &client, told));
     for (text, vars) in [("nobody is trusted", &[][..]), ("shows nothing", &[("OPS_HTTPS_CA", &*own)])] {
         let ops = start(text, vars, as_it_is);
         assert!(!ops.flush(Duration::from_secs(2)).complete, "{text}");
     }
     let received = receiver.received();
     let texts: Vec<_> = received.iter().filter_map(|one| one.body["output"].as_str()).collect();
-    assert_eq!(
-        texts,
-        ["the backend's variables", "the process's variables", "the program, over the process's variables"]
-    );
+    let wanted = [
+        "the backend's variables",
+        "the process's variables",
+        "the program, over the process's variables",
+        "the program's authority, the backend's certificate",
+    ];
+    assert_eq!(texts, wanted);
 }
 
 #[test]

@@ -65,8 +65,16 @@ impl Head {
     }
 }
 
-/// Appends a frame of the segment whose base has this ordinal. A payload has at most `u32::MAX` bytes.
-pub(super) fn write(out: &mut Vec<u8>, base: u64, before: &Tally<u32>, head: &FrameHead, payload: &[u8]) {
+/// Appends a frame of the segment whose base has this ordinal. A payload has at most `u32::MAX` bytes; one that stays in
+/// memory is not `checked`, and gets no checksum.
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    base: u64,
+    before: &Tally<u32>,
+    head: &FrameHead,
+    payload: &[u8],
+    checked: bool,
+) {
     let start = out.len();
     let payload_bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&MARKER);
@@ -79,7 +87,8 @@ pub(super) fn write(out: &mut Vec<u8>, base: u64, before: &Tally<u32>, head: &Fr
     for n in before {
         out.extend_from_slice(&n.to_le_bytes());
     }
-    out.extend_from_slice(&crc32c(payload).to_le_bytes());
+    let payload_crc = if checked { crc32c(payload) } else { 0 };
+    out.extend_from_slice(&payload_crc.to_le_bytes());
     let crc = seeded_crc(base, &out[start..]);
     out.extend_from_slice(&crc.to_le_bytes());
     out.extend_from_slice(payload);
@@ -178,7 +187,7 @@ mod tests {
 
     fn frame() -> Vec<u8> {
         let mut bytes = Vec::new();
-        write(&mut bytes, 5, &[1, 2, 3, 4, 5], &HEAD, b"payload");
+        write(&mut bytes, 5, &[1, 2, 3, 4, 5], &HEAD, b"payload", true);
         bytes
     }
 

@@ -122,10 +122,11 @@ impl<'a> Scan<'a> {
         self
     }
 
-    /// The payload of a frame, if it is the one that was written.
+    /// The payload of a frame, if it is the one that was written: what has not left this process's memory is.
     pub(super) fn payload(&mut self, found: &Found) -> Option<&[u8]> {
+        let in_memory = found.payload.start >= self.source.file_bytes;
         let bytes = self.source.get(found.payload.clone())?;
-        found.head.matches(bytes).then_some(bytes)
+        (in_memory || found.head.matches(bytes)).then_some(bytes)
     }
 
     fn frame_here(&mut self) -> Option<Found> {

@@ -134,7 +134,8 @@ impl Segment {
     /// Appends a frame that stands at `at`.
     pub(super) fn append(&mut self, at: &Position, head: &FrameHead, payload: &[u8]) {
         let before = self.number(at);
-        frame::write(&mut self.tail, self.base.ordinal(), &before, head, payload);
+        let for_a_medium = self.store.is_some();
+        frame::write(&mut self.tail, self.base.ordinal(), &before, head, payload, for_a_medium);
         self.records = self.number(&at.after(head.signal, u64::from(head.records)));
         let (first, last) = self.times.unwrap_or((head.time_ms, head.time_ms));
         self.times = Some((first, last.max(head.time_ms)));

@@ -25,7 +25,7 @@ impl Trust {
     /// # Errors
     ///
     /// None; the signature is that of the feature `http`.
-    pub fn open(_files: TrustFiles, _prefix: &str) -> Result<Trust, Error> {
+    pub fn open(_files: TrustFiles, _ca_prefix: &str, _client_prefix: &str) -> Result<Trust, Error> {
         Ok(Trust(()))
     }
 

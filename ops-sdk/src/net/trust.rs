@@ -28,8 +28,8 @@ pub struct TrustFiles {
 #[derive(Clone, Default)]
 pub struct Trust {
     files: TrustFiles,
-    /// As its variables begin: `OPS_HTTPS`.
-    prefix: String,
+    /// As the variables of the authorities and of the client's files begin: `OPS_HTTPS`.
+    prefixes: [String; 2],
     texts: Texts,
     config: TlsConfig,
 }
@@ -43,27 +43,27 @@ struct Texts {
 }
 
 impl Trust {
-    /// Reads the files. `prefix` is what the names of the settings begin with, for messages: `_CA`, `_CERT` and `_KEY`
-    /// are added. Whether the key belongs to the certificate shows with the first connection.
+    /// Reads the files. The prefixes are what the names of the settings begin with, for messages: `_CA` is added to the
+    /// first, `_CERT` and `_KEY` to the other. Whether the key belongs to the certificate shows with the first connection.
     ///
     /// # Errors
     ///
     /// If a file cannot be read or holds nothing of use, or a certificate comes without its key.
-    pub fn open(files: TrustFiles, prefix: &str) -> Result<Trust, Error> {
+    pub fn open(files: TrustFiles, ca_prefix: &str, client_prefix: &str) -> Result<Trust, Error> {
         match (&files.cert, &files.key) {
-            (Some(_), None) => return Err(alone(prefix, "_KEY", "_CERT")),
-            (None, Some(_)) => return Err(alone(prefix, "_CERT", "_KEY")),
+            (Some(_), None) => return Err(alone(client_prefix, "_KEY", "_CERT")),
+            (None, Some(_)) => return Err(alone(client_prefix, "_CERT", "_KEY")),
             _ => {}
         }
-        let setting = |end: &str| format!("{prefix}{end}");
+        let (authority, setting) = (format!("{ca_prefix}_CA"), |end: &str| format!("{client_prefix}{end}"));
         let texts = Texts {
-            ca: read(files.ca.as_deref(), &setting("_CA"))?,
+            ca: read(files.ca.as_deref(), &authority)?,
             cert: read(files.cert.as_deref(), &setting("_CERT"))?,
             key: read(files.key.as_deref(), &setting("_KEY"))?,
         };
         let mut config = TlsConfig::builder();
         if let (Some(text), Some(path)) = (&texts.ca, &files.ca) {
-            let roots = certificates(text, path, &setting("_CA"))?;
+            let roots = certificates(text, path, &authority)?;
             config = config.root_certs(RootCerts::new_with_certs(&roots));
         }
         if let (Some(text), Some(path)) = (&texts.cert, &files.cert) {
@@ -71,7 +71,8 @@ impl Trust {
             let key = private_key(&texts, &files, &setting("_KEY"))?;
             config = config.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
         }
-        Ok(Trust { files, prefix: prefix.to_owned(), texts, config: config.build() })
+        let prefixes = [ca_prefix, client_prefix].map(str::to_owned);
+        Ok(Trust { files, prefixes, texts, config: config.build() })
     }
 
     /// Whether there is no file to read.
@@ -86,7 +87,8 @@ impl Trust {
 
     /// The files as they are now; `None` if nothing has changed, or they are no good.
     pub(super) fn renewed(&self) -> Option<Trust> {
-        Trust::open(self.files.clone(), &self.prefix).ok().filter(|now| now.texts != self.texts)
+        let [ca, client] = &self.prefixes;
+        Trust::open(self.files.clone(), ca, client).ok().filter(|now| now.texts != self.texts)
     }
 }
 

@@ -49,18 +49,15 @@ impl Placed {
     }
 }
 
-/// Whom the HTTPS of one instance trusts: by its own variables, such as `OPS_SPLUNK_HTTPS_CA`; if there are none, by
-/// those of the process, before which the program's word goes.
+/// Whom the HTTPS of one instance trusts, and what it shows: the first that is said by its own variables, such as
+/// `OPS_SPLUNK_HTTPS_CA`, by the program, or by the process's variables. A certificate and its key go together.
 fn trust(told: &TrustFiles, kind: &str, var: &Var) -> Result<Trust, Error> {
     let own = format!("{}HTTPS", prefix(kind));
-    let files = files(&own, var);
-    if files != TrustFiles::default() {
-        return Trust::open(files, &own);
-    }
-    if *told != TrustFiles::default() {
-        return Trust::open(told.clone(), HTTPS);
-    }
-    Trust::open(self::files(HTTPS, var), HTTPS)
+    let said = [(files(&own, var), &*own), (told.clone(), HTTPS), (files(HTTPS, var), HTTPS)];
+    let from = |is: fn(&TrustFiles) -> bool| said.iter().find(|(files, _)| is(files)).unwrap_or(&said[2]);
+    let (authority, ca_prefix) = from(|files| files.ca.is_some());
+    let (client, client_prefix) = from(|files| files.cert.is_some() || files.key.is_some());
+    Trust::open(TrustFiles { ca: authority.ca.clone(), ..client.clone() }, ca_prefix, client_prefix)
 }
 
 fn files(prefix: &str, var: &Var) -> TrustFiles {

@@ -31,6 +31,8 @@ pub(super) struct Shared {
 struct State {
     script: Script,
     requests: Vec<Recorded>,
+    /// How many requests came before those.
+    forgotten: usize,
     cut_unread: u64,
     releases: u64,
     stopped: bool,
@@ -110,12 +112,13 @@ impl Proxy {
         state.requests.iter().filter(|request| request.operation() == operation).cloned().collect()
     }
 
-    /// Hands out what was answered since the last time, and keeps no bodies of it: for runs whose requests would fill
-    /// the memory.
+    /// Hands out the oldest requests up to the first that is not answered, and forgets them: for runs whose requests
+    /// would fill the memory.
     pub fn take_answered(&self) -> Vec<Recorded> {
         let mut state = self.shared.lock();
-        let answered = |request: &&mut Recorded| request.status.is_some() && !request.raw_body.is_empty();
-        state.requests.iter_mut().filter(answered).map(Recorded::take).collect()
+        let answered = state.requests.iter().take_while(|request| request.status.is_some()).count();
+        state.forgotten += answered;
+        state.requests.drain(..answered).collect()
     }
 
     /// How many requests were cut off unread.
@@ -169,12 +172,17 @@ impl Shared {
         let fault = state.script.of_body(body).unwrap_or_else(|| state.script.take(request.operation()));
         state.requests.push(request);
         self.changed.notify_all();
-        (state.requests.len() - 1, fault, state.releases)
+        (state.forgotten + state.requests.len() - 1, fault, state.releases)
     }
 
     /// Changes what is recorded of a request.
     pub(super) fn amend(&self, number: usize, change: impl FnOnce(&mut Recorded)) {
-        change(&mut self.lock().requests[number]);
+        let mut state = self.lock();
+        let at = number.checked_sub(state.forgotten);
+        if let Some(request) = at.and_then(|at| state.requests.get_mut(at)) {
+            change(request);
+        }
+        drop(state);
         self.changed.notify_all();
     }
 

@@ -29,12 +29,6 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// All of it; what stays behind has no body.
-    pub(super) fn take(&mut self) -> Recorded {
-        let bodies = (std::mem::take(&mut self.raw_body), self.decoded.take());
-        Recorded { raw_body: bodies.0, decoded: bodies.1, ..self.clone() }
-    }
-
     pub(super) fn new(head: &Head, body: &Body) -> Recorded {
         Recorded {
             received: SystemTime::now(),

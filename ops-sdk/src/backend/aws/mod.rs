@@ -51,7 +51,11 @@ pub(super) use self::lines::lines;
 #[cfg(feature = "cloudwatch-logs")]
 pub(super) use self::log_events::LogEvents;
 #[cfg(any(feature = "cloudwatch", feature = "emf"))]
-pub(super) use self::names::{check_dimensions, dimension, metric_name, namespace, points};
+pub(super) use self::names::{check_dimensions, namespace, points};
+#[cfg(feature = "emf")]
+pub(super) use self::names::{dimension, metric_name};
+#[cfg(feature = "cloudwatch")]
+pub(super) use self::names::{put_name, put_value};
 #[cfg(feature = "emf")]
 pub(super) use self::place::Place;
 #[cfg(feature = "kinesis")]

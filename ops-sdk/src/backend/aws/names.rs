@@ -11,6 +11,7 @@
 use std::borrow::Cow;
 
 use crate::backend::EncodeError;
+use crate::encode::json;
 use crate::error::Error;
 use crate::model::{Points, is_valid_value};
 
@@ -26,10 +27,34 @@ pub(in crate::backend) fn metric_name(name: &str) -> Cow<'_, str> {
 }
 
 /// A dimension, made to fit.
+#[cfg(feature = "emf")]
 pub(in crate::backend) fn dimension<'a>(
     (name, value): &'a (Cow<'_, str>, Cow<'_, str>),
 ) -> (Cow<'a, str>, Cow<'a, str>) {
     (metric_name(name), fit(value, VALUE_MAX))
+}
+
+/// Appends the name of a metric or of a dimension as a JSON string, made to fit.
+#[cfg(feature = "cloudwatch")]
+#[inline]
+pub(in crate::backend) fn put_name(out: &mut Vec<u8>, name: &str) {
+    put(out, name, NAME_MAX, metric_name);
+}
+
+/// Appends a dimension's value as a JSON string, made to fit.
+#[cfg(feature = "cloudwatch")]
+#[inline]
+pub(in crate::backend) fn put_value(out: &mut Vec<u8>, value: &str) {
+    put(out, value, VALUE_MAX, |value| fit(value, VALUE_MAX));
+}
+
+#[cfg(feature = "cloudwatch")]
+#[inline]
+fn put(out: &mut Vec<u8>, text: &str, chars_max: usize, fitted: fn(&str) -> Cow<'_, str>) {
+    let begins_well = text.bytes().next().is_some_and(|first| first != b' ' && first != b':');
+    if !begins_well || text.len() > chars_max || !json::printable(out, text) {
+        json::string(out, &fitted(text));
+    }
 }
 
 /// Checks a metric's dimensions.
@@ -157,6 +182,22 @@ mod tests {
         let value = "é".repeat(2_000);
         let given = [("Region".into(), value.into())];
         assert_eq!(dimension(&given[0]), ("Region".into(), "?".repeat(1_024).into()));
+    }
+
+    #[test]
+    fn what_is_put_is_what_fits() {
+        let long = "n".repeat(300);
+        for text in
+            ["", " ", "a", ":", ":x", "  x", "größe", "a\"b", "\\", "a\u{7f}", "orders.accepted", &long]
+        {
+            let put = |put: fn(&mut Vec<u8>, &str)| {
+                let mut out = Vec::new();
+                put(&mut out, text);
+                serde_json::from_slice::<String>(&out).expect("JSON")
+            };
+            assert_eq!(put(put_name), metric_name(text), "{text:?}");
+            assert_eq!(put(put_value), fit(text, VALUE_MAX), "{text:?}");
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ use crate::model::{Audit, Body, Fields, Log, Record, Value};
 const FIELDS_MAX: usize = 200;
 /// Fields of ours, at most.
 const OWN_MAX: usize = 12;
+/// Up to this many names are compared each with each.
+const FEW: usize = 32;
 /// Characters of a field's name (`cloudsearch/2013-01-01`, `DynamicFieldName`: 64), its ending left out.
 const NAME_MAX: usize = 60;
 
@@ -52,7 +54,7 @@ impl Documents {
             return Err(EncodeError(format!("{} fields; a CloudSearch domain has 200", fields.len())));
         }
         out.extend_from_slice(b"{\"type\":\"add\",\"id\":\"");
-        out.extend_from_slice(record.id.to_string().as_bytes());
+        json::id(out, record.id);
         out.extend_from_slice(b"\",\"fields\":{\"time\":\"");
         json::time_rfc3339(out, record.time_ns);
         // The type `date` has milliseconds.
@@ -69,27 +71,54 @@ impl Documents {
     }
 
     fn own(&self, out: &mut Vec<u8>, fields: &Fields<'_>) {
-        let mut taken: BTreeSet<String> =
-            if fields.is_empty() { BTreeSet::new() } else { self.taken.iter().cloned().collect() };
-        for (name, value) in fields {
-            let ending = match value {
-                Value::Null => continue, // the service takes none, and a document without the field says as much
-                Value::I64(_) => "_i",
-                Value::U64(number) if i64::try_from(*number).is_ok() => "_i",
-                Value::F64(number) if number.is_finite() => "_d",
-                _ => "_s",
-            };
-            let key = format!(",\"{}\":", free(&mut taken, &fit(name), ending));
-            match value {
-                Value::Str(value) => text(out, &key, value),
-                Value::Bool(value) => text(out, &key, if *value { "true" } else { "false" }),
-                Value::U64(number) if ending == "_s" => text(out, &key, &number.to_string()),
-                value => {
-                    out.extend_from_slice(key.as_bytes());
-                    json::value(out, value);
-                }
+        if self.stay(fields) {
+            for (name, value) in fields {
+                let Some(ending) = ending(value) else { continue };
+                out.extend_from_slice(b",\"");
+                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(ending.as_bytes());
+                out.extend_from_slice(b"\":");
+                own_value(out, value, ending);
             }
+            return;
         }
+        let mut taken: BTreeSet<String> = self.taken.iter().cloned().collect();
+        for (name, value) in fields {
+            let Some(ending) = ending(value) else { continue };
+            let key = format!(",\"{}\":", free(&mut taken, &fit(name), ending));
+            out.extend_from_slice(key.as_bytes());
+            own_value(out, value, ending);
+        }
+    }
+
+    /// Whether all these names stay as they are, which is told without allocating. All endings are of one length, so names
+    /// that differ do so with their endings, too.
+    fn stay(&self, fields: &Fields<'_>) -> bool {
+        let is_taken = |name: &str| self.taken.iter().any(|taken| taken.strip_suffix("_s") == Some(name));
+        fields.iter().enumerate().all(|(at, (name, _))| {
+            at < FEW && fits(name) && !is_taken(name) && fields[..at].iter().all(|(before, _)| before != name)
+        })
+    }
+}
+
+/// What the key of such a value ends in. The service takes no null, and a document without the field says as much.
+fn ending(value: &Value<'_>) -> Option<&'static str> {
+    match value {
+        Value::Null => None,
+        Value::I64(_) => Some("_i"),
+        Value::U64(number) if i64::try_from(*number).is_ok() => Some("_i"),
+        Value::F64(number) if number.is_finite() => Some("_d"),
+        _ => Some("_s"),
+    }
+}
+
+/// A value as its field takes it.
+fn own_value(out: &mut Vec<u8>, value: &Value<'_>, ending: &str) {
+    match value {
+        Value::Str(value) => json::string(out, &legal(value)),
+        Value::Bool(value) => json::string(out, if *value { "true" } else { "false" }),
+        Value::U64(number) if ending == "_s" => json::string(out, &number.to_string()),
+        value => json::value(out, value),
     }
 }
 
@@ -131,11 +160,20 @@ fn legal(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whether a name stays as it is.
+fn fits(name: &str) -> bool {
+    let begins_well = name.bytes().next().is_some_and(|first| first.is_ascii_lowercase());
+    begins_well && name.len() <= NAME_MAX - 8 && name.bytes().all(|byte| is_fit(byte.into()))
+}
+
+fn is_fit(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'
+}
+
 /// A name as the service takes it: a letter, then letters, digits and `_`, all of them small.
 fn fit(name: &str) -> String {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let small = name.chars().map(|c| c.to_ascii_lowercase());
-    let mut fitted: String = small.map(|c| if fits(c) { c } else { '_' }).take(NAME_MAX - 8).collect();
+    let mut fitted: String = small.map(|c| if is_fit(c) { c } else { '_' }).take(NAME_MAX - 8).collect();
     if !fitted.starts_with(|c: char| c.is_ascii_lowercase()) {
         fitted.insert(0, 'x');
     }

@@ -1,7 +1,7 @@
 //! One metric as `MetricDatum` objects, written into an item each. Numbers stay numbers; names and values are made to
 //! fit; nothing is kept between one metric and the next.
 
-use crate::backend::aws::{dimension, metric_name};
+use crate::backend::aws::{put_name, put_value};
 use crate::chunk::Items;
 use crate::encode::json;
 use crate::model::{Metric, Points, Resolution, Unit};
@@ -37,16 +37,15 @@ pub(super) fn data(out: &mut Items, metric: &Metric<'_>, unix_s: u64, keep: impl
 /// Up to the points.
 fn head(out: &mut Vec<u8>, metric: &Metric<'_>, unix_s: u64, keep: &impl Fn(usize) -> bool) {
     out.extend_from_slice(b"{\"MetricName\":");
-    json::string(out, &metric_name(&metric.name));
+    put_name(out, &metric.name);
     let mut kept = metric.dimensions.iter().enumerate().filter(|(at, _)| keep(*at)).peekable();
     if kept.peek().is_some() {
         let mut open: &[u8] = b",\"Dimensions\":[{\"Name\":";
-        for (_, given) in kept {
-            let (name, value) = dimension(given);
+        for (_, (name, value)) in kept {
             out.extend_from_slice(open);
-            json::string(out, &name);
+            put_name(out, name);
             out.extend_from_slice(b",\"Value\":");
-            json::string(out, &value);
+            put_value(out, value);
             out.push(b'}');
             open = b",{\"Name\":";
         }
@@ -60,7 +59,7 @@ fn head(out: &mut Vec<u8>, metric: &Metric<'_>, unix_s: u64, keep: &impl Fn(usiz
 fn tail(out: &mut Vec<u8>, metric: &Metric<'_>) {
     if metric.unit != Unit::None {
         out.extend_from_slice(b",\"Unit\":");
-        json::string(out, metric.unit.name());
+        json::word(out, metric.unit.name());
     }
     if metric.resolution == Resolution::High {
         out.extend_from_slice(b",\"StorageResolution\":1");

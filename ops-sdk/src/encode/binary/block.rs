@@ -20,9 +20,8 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 
+use super::numbered::number;
 use super::read::{DecodeError, Problem, Read, Reader};
 use super::write::{string, strings, varint, zigzag};
 use super::{BLOCK_VERSION, decode};
@@ -36,9 +35,6 @@ use crate::record::{Kind, Piece, Site, correlated, read_into, read_value};
 pub(crate) const BLOCK_BYTES: usize = 4096;
 /// Places in the table of the sites that a block has had. Two sites that share one are written more often.
 const PLACES: usize = 256;
-
-/// Numbers given to sites that were read.
-static SITES: AtomicU64 = AtomicU64::new(1);
 
 const TEXT: u8 = 0;
 const VALUE: u8 = 1;
@@ -239,6 +235,7 @@ impl<'a> Records<'a> {
     #[cold]
     fn site(&mut self) -> Read<Known<'a>> {
         let (reader, id) = (&mut self.reader, RecordId { process: self.process, seq: 0 });
+        let start = reader.at;
         let level = reader.one_of("level", Level::from_u8)?;
         let (target, file, line) = (reader.string()?, reader.string()?, reader.varint_u32()?);
         let fields = reader.list(1, |reader| Ok((reader.string()?, Value::Null)))?;
@@ -254,7 +251,7 @@ impl<'a> Records<'a> {
         };
         let own = fields.len();
         let body = Body::Log(Log { level, target, message, file, line, fields });
-        let site = SITES.fetch_add(1, Relaxed);
+        let site = number(&reader.bytes[start..reader.at]);
         Ok(Known { record: Record { id, time_ns: 0, body }, site, own, pieces })
     }
 }

@@ -27,6 +27,7 @@
 //! takes a new version byte: the golden files hold the form as it is.
 
 mod block;
+mod numbered;
 mod read;
 mod write;
 

@@ -1,7 +1,7 @@
 //! Strings, numbers and values.
 
-use super::digits;
 use super::escape::{inside, plain_or_escaped};
+use super::{digits, escape};
 use crate::model::Value;
 
 /// Appends `text` as a JSON string, quotes included. What must be escaped is, and nothing else.
@@ -9,6 +9,28 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
     inside(out, text);
+    out.push(b'"');
+}
+
+/// Appends `text` as a JSON string if it is printable ASCII of which nothing must be escaped. Says false, and appends
+/// nothing, if it is not.
+#[inline]
+pub(crate) fn printable(out: &mut Vec<u8>, text: &str) -> bool {
+    out.push(b'"');
+    let is_printable = escape::printable(out, text);
+    if is_printable {
+        out.push(b'"');
+    } else {
+        out.pop();
+    }
+    is_printable
+}
+
+/// Appends a word of this program as a JSON string: one that needs no escape.
+#[inline]
+pub(crate) fn word(out: &mut Vec<u8>, text: &'static str) {
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
     out.push(b'"');
 }
 
@@ -100,11 +122,11 @@ fn decimal(out: &mut Vec<u8>, thousandths: i64) {
     let thousandths = thousandths.unsigned_abs();
     number_u64(out, thousandths / 1000);
     let [.., hundreds, tens, ones] = digits::eight(thousandths % 1000).to_le_bytes();
-    match [tens, ones] {
-        [b'0', b'0'] => out.extend_from_slice(&[b'.', hundreds]),
-        [_, b'0'] => out.extend_from_slice(&[b'.', hundreds, tens]),
-        _ => out.extend_from_slice(&[b'.', hundreds, tens, ones]),
-    }
+    // Chosen without a branch: how many there are is as good as random.
+    let count = 2 + usize::from(thousandths % 100 > 0) + usize::from(thousandths % 10 > 0);
+    let end = out.len() + count;
+    out.extend_from_slice(&[b'.', hundreds, tens, ones]);
+    out.truncate(end);
 }
 
 #[cfg(test)]

@@ -36,14 +36,26 @@ pub(super) fn decimal(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(&eight(number).to_le_bytes());
 }
 
-/// Appends a number below 10^8 without leading zeros. Eight characters are stored, and as many counted as there are.
+/// Appends a number below 10^8 without leading zeros. Eight characters are stored, and as many counted as there are: how
+/// many is known long before the digits are, so that what is appended next need not wait for them.
 #[inline]
 fn shortest(out: &mut Vec<u8>, number: u64) {
-    let digits = values(number);
-    let zeros = (digits.trailing_zeros() / 8).min(7);
-    let end = out.len() + 8 - zeros as usize;
-    out.extend_from_slice(&((digits | (EACH * 0x30)) >> (8 * zeros)).to_le_bytes());
+    let count = count(number);
+    let end = out.len() + count;
+    let digits = values(number) | (EACH * 0x30);
+    out.extend_from_slice(&(digits >> (64 - 8 * count)).to_le_bytes());
     out.truncate(end);
+}
+
+/// How many digits a number below 10^8 has, from 1 to 8 (Sean Eron Anderson, "Bit Twiddling Hacks", "Find integer log base
+/// 10 of an integer"): its bits tell it but for one.
+#[inline]
+fn count(number: u64) -> usize {
+    const FROM: [u64; 9] = [0, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, u64::MAX];
+    let bits = 64 - (number | 1).leading_zeros() as usize;
+    let at_least = bits * 1233 >> 12;
+    let at_least = at_least.min(8);
+    at_least + usize::from(number >= FROM[at_least])
 }
 
 /// The hexadecimal digits of a number, as characters.
@@ -81,6 +93,13 @@ mod tests {
             for number in [10_u64.pow(power) - 1, 10_u64.pow(power), 10_u64.pow(power) + 1, u64::MAX] {
                 assert_eq!(written(number), number.to_string());
             }
+        }
+    }
+
+    #[test]
+    fn digits_are_counted() {
+        for number in (0..200_000).chain((0..=8).map(|power| 10_u64.pow(power) - 1)) {
+            assert_eq!(count(number), number.to_string().len(), "{number}");
         }
     }
 

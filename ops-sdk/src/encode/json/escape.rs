@@ -24,20 +24,63 @@ pub(super) fn inside(out: &mut Vec<u8>, text: &str) {
 /// The same for bytes that are known to be UTF-8.
 #[inline]
 pub(super) fn plain_or_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
-    if is_plain(bytes) {
-        out.extend_from_slice(bytes);
-    } else {
+    if !is_plain::<false>(bytes) {
         escaped(out, bytes);
+    } else {
+        append(out, bytes);
     }
 }
 
-/// Whether none of these bytes must be escaped. Every byte is looked at, some of them twice, 16 or 8 at a time.
+/// Appends bytes as they are.
 #[inline]
-fn is_plain(bytes: &[u8]) -> bool {
+pub(super) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
+    if !copied(out, bytes) {
+        out.extend_from_slice(bytes);
+    }
+}
+
+/// Appends 4 to 32 bytes as their first and their last ones, which may overlap: for a key or a word, asking the library's
+/// `memcpy` costs more than its copying. Says false for any other count.
+#[inline]
+fn copied(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    match bytes.len() {
+        4..8 => ends::<4>(out, bytes),
+        8..16 => ends::<8>(out, bytes),
+        16..=32 => ends::<16>(out, bytes),
+        _ => false,
+    }
+}
+
+#[inline]
+fn ends<const N: usize>(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else { return false };
+    let end = out.len() + bytes.len();
+    out.extend_from_slice(first);
+    out.truncate(end - N);
+    out.extend_from_slice(last);
+    true
+}
+
+/// Appends `text` as it stands within a JSON string if it is printable ASCII of which nothing must be escaped. Says false,
+/// and appends nothing, if it is not.
+#[inline]
+pub(super) fn printable(out: &mut Vec<u8>, text: &str) -> bool {
+    let is_printable = is_plain::<true>(text.as_bytes());
+    if is_printable {
+        append(out, text.as_bytes());
+    }
+    is_printable
+}
+
+/// Whether none of these bytes must be escaped, and all are `PRINTABLE` ASCII if that is asked for. Every byte is looked
+/// at, some of them twice, 16 or 8 at a time.
+#[inline]
+fn is_plain<const PRINTABLE: bool>(bytes: &[u8]) -> bool {
     let (strides, _) = bytes.as_chunks::<16>();
     if let Some(last) = bytes.last_chunk::<16>() {
-        return strides.iter().all(is_plain_stride) && is_plain_stride(last);
+        return strides.iter().all(is_plain_stride::<PRINTABLE>) && is_plain_stride::<PRINTABLE>(last);
     }
+    let is_plain_word = is_plain_word::<PRINTABLE>;
     if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
         return is_plain_word(u64::from_le_bytes(*first)) && is_plain_word(u64::from_le_bytes(*last));
     }
@@ -45,23 +88,30 @@ fn is_plain(bytes: &[u8]) -> bool {
         let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
         return is_plain_word(u64::from(first) | u64::from(last) << 32);
     }
-    !bytes.iter().any(|byte| is_special(*byte))
+    bytes.iter().all(|byte| is_plain_byte::<PRINTABLE>(*byte))
 }
 
 /// A stride is looked at as a whole, which the compiler makes vector instructions of.
 #[inline]
-fn is_plain_stride(stride: &[u8; 16]) -> bool {
-    !stride.iter().fold(false, |any, byte| any | is_special(*byte))
+fn is_plain_stride<const PRINTABLE: bool>(stride: &[u8; 16]) -> bool {
+    stride.iter().fold(true, |all, byte| all & is_plain_byte::<PRINTABLE>(*byte))
+}
+
+#[inline]
+fn is_plain_byte<const PRINTABLE: bool>(byte: u8) -> bool {
+    !is_special(byte) & (!PRINTABLE | (byte < 0x7f))
 }
 
 /// The same for eight bytes in a word (Sean Eron Anderson, "Bit Twiddling Hacks", "Determine if a word has a byte less
-/// than n"): borrowing from a byte sets its highest bit where it was less and the bit was not set.
+/// than n"): borrowing from a byte sets its highest bit where it was less and the bit was not set. Of what is printable, no
+/// byte has its highest bit, or is 0x7f, whose seven bits and one are the highest bit.
 #[inline]
-fn is_plain_word(word: u64) -> bool {
+fn is_plain_word<const PRINTABLE: bool>(word: u64) -> bool {
     const EACH: u64 = u64::MAX / 255;
     let any_below = |word: u64, n: u64| word.wrapping_sub(EACH * n) & !word & (EACH << 7);
     let any_equal = |byte: u8| any_below(word ^ (EACH * u64::from(byte)), 1);
-    any_below(word, 0x20) | any_equal(b'"') | any_equal(b'\\') == 0
+    let others = if PRINTABLE { (word | ((word & (EACH * 0x7f)) + EACH)) & (EACH << 7) } else { 0 };
+    any_below(word, 0x20) | any_equal(b'"') | any_equal(b'\\') | others == 0
 }
 
 /// RFC 8259, section 7: the quotation mark, the reverse solidus and U+0000 to U+001F.
@@ -206,10 +256,29 @@ mod tests {
         }
 
         #[test]
+        fn a_copy_is_the_same_whatever_its_length(bytes in prop::collection::vec(0x30..0x7b_u8, 0..70)) {
+            for end in 0..=bytes.len() {
+                let mut out = b"--".to_vec();
+                plain_or_escaped(&mut out, &bytes[..end]);
+                prop_assert_eq!(&out[2..], each(&bytes[..end]));
+            }
+        }
+
+        #[test]
+        fn one_byte_of_another_kind_is_told(at in 0..40_usize, count in 0..40_usize, byte: u8) {
+            let mut bytes = vec![b'x'; count.max(at + 1)];
+            bytes[at] = byte;
+            prop_assert_eq!(is_plain::<false>(&bytes), !is_special(byte));
+            prop_assert_eq!(is_plain::<true>(&bytes), !is_special(byte) && byte < 0x7f);
+        }
+
+        #[test]
         fn a_string_is_plain_as_each_byte_of_it_says(bytes in prop::collection::vec(any::<u8>(), 0..70)) {
             for end in 0..=bytes.len() {
                 let each = !bytes[..end].iter().any(|byte| is_special(*byte));
-                prop_assert_eq!(is_plain(&bytes[..end]), each);
+                prop_assert_eq!(is_plain::<false>(&bytes[..end]), each);
+                let printable = each && bytes[..end].iter().all(|byte| (b' '..=b'~').contains(byte));
+                prop_assert_eq!(is_plain::<true>(&bytes[..end]), printable);
             }
         }
     }

@@ -93,11 +93,21 @@ pub(super) fn level(out: &mut Vec<u8>, log: &Log<'_>) {
     out.extend_from_slice(b"\",\"message\":\"");
 }
 
-/// The id as it displays up to its number, without the formatter's detours: every line has one.
-#[allow(clippy::cast_possible_truncation)] // halves
+/// Appends an id as it displays, without the formatter's detours: every line has one.
+pub(crate) fn id(out: &mut Vec<u8>, id: RecordId) {
+    id_process(out, id);
+    number_u64(out, id.seq);
+}
+
+/// The member `id` up to its number.
 pub(super) fn process(out: &mut Vec<u8>, id: RecordId) {
-    let [high, low] = [id.process >> 32, id.process & 0xffff_ffff].map(|half| hex(half as u32).to_le_bytes());
     out.extend_from_slice(b",\"id\":\"");
+    id_process(out, id);
+}
+
+#[allow(clippy::cast_possible_truncation)] // halves
+fn id_process(out: &mut Vec<u8>, id: RecordId) {
+    let [high, low] = [id.process >> 32, id.process & 0xffff_ffff].map(|half| hex(half as u32).to_le_bytes());
     out.extend_from_slice(&high);
     out.extend_from_slice(&low);
     out.push(b'-');

@@ -17,6 +17,8 @@ mod time;
 mod tests;
 
 pub use self::atom::{bytes, number_f64, number_i64, number_u64, string, value};
+pub(crate) use self::atom::{printable, word};
+pub(crate) use self::line::id;
 pub use self::line::line;
 pub(crate) use self::prepared::{Alike, alike};
 pub use self::time::time_rfc3339;

@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 
 use super::atom::{number_u64, value};
 use super::digits::eight;
-use super::escape::inside;
+use super::escape::{append, inside};
 use super::line::{level, place, process};
 use super::time_rfc3339;
 use crate::model::{Log, Record};
@@ -199,7 +199,7 @@ impl Prepared {
         }
         let mut start = 0;
         for (end, (_, field)) in self.ends.iter().zip(&log.fields) {
-            out.extend_from_slice(&self.text[start..*end]);
+            append(out, &self.text[start..*end]);
             value(out, field);
             start = *end;
         }

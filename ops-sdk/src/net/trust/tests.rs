@@ -61,7 +61,7 @@ fn get(net: &mut Net, url: &str) -> Result<u16, NetErrorKind> {
 fn a_private_authority_is_trusted_and_a_certificate_is_shown() {
     let ca = signed();
     let (url, server) = serve(&ca, 1);
-    let trust = Trust::open(files(&ca), "OPS_HTTPS").unwrap();
+    let trust = Trust::open(files(&ca), "OPS_HTTPS", "OPS_HTTPS").unwrap();
     assert_eq!(get(&mut Net::new(NOW).trusting(trust), &url), Ok(204));
     assert_eq!(server.join().unwrap(), 1);
 }
@@ -76,7 +76,7 @@ fn nobody_else_is_trusted_and_who_shows_nothing_is_not_answered() {
     ];
     for files in table {
         let (url, server) = serve(&ca, 1);
-        let trust = Trust::open(files.clone(), "OPS_HTTPS").unwrap();
+        let trust = Trust::open(files.clone(), "OPS_HTTPS", "OPS_HTTPS").unwrap();
         assert_eq!(get(&mut Net::new(NOW).trusting(trust), &url), Err(NetErrorKind::Tls), "{files:?}");
         assert_eq!(server.join().unwrap(), 0);
     }
@@ -93,7 +93,7 @@ fn a_renewed_certificate_needs_no_restart() {
     };
     place(&stranger);
     let files = TrustFiles { cert: Some(own("client.pem")), key: Some(own("client.key")), ..files(&ca) };
-    let mut net = Net::new(NOW).trusting(Trust::open(files, "OPS_HTTPS").unwrap());
+    let mut net = Net::new(NOW).trusting(Trust::open(files, "OPS_HTTPS", "OPS_HTTPS").unwrap());
     let (url, server) = serve(&ca, 4);
     assert_eq!(get(&mut net, &url), Err(NetErrorKind::Tls));
     place(&ca);
@@ -122,9 +122,9 @@ fn files_are_checked_and_no_text_holds_a_key() {
         (TrustFiles { key: Some(ca.path("client.pem")), ..files(&ca) }, "OPS_X_HTTPS_KEY"),
     ];
     for (files, setting) in table {
-        let error = Trust::open(files, "OPS_X_HTTPS").unwrap_err().to_string();
+        let error = Trust::open(files, "OPS_X_HTTPS", "OPS_X_HTTPS").unwrap_err().to_string();
         assert!(error.starts_with(setting) && !error.contains(line), "{error}");
     }
-    let trust = Trust::open(files(&ca), "OPS_X_HTTPS").unwrap();
+    let trust = Trust::open(files(&ca), "OPS_X_HTTPS", "OPS_X_HTTPS").unwrap();
     assert!(!format!("{trust:?}").contains(line));
 }

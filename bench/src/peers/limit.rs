@@ -20,6 +20,7 @@ pub const CASES: &[Case] = &[
     case(Section::Sampled, "limit: the bare function", bare),
     case(Section::Sampled, "limit: a cell, two clock reads and buckets of 1 call in 16", sampled),
     case(Section::Event, "limit: a thread's ring", event),
+    case(Section::Flood, "limit: a thread's ring, and JSON by hand", flood),
     case(Section::Off, "limit: load and branch", off),
     case(Section::Off, "limit: the bare function", bare),
 ];
@@ -228,6 +229,73 @@ fn written() -> u64 {
         let whole = last.message == super::MESSAGE && last.region == "eu" && last.ok && last.amount > 1.0;
         if whole && last.at > 0 && last.id + 1 == ring.at as u64 { ring.at as u64 } else { 0 }
     })
+}
+
+thread_local! {
+    /// Lines of this thread, and those of them that ended.
+    static LINES: RefCell<(Vec<u8>, u64)> = const { RefCell::new((Vec::new(), 0)) };
+}
+
+/// The same, and JSON of every event before its place is taken by another: on the thread that wrote it, from its own
+/// cache, with the pieces and numbers of this one event known to the compiler.
+fn flood(plan: &Plan) -> Outcome {
+    const AT_ONCE: usize = 3_000;
+    #[inline(always)]
+    fn call(n: u64) {
+        let at = CLOCK.raw();
+        let full = RING.with_borrow_mut(|ring| {
+            let message = super::MESSAGE;
+            ring.events[ring.at % 4096] =
+                Event { message, at, id: n, amount: 1.5, region: black_box("eu"), ok: black_box(true) };
+            ring.at += 1;
+            ring.at.is_multiple_of(AT_ONCE)
+        });
+        if full {
+            drain(AT_ONCE);
+        }
+    }
+    let told = || {
+        drain(RING.with_borrow(|ring| ring.at % AT_ONCE));
+        LINES.with_borrow(|lines| lines.1)
+    };
+    found(plan, call, told)
+}
+
+/// Makes lines of the last so many events.
+fn drain(count: usize) {
+    RING.with_borrow(|ring| {
+        LINES.with_borrow_mut(|(out, ended)| {
+            out.clear();
+            (ring.at - count..ring.at).for_each(|at| line(out, &ring.events[at % 4096]));
+            *ended += black_box(&*out).iter().filter(|byte| **byte == b'\n').count() as u64;
+        });
+    });
+}
+
+fn line(out: &mut Vec<u8>, event: &Event) {
+    out.extend_from_slice(b"{\"time\":");
+    digits(out, event.at);
+    out.extend_from_slice(b",\"level\":\"INFO\",\"target\":\"ops_bench\",\"message\":\"");
+    out.extend_from_slice(event.message.as_bytes());
+    out.extend_from_slice(b"\",\"order.id\":");
+    digits(out, event.id);
+    out.extend_from_slice(b",\"amount\":");
+    digits(out, event.amount as u64);
+    out.extend_from_slice(&[b'.', b'0' + (event.amount * 10.0 % 10.0) as u8]);
+    out.extend_from_slice(b",\"region\":\"");
+    out.extend_from_slice(event.region.as_bytes());
+    out.extend_from_slice(if event.ok { &b"\",\"ok\":true"[..] } else { b"\",\"ok\":false" });
+    out.extend_from_slice(b",\"file\":\"src/peers/limit.rs\"}\n");
+}
+
+fn digits(out: &mut Vec<u8>, mut number: u64) {
+    let (mut text, mut at) = ([b'0'; 20], 20);
+    while number > 0 || at == 20 {
+        at -= 1;
+        text[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    out.extend_from_slice(&text[at..]);
 }
 
 fn bare(plan: &Plan) -> Outcome {

@@ -1,6 +1,7 @@
 //! Strings, numbers and values.
 
 use super::escape::{inside, plain_or_escaped};
+use super::sink::Sink;
 use super::{digits, escape};
 use crate::model::Value;
 
@@ -51,52 +52,69 @@ pub fn bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 /// Appends a value. NaN and the infinities, for which JSON has no number, become `"NaN"`, `"Infinity"` and
 /// `"-Infinity"`.
 pub fn value(out: &mut Vec<u8>, value: &Value<'_>) {
+    put_value(out, value);
+}
+
+/// The same, anywhere.
+#[inline(always)]
+pub(super) fn put_value(out: &mut impl Sink, value: &Value<'_>) {
     match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(true) => out.extend_from_slice(b"true"),
-        Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::I64(number) => number_i64(out, *number),
-        Value::U64(number) => number_u64(out, *number),
-        Value::F64(number) => number_f64(out, *number),
-        Value::Str(text) => string(out, text),
+        Value::Null => out.put(b"null", 4),
+        Value::Bool(true) => out.put(b"true", 4),
+        Value::Bool(false) => out.put(b"false", 5),
+        Value::I64(number) => put_i64(out, *number),
+        Value::U64(number) => digits::decimal(out, *number),
+        Value::F64(number) => put_f64(out, *number),
+        Value::Str(text) => {
+            out.put(b"\"", 1);
+            inside(out, text);
+            out.put(b"\"", 1);
+        }
     }
 }
 
 /// Appends a number in the fewest digits that read back as the same number; NaN and the infinities as strings, as
 /// [`value`] says.
 pub fn number_f64(out: &mut Vec<u8>, number: f64) {
-    if let Some(thousandths) = thousandths(number) {
-        decimal(out, thousandths);
-    } else if number.is_finite() {
-        long_f64(out, number);
-    } else if number.is_nan() {
-        out.extend_from_slice(b"\"NaN\"");
-    } else if number > 0.0 {
-        out.extend_from_slice(b"\"Infinity\"");
-    } else {
-        out.extend_from_slice(b"\"-Infinity\"");
+    put_f64(out, number);
+}
+
+#[inline(always)]
+fn put_f64(out: &mut impl Sink, number: f64) {
+    match thousandths(number) {
+        Some(thousandths) => decimal(out, thousandths),
+        None => out.put_seldom(|out| long_f64(out, number)),
     }
 }
 
 /// Appends an unsigned integer.
-#[inline]
 pub fn number_u64(out: &mut Vec<u8>, number: u64) {
     digits::decimal(out, number);
 }
 
 /// Appends a signed integer.
-#[inline]
 pub fn number_i64(out: &mut Vec<u8>, number: i64) {
-    if number < 0 {
-        out.push(b'-');
-    }
+    put_i64(out, number);
+}
+
+#[inline(always)]
+fn put_i64(out: &mut impl Sink, number: i64) {
+    out.put(b"-", usize::from(number < 0));
     digits::decimal(out, number.unsigned_abs());
 }
 
 #[cold]
 fn long_f64(out: &mut Vec<u8>, number: f64) {
-    // A finite number always has a form, and a Vec takes every write: there is no error to report.
-    let _ = serde_json::to_writer(out, &number);
+    if number.is_nan() {
+        out.extend_from_slice(b"\"NaN\"");
+    } else if number == f64::INFINITY {
+        out.extend_from_slice(b"\"Infinity\"");
+    } else if number == f64::NEG_INFINITY {
+        out.extend_from_slice(b"\"-Infinity\"");
+    } else {
+        // A finite number always has a form, and a Vec takes every write: there is no error to report.
+        let _ = serde_json::to_writer(out, &number);
+    }
 }
 
 /// The number in thousandths, if it is a whole number of them that `f64` tells from every other: a decimal of at most 15
@@ -114,19 +132,16 @@ fn thousandths(number: f64) -> Option<i64> {
     (whole as f64 / 1000.0 == number).then_some(whole)
 }
 
-/// A number of thousandths as a decimal with the fewest digits, one of them behind the point at least.
-fn decimal(out: &mut Vec<u8>, thousandths: i64) {
-    if thousandths < 0 {
-        out.push(b'-');
-    }
+/// A number of thousandths as a decimal with the fewest digits, one of them behind the point at least. How many there are
+/// is found without a branch, as it is as good as random.
+#[inline(always)]
+fn decimal(out: &mut impl Sink, thousandths: i64) {
+    out.put(b"-", usize::from(thousandths < 0));
     let thousandths = thousandths.unsigned_abs();
-    number_u64(out, thousandths / 1000);
+    digits::decimal(out, thousandths / 1000);
     let [.., hundreds, tens, ones] = digits::eight(thousandths % 1000).to_le_bytes();
-    // Chosen without a branch: how many there are is as good as random.
     let count = 2 + usize::from(thousandths % 100 > 0) + usize::from(thousandths % 10 > 0);
-    let end = out.len() + count;
-    out.extend_from_slice(&[b'.', hundreds, tens, ones]);
-    out.truncate(end);
+    out.put(&[b'.', hundreds, tens, ones], count);
 }
 
 #[cfg(test)]

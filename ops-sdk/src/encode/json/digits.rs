@@ -1,6 +1,8 @@
 //! Digits, eight at a time in a word: made in a register and stored at once, they cost half of what it takes to store
 //! them one by one and copy them. The first character is the lowest byte.
 
+use super::sink::Sink;
+
 const EACH: u64 = u64::MAX / 255;
 
 /// The last eight decimal digits of a number, as characters.
@@ -20,31 +22,31 @@ fn values(number: u64) -> u64 {
     tens | (quarters - 10 * tens) << 8
 }
 
-/// Appends a number in decimal.
-#[inline]
-pub(super) fn decimal(out: &mut Vec<u8>, number: u64) {
-    const BASE: u64 = 100_000_000;
-    if number < BASE {
-        return shortest(out, number);
-    }
+/// Puts a number in decimal.
+#[inline(always)]
+pub(super) fn decimal(out: &mut impl Sink, number: u64) {
+    if number < BASE { shortest(out, number) } else { long(out, number) }
+}
+
+const BASE: u64 = 100_000_000;
+
+fn long(out: &mut impl Sink, number: u64) {
     if number / BASE < BASE {
         shortest(out, number / BASE);
     } else {
         shortest(out, number / BASE / BASE);
-        out.extend_from_slice(&eight(number / BASE).to_le_bytes());
+        out.put(&eight(number / BASE).to_le_bytes(), 8);
     }
-    out.extend_from_slice(&eight(number).to_le_bytes());
+    out.put(&eight(number).to_le_bytes(), 8);
 }
 
-/// Appends a number below 10^8 without leading zeros. Eight characters are stored, and as many counted as there are: how
-/// many is known long before the digits are, so that what is appended next need not wait for them.
-#[inline]
-fn shortest(out: &mut Vec<u8>, number: u64) {
+/// Puts a number below 10^8 without leading zeros. Eight characters are stored, and as many counted as there are: how
+/// many is known long before the digits are, so that what is put next need not wait for them.
+#[inline(always)]
+fn shortest(out: &mut impl Sink, number: u64) {
     let count = count(number);
-    let end = out.len() + count;
     let digits = values(number) | (EACH * 0x30);
-    out.extend_from_slice(&(digits >> (64 - 8 * count)).to_le_bytes());
-    out.truncate(end);
+    out.put(&(digits >> (64 - 8 * count)).to_le_bytes(), count);
 }
 
 /// How many digits a number below 10^8 has, from 1 to 8 (Sean Eron Anderson, "Bit Twiddling Hacks", "Find integer log base

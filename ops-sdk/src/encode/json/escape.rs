@@ -5,6 +5,7 @@
 //! UTF-8 stays text, wherever it is cut.
 
 use super::digits;
+use super::sink::Sink;
 
 /// Bytes whose special ones are found together.
 const BLOCK: usize = 64;
@@ -15,49 +16,42 @@ const WRITTEN: usize = BLOCK + 8;
 /// Bytes that are escaped at a time: room for them is made, and cleared, before.
 const PIECE: usize = 8 * BLOCK;
 
-/// Appends `text` as it stands within a JSON string.
-#[inline]
-pub(super) fn inside(out: &mut Vec<u8>, text: &str) {
+/// Puts `text` as it stands within a JSON string.
+#[inline(always)]
+pub(super) fn inside(out: &mut impl Sink, text: &str) {
     plain_or_escaped(out, text.as_bytes());
 }
 
 /// The same for bytes that are known to be UTF-8.
-#[inline]
-pub(super) fn plain_or_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
-    if !is_plain::<false>(bytes) {
-        escaped(out, bytes);
+#[inline(always)]
+pub(super) fn plain_or_escaped(out: &mut impl Sink, bytes: &[u8]) {
+    if is_plain::<false>(bytes) {
+        put(out, bytes);
     } else {
-        append(out, bytes);
+        out.put_seldom(|out| escaped(out, bytes));
     }
 }
 
-/// Appends bytes as they are.
-#[inline]
-pub(super) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
-    if !copied(out, bytes) {
-        out.extend_from_slice(bytes);
-    }
-}
-
-/// Appends 4 to 32 bytes as their first and their last ones, which may overlap: for a key or a word, asking the library's
-/// `memcpy` costs more than its copying. Says false for any other count.
-#[inline]
-fn copied(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
-    match bytes.len() {
+/// Puts bytes as they are. 4 to 32 are put as their first and their last ones, which may overlap: for a key or a word, asking
+/// the library's `memcpy` costs more than its copying.
+#[inline(always)]
+pub(super) fn put(out: &mut impl Sink, bytes: &[u8]) {
+    let is_put = match bytes.len() {
         4..8 => ends::<4>(out, bytes),
         8..16 => ends::<8>(out, bytes),
         16..=32 => ends::<16>(out, bytes),
         _ => false,
+    };
+    if !is_put {
+        out.put_all(bytes);
     }
 }
 
-#[inline]
-fn ends<const N: usize>(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+#[inline(always)]
+fn ends<const N: usize>(out: &mut impl Sink, bytes: &[u8]) -> bool {
     let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else { return false };
-    let end = out.len() + bytes.len();
-    out.extend_from_slice(first);
-    out.truncate(end - N);
-    out.extend_from_slice(last);
+    out.put(first, bytes.len() - N);
+    out.put(last, N);
     true
 }
 
@@ -67,7 +61,7 @@ fn ends<const N: usize>(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
 pub(super) fn printable(out: &mut Vec<u8>, text: &str) -> bool {
     let is_printable = is_plain::<true>(text.as_bytes());
     if is_printable {
-        append(out, text.as_bytes());
+        put(out, text.as_bytes());
     }
     is_printable
 }

@@ -11,6 +11,7 @@ mod escape;
 mod keys;
 mod line;
 mod prepared;
+mod sink;
 mod time;
 
 #[cfg(test)]

@@ -7,10 +7,11 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::atom::{number_u64, value};
-use super::digits::eight;
-use super::escape::{append, inside};
+use super::atom::put_value;
+use super::digits::{decimal, eight};
+use super::escape::{inside, put};
 use super::line::{level, place, process};
+use super::sink::{ROOM_BYTES, Room, Sink};
 use super::time_rfc3339;
 use crate::model::{Log, Record};
 
@@ -48,10 +49,15 @@ struct Prepared {
 /// What a thread keeps.
 struct Shelf {
     sites: Vec<Prepared>,
-    /// A second since the Unix epoch, and the start of its lines.
+    /// Where lines are put together.
+    room: Option<Box<[u8; ROOM_BYTES]>>,
+    /// A second since the Unix epoch, and the start of its lines, behind which is nothing that counts.
     second: u64,
-    start: [u8; 29],
+    start: [u8; 32],
 }
+
+/// Bytes of the start of a line, up to the microseconds.
+const START_BYTES: usize = 29;
 
 thread_local! {
     /// The address of the record that is being encoded; 0 while none is.
@@ -59,7 +65,7 @@ thread_local! {
     /// What it has in common with those before.
     static ALIKE: Cell<Alike> = const { Cell::new(Alike { site: 0, same_message: false }) };
     static SHELF: RefCell<Shelf> =
-        const { RefCell::new(Shelf { sites: Vec::new(), second: u64::MAX, start: [0; 29] }) };
+        const { RefCell::new(Shelf { sites: Vec::new(), room: None, second: u64::MAX, start: [0; 32] }) };
 }
 
 /// Runs `encode`, to which this record is shown and which may make lines of it.
@@ -124,20 +130,22 @@ impl Shelf {
             self.second = record.time_ns / NS_PER_SECOND;
             self.start = start(self.second);
         }
-        out.extend_from_slice(&self.start);
-        let micro = eight(record.time_ns % NS_PER_SECOND / 1000) >> 16;
-        out.extend_from_slice(&(micro | u64::from(b'Z') << 48 | u64::from(b'"') << 56).to_le_bytes());
-        site.write(out, record, log, alike.same_message);
+        let mut room = Room::of(self.room.get_or_insert_with(|| Box::new([0; ROOM_BYTES])));
+        site.write(&mut room, &self.start, record, log, alike.same_message);
+        match room.line() {
+            Some(line) => out.extend_from_slice(line),
+            None => site.write(out, &self.start, record, log, alike.same_message),
+        }
         true
     }
 }
 
 /// The start of every line of a second.
 #[cold]
-fn start(second: u64) -> [u8; 29] {
+fn start(second: u64) -> [u8; 32] {
     let mut text = b"{\"time\":\"".to_vec();
     time_rfc3339(&mut text, second * NS_PER_SECOND);
-    text.first_chunk().copied().unwrap_or([b' '; 29])
+    text.first_chunk().copied().unwrap_or([b' '; 32])
 }
 
 /// Where the pieces of a line are put that is being prepared.
@@ -192,20 +200,31 @@ impl Prepared {
         true
     }
 
-    fn write(&self, out: &mut Vec<u8>, record: &Record<'_>, log: &Log<'_>, same_message: bool) {
-        out.extend_from_slice(&self.head);
+    #[inline(always)]
+    fn write(
+        &self,
+        out: &mut impl Sink,
+        start: &[u8; 32],
+        record: &Record<'_>,
+        log: &Log<'_>,
+        same_message: bool,
+    ) {
+        out.put(start, START_BYTES);
+        let micro = eight(record.time_ns % NS_PER_SECOND / 1000) >> 16;
+        out.put(&(micro | u64::from(b'Z') << 48 | u64::from(b'"') << 56).to_le_bytes(), 8);
+        out.put_all(&self.head);
         if !same_message {
             inside(out, &log.message);
         }
         let mut start = 0;
         for (end, (_, field)) in self.ends.iter().zip(&log.fields) {
-            append(out, &self.text[start..*end]);
-            value(out, field);
+            put(out, &self.text[start..*end]);
+            put_value(out, field);
             start = *end;
         }
-        out.extend_from_slice(&self.text[start..]);
-        number_u64(out, record.id.seq);
-        out.extend_from_slice(&self.tail);
+        put(out, &self.text[start..]);
+        decimal(out, record.id.seq);
+        out.put_all(&self.tail);
     }
 }
 

@@ -23,7 +23,7 @@ use super::aws::{
 use super::{Backend, Configure, Context, EncodeError, Verdict};
 use crate::chunk::{Batch, Items};
 use crate::diag;
-use crate::encode::json;
+use crate::encode::json::{self, RoomBytes};
 use crate::error::Error;
 use crate::limits::{Limits, Oversize};
 use crate::model::{Body, Record, Signal};
@@ -118,7 +118,8 @@ impl Configure for CloudWatch {
         let sets = Sets::find(&self.sets, SETS, context)?;
         let envelope = Envelope::of(name, entity(&self.entity, &ENTITY, context)?.as_deref());
         let client = Client::open(SERVICE, &self.settings, &context.var)?;
-        Ok(Box::new(Open { client, envelope, sets, gzip_bytes_min: gzip_bytes_min(context) }))
+        let gzip_bytes_min = gzip_bytes_min(context);
+        Ok(Box::new(Open { client, envelope, sets, room: json::room(), gzip_bytes_min }))
     }
 
     fn again(&self) -> Option<Box<dyn Configure>> {
@@ -130,6 +131,8 @@ struct Open {
     client: Client,
     envelope: Envelope,
     sets: Sets,
+    /// Where data are put together.
+    room: Box<RoomBytes>,
     /// Bodies from this size on are compressed; `None` never.
     gzip_bytes_min: Option<usize>,
 }
@@ -174,8 +177,12 @@ impl Backend for Open {
         check_dimensions(&metric.dimensions)?;
         let unix_s = record.time_ns / 1_000_000_000;
         match self.sets.kept(&metric.dimensions) {
-            None => data(out, metric, unix_s, |_| true),
-            Some(sets) => sets.iter().for_each(|set| data(out, metric, unix_s, |at| set.contains(&at))),
+            None => data(out, &mut self.room, metric, unix_s, |_| true),
+            Some(sets) => {
+                for set in &sets {
+                    data(out, &mut self.room, metric, unix_s, |at| set.contains(&at));
+                }
+            }
         }
         Ok(())
     }
@@ -194,6 +201,7 @@ impl Backend for Open {
             client,
             envelope,
             sets: self.sets.clone(),
+            room: json::room(),
             gzip_bytes_min: self.gzip_bytes_min,
         }))
     }

@@ -11,7 +11,8 @@
 use std::borrow::Cow;
 
 use crate::backend::EncodeError;
-use crate::encode::json;
+#[cfg(feature = "cloudwatch")]
+use crate::encode::json::{self, Sink};
 use crate::error::Error;
 use crate::model::{Points, is_valid_value};
 
@@ -36,24 +37,24 @@ pub(in crate::backend) fn dimension<'a>(
 
 /// Appends the name of a metric or of a dimension as a JSON string, made to fit.
 #[cfg(feature = "cloudwatch")]
-#[inline]
-pub(in crate::backend) fn put_name(out: &mut Vec<u8>, name: &str) {
+#[inline(always)]
+pub(in crate::backend) fn put_name(out: &mut impl Sink, name: &str) {
     put(out, name, NAME_MAX, metric_name);
 }
 
 /// Appends a dimension's value as a JSON string, made to fit.
 #[cfg(feature = "cloudwatch")]
-#[inline]
-pub(in crate::backend) fn put_value(out: &mut Vec<u8>, value: &str) {
+#[inline(always)]
+pub(in crate::backend) fn put_value(out: &mut impl Sink, value: &str) {
     put(out, value, VALUE_MAX, |value| fit(value, VALUE_MAX));
 }
 
 #[cfg(feature = "cloudwatch")]
-#[inline]
-fn put(out: &mut Vec<u8>, text: &str, chars_max: usize, fitted: fn(&str) -> Cow<'_, str>) {
+#[inline(always)]
+fn put(out: &mut impl Sink, text: &str, chars_max: usize, fitted: fn(&str) -> Cow<'_, str>) {
     let begins_well = text.bytes().next().is_some_and(|first| first != b' ' && first != b':');
-    if !begins_well || text.len() > chars_max || !json::printable(out, text) {
-        json::string(out, &fitted(text));
+    if !begins_well || text.len() > chars_max || !json::put_printable(out, text) {
+        out.put_seldom(|out| json::string(out, &fitted(text)));
     }
 }
 

@@ -3,99 +3,148 @@
 
 use crate::backend::aws::{put_name, put_value};
 use crate::chunk::Items;
-use crate::encode::json;
+use crate::encode::json::{self, Room, RoomBytes, Sink};
 use crate::model::{Metric, Points, Resolution, Unit};
 
 /// Distinct values in one datum (`MetricDatum.Values`, `cloudwatch/2010-08-01`).
 const VALUES_MAX: usize = 150;
 
+/// What a datum says of its samples.
+enum Told<'v> {
+    Sum(u64),
+    Value(f64),
+    Statistics {
+        min: f64,
+        max: f64,
+        sum: f64,
+        count: u64,
+    },
+    /// Distinct values and how often each was observed.
+    Values(&'v [(f64, u64)]),
+}
+
 /// Adds the data of a metric with those of its dimensions that are kept, by their index.
-pub(super) fn data(out: &mut Items, metric: &Metric<'_>, unix_s: u64, keep: impl Fn(usize) -> bool) {
-    let datum = |out: &mut Items, points: &dyn Fn(&mut Vec<u8>)| {
+pub(super) fn data(
+    out: &mut Items,
+    room: &mut RoomBytes,
+    metric: &Metric<'_>,
+    unix_s: u64,
+    keep: impl Fn(usize) -> bool,
+) {
+    let mut add = |told: Told<'_>| {
         let pushed = out.push(|bytes| {
-            head(bytes, metric, unix_s, &keep);
-            points(bytes);
-            tail(bytes, metric);
+            let mut room = Room::of(room);
+            datum(&mut room, metric, unix_s, &keep, &told);
+            match room.line() {
+                Some(line) => bytes.extend_from_slice(line),
+                None => datum(bytes, metric, unix_s, &keep, &told),
+            }
             Ok::<(), std::convert::Infallible>(())
         });
         pushed.unwrap_or_else(|never| match never {});
     };
     match &metric.points {
-        Points::Counter { sum } => datum(out, &|bytes| whole(bytes, ",\"Value\":", *sum)),
+        Points::Counter { sum } => add(Told::Sum(*sum)),
         Points::Gauge { count: 0, .. } => {}
-        Points::Gauge { last, count: 1, .. } => datum(out, &|bytes| member(bytes, ",\"Value\":", *last)),
+        Points::Gauge { last, count: 1, .. } => add(Told::Value(*last)),
         Points::Gauge { min, max, sum, count, .. } => {
-            datum(out, &|bytes| statistics(bytes, *min, *max, *sum, *count));
+            add(Told::Statistics { min: *min, max: *max, sum: *sum, count: *count });
         }
         Points::Histogram(distribution) => {
-            let told = distribution.values();
-            told.chunks(VALUES_MAX).for_each(|part| datum(out, &|bytes| values(bytes, part)));
+            distribution.values().chunks(VALUES_MAX).for_each(|part| add(Told::Values(part)));
         }
     }
 }
 
-/// Up to the points.
-fn head(out: &mut Vec<u8>, metric: &Metric<'_>, unix_s: u64, keep: &impl Fn(usize) -> bool) {
-    out.extend_from_slice(b"{\"MetricName\":");
+#[inline(always)]
+fn datum(
+    out: &mut impl Sink,
+    metric: &Metric<'_>,
+    unix_s: u64,
+    keep: &impl Fn(usize) -> bool,
+    told: &Told<'_>,
+) {
+    out.put_all(b"{\"MetricName\":");
     put_name(out, &metric.name);
-    let mut kept = metric.dimensions.iter().enumerate().filter(|(at, _)| keep(*at)).peekable();
-    if kept.peek().is_some() {
-        let mut open: &[u8] = b",\"Dimensions\":[{\"Name\":";
-        for (_, (name, value)) in kept {
-            out.extend_from_slice(open);
-            put_name(out, name);
-            out.extend_from_slice(b",\"Value\":");
-            put_value(out, value);
-            out.push(b'}');
-            open = b",{\"Name\":";
+    dimensions(out, metric, keep);
+    out.put_all(b",\"Timestamp\":");
+    json::put_u64(out, unix_s); // seconds, whatever the model's text says of milliseconds
+    match told {
+        Told::Sum(sum) => whole(out, b",\"Value\":", *sum),
+        Told::Value(value) => member(out, b",\"Value\":", *value),
+        Told::Statistics { min, max, sum, count } => {
+            whole(out, b",\"StatisticValues\":{\"SampleCount\":", *count);
+            member(out, b",\"Sum\":", *sum);
+            member(out, b",\"Minimum\":", *min);
+            member(out, b",\"Maximum\":", *max);
+            out.put_all(b"}");
         }
-        out.push(b']');
+        Told::Values(part) => values(out, part),
     }
-    out.extend_from_slice(b",\"Timestamp\":");
-    json::number_u64(out, unix_s); // seconds, whatever the model's text says of milliseconds
-}
-
-/// After the points.
-fn tail(out: &mut Vec<u8>, metric: &Metric<'_>) {
     if metric.unit != Unit::None {
-        out.extend_from_slice(b",\"Unit\":");
-        json::word(out, metric.unit.name());
+        out.put_all(b",\"Unit\":\"");
+        out.put_all(metric.unit.name().as_bytes());
+        out.put_all(b"\"");
     }
     if metric.resolution == Resolution::High {
-        out.extend_from_slice(b",\"StorageResolution\":1");
+        out.put_all(b",\"StorageResolution\":1");
     }
-    out.push(b'}');
+    out.put_all(b"}");
 }
 
-fn statistics(out: &mut Vec<u8>, min: f64, max: f64, sum: f64, count: u64) {
-    whole(out, ",\"StatisticValues\":{\"SampleCount\":", count);
-    member(out, ",\"Sum\":", sum);
-    member(out, ",\"Minimum\":", min);
-    member(out, ",\"Maximum\":", max);
-    out.push(b'}');
+#[inline(always)]
+fn dimensions(out: &mut impl Sink, metric: &Metric<'_>, keep: &impl Fn(usize) -> bool) {
+    let mut any = false;
+    for (_, (name, value)) in metric.dimensions.iter().enumerate().filter(|(at, _)| keep(*at)) {
+        if any {
+            out.put_all(b",{\"Name\":")
+        } else {
+            out.put_all(b",\"Dimensions\":[{\"Name\":")
+        }
+        any = true;
+        put_name(out, name);
+        out.put_all(b",\"Value\":");
+        put_value(out, value);
+        out.put_all(b"}");
+    }
+    if any {
+        out.put_all(b"]");
+    }
 }
 
-/// Distinct values and how often each was observed; the service takes 1 for counts that are left out.
-fn values(out: &mut Vec<u8>, part: &[(f64, u64)]) {
+/// The service takes 1 for counts that are left out.
+fn values(out: &mut impl Sink, part: &[(f64, u64)]) {
     for (index, (value, _)) in part.iter().enumerate() {
-        member(out, if index == 0 { ",\"Values\":[" } else { "," }, *value);
+        if index == 0 {
+            out.put_all(b",\"Values\":[")
+        } else {
+            out.put_all(b",")
+        }
+        json::put_f64(out, *value);
     }
-    out.push(b']');
+    out.put_all(b"]");
     if part.iter().all(|(_, count)| *count == 1) {
         return;
     }
     for (index, (_, count)) in part.iter().enumerate() {
-        whole(out, if index == 0 { ",\"Counts\":[" } else { "," }, *count);
+        if index == 0 {
+            out.put_all(b",\"Counts\":[")
+        } else {
+            out.put_all(b",")
+        }
+        json::put_u64(out, *count);
     }
-    out.push(b']');
+    out.put_all(b"]");
 }
 
-fn member(out: &mut Vec<u8>, key: &str, value: f64) {
-    out.extend_from_slice(key.as_bytes());
-    json::number_f64(out, value);
+#[inline(always)]
+fn member(out: &mut impl Sink, key: &[u8], value: f64) {
+    out.put_all(key);
+    json::put_f64(out, value);
 }
 
-fn whole(out: &mut Vec<u8>, key: &str, value: u64) {
-    out.extend_from_slice(key.as_bytes());
-    json::number_u64(out, value);
+#[inline(always)]
+fn whole(out: &mut impl Sink, key: &[u8], value: u64) {
+    out.put_all(key);
+    json::put_u64(out, value);
 }

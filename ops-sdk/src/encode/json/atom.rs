@@ -1,8 +1,8 @@
 //! Strings, numbers and values.
 
+use super::digits;
 use super::escape::{inside, plain_or_escaped};
 use super::sink::Sink;
-use super::{digits, escape};
 use crate::model::Value;
 
 /// Appends `text` as a JSON string, quotes included. What must be escaped is, and nothing else.
@@ -13,26 +13,18 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Appends `text` as a JSON string if it is printable ASCII of which nothing must be escaped. Says false, and appends
-/// nothing, if it is not.
-#[inline]
-pub(crate) fn printable(out: &mut Vec<u8>, text: &str) -> bool {
-    out.push(b'"');
-    let is_printable = escape::printable(out, text);
+/// Puts `text` as a JSON string if it is printable ASCII of which nothing must be escaped. Says false, and puts nothing,
+/// if it is not.
+#[cfg(feature = "cloudwatch")]
+#[inline(always)]
+pub(crate) fn put_printable(out: &mut impl Sink, text: &str) -> bool {
+    let is_printable = super::escape::is_printable(text);
     if is_printable {
-        out.push(b'"');
-    } else {
-        out.pop();
+        out.put(b"\"", 1);
+        super::escape::put(out, text.as_bytes());
+        out.put(b"\"", 1);
     }
     is_printable
-}
-
-/// Appends a word of this program as a JSON string: one that needs no escape.
-#[inline]
-pub(crate) fn word(out: &mut Vec<u8>, text: &'static str) {
-    out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
-    out.push(b'"');
 }
 
 /// Appends bytes that are UTF-8 as a JSON string; of those that are not, each run becomes U+FFFD.
@@ -63,7 +55,7 @@ pub(super) fn put_value(out: &mut impl Sink, value: &Value<'_>) {
         Value::Bool(true) => out.put(b"true", 4),
         Value::Bool(false) => out.put(b"false", 5),
         Value::I64(number) => put_i64(out, *number),
-        Value::U64(number) => digits::decimal(out, *number),
+        Value::U64(number) => put_u64(out, *number),
         Value::F64(number) => put_f64(out, *number),
         Value::Str(text) => {
             out.put(b"\"", 1);
@@ -79,8 +71,9 @@ pub fn number_f64(out: &mut Vec<u8>, number: f64) {
     put_f64(out, number);
 }
 
+/// [`number_f64`], anywhere.
 #[inline(always)]
-fn put_f64(out: &mut impl Sink, number: f64) {
+pub(crate) fn put_f64(out: &mut impl Sink, number: f64) {
     match thousandths(number) {
         Some(thousandths) => decimal(out, thousandths),
         None => out.put_seldom(|out| long_f64(out, number)),
@@ -89,6 +82,12 @@ fn put_f64(out: &mut impl Sink, number: f64) {
 
 /// Appends an unsigned integer.
 pub fn number_u64(out: &mut Vec<u8>, number: u64) {
+    digits::decimal(out, number);
+}
+
+/// [`number_u64`], anywhere.
+#[inline(always)]
+pub(crate) fn put_u64(out: &mut impl Sink, number: u64) {
     digits::decimal(out, number);
 }
 
@@ -140,7 +139,8 @@ fn decimal(out: &mut impl Sink, thousandths: i64) {
     let thousandths = thousandths.unsigned_abs();
     digits::decimal(out, thousandths / 1000);
     let [.., hundreds, tens, ones] = digits::eight(thousandths % 1000).to_le_bytes();
-    let count = 2 + usize::from(thousandths % 100 > 0) + usize::from(thousandths % 10 > 0);
+    let more = [10, 100].map(|of| usize::from(!thousandths.is_multiple_of(of)));
+    let count = 2 + more[0] + more[1];
     out.put(&[b'.', hundreds, tens, ones], count);
 }
 

@@ -55,7 +55,7 @@ fn shortest(out: &mut impl Sink, number: u64) {
 fn count(number: u64) -> usize {
     const FROM: [u64; 9] = [0, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, u64::MAX];
     let bits = 64 - (number | 1).leading_zeros() as usize;
-    let at_least = bits * 1233 >> 12;
+    let at_least = (bits * 1233) >> 12;
     let at_least = at_least.min(8);
     at_least + usize::from(number >= FROM[at_least])
 }

@@ -55,15 +55,11 @@ fn ends<const N: usize>(out: &mut impl Sink, bytes: &[u8]) -> bool {
     true
 }
 
-/// Appends `text` as it stands within a JSON string if it is printable ASCII of which nothing must be escaped. Says false,
-/// and appends nothing, if it is not.
-#[inline]
-pub(super) fn printable(out: &mut Vec<u8>, text: &str) -> bool {
-    let is_printable = is_plain::<true>(text.as_bytes());
-    if is_printable {
-        put(out, text.as_bytes());
-    }
-    is_printable
+/// Whether a text is printable ASCII of which nothing must be escaped.
+#[cfg(feature = "cloudwatch")]
+#[inline(always)]
+pub(super) fn is_printable(text: &str) -> bool {
+    is_plain::<true>(text.as_bytes())
 }
 
 /// Whether none of these bytes must be escaped, and all are `PRINTABLE` ASCII if that is asked for. Every byte is looked

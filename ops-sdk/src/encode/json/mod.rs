@@ -18,8 +18,12 @@ mod time;
 mod tests;
 
 pub use self::atom::{bytes, number_f64, number_i64, number_u64, string, value};
-pub(crate) use self::atom::{printable, word};
+#[cfg(feature = "cloudwatch")]
+pub(crate) use self::atom::{put_f64, put_printable, put_u64};
+#[cfg(feature = "cloudsearch")]
 pub(crate) use self::line::id;
 pub use self::line::line;
 pub(crate) use self::prepared::{Alike, alike};
+#[cfg(feature = "cloudwatch")]
+pub(crate) use self::sink::{Room, RoomBytes, Sink, room};
 pub use self::time::time_rfc3339;

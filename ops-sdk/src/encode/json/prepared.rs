@@ -11,7 +11,7 @@ use super::atom::put_value;
 use super::digits::{decimal, eight};
 use super::escape::{inside, put};
 use super::line::{level, place, process};
-use super::sink::{ROOM_BYTES, Room, Sink};
+use super::sink::{Room, RoomBytes, Sink, room};
 use super::time_rfc3339;
 use crate::model::{Log, Record};
 
@@ -50,7 +50,7 @@ struct Prepared {
 struct Shelf {
     sites: Vec<Prepared>,
     /// Where lines are put together.
-    room: Option<Box<[u8; ROOM_BYTES]>>,
+    room: Option<Box<RoomBytes>>,
     /// A second since the Unix epoch, and the start of its lines, behind which is nothing that counts.
     second: u64,
     start: [u8; 32],
@@ -130,7 +130,7 @@ impl Shelf {
             self.second = record.time_ns / NS_PER_SECOND;
             self.start = start(self.second);
         }
-        let mut room = Room::of(self.room.get_or_insert_with(|| Box::new([0; ROOM_BYTES])));
+        let mut room = Room::of(self.room.get_or_insert_with(room));
         site.write(&mut room, &self.start, record, log, alike.same_message);
         match room.line() {
             Some(line) => out.extend_from_slice(line),

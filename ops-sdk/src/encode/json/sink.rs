@@ -5,7 +5,7 @@
 //! needs no look at it: plain text and numbers. What it cannot take it says, and the line is written anew, at the end of a `Vec`.
 
 /// Takes text.
-pub(super) trait Sink {
+pub(crate) trait Sink {
     /// Puts the first `count` of these bytes; what follows them may be overwritten with the others.
     fn put<const N: usize>(&mut self, bytes: &[u8; N], count: usize);
 
@@ -35,12 +35,19 @@ impl Sink for Vec<u8> {
     }
 }
 
-/// Bytes of a room: lines that are longer are written the other way.
-pub(super) const ROOM_BYTES: usize = 1024;
+/// What a room is made of: lines that are longer are written the other way.
+pub(crate) type RoomBytes = [u8; ROOM_BYTES];
+
+const ROOM_BYTES: usize = 1024;
+
+/// For a room.
+pub(crate) fn room() -> Box<RoomBytes> {
+    Box::new([0; ROOM_BYTES])
+}
 
 /// A place for one line.
-pub(super) struct Room<'r> {
-    bytes: &'r mut [u8; ROOM_BYTES],
+pub(crate) struct Room<'r> {
+    bytes: &'r mut RoomBytes,
     at: usize,
     /// Whether something was put that it does not take.
     failed: bool,
@@ -48,13 +55,13 @@ pub(super) struct Room<'r> {
 
 impl<'r> Room<'r> {
     /// Nothing is in it.
-    pub(super) fn of(bytes: &'r mut [u8; ROOM_BYTES]) -> Room<'r> {
+    pub(crate) fn of(bytes: &'r mut RoomBytes) -> Room<'r> {
         Room { bytes, at: 0, failed: false }
     }
 
     /// The line, if all of it was taken.
     #[inline(always)]
-    pub(super) fn line(self) -> Option<&'r [u8]> {
+    pub(crate) fn line(self) -> Option<&'r [u8]> {
         self.bytes.get(..self.at).filter(|_| !self.failed)
     }
 }

@@ -44,7 +44,7 @@ fn gap(n: u32) -> u32 {
 }
 
 /// The same where `n` is 2 to the `BITS`: a call is chosen where so many random bits are all 0, and 64 of them are looked at
-/// together, which takes half the time of a logarithm.
+/// together, without a logarithm. No gap is longer than half of what fits, so that it comes to an end with any dice.
 fn gap_in_lanes<const BITS: u32>() -> u32 {
     let lowest = u64::MAX / ((1 << BITS) - 1);
     let mut passed = 0;

@@ -1,8 +1,8 @@
 //! Where text is put: at the end of a `Vec`, or into a room of a fixed size.
 //!
-//! The end of a `Vec` is known when all before it is written, and kept in memory: a line of twenty pieces waits for it
-//! twenty times, which is a third of what the line costs. A [`Room`] keeps its end in a register, and takes only what
-//! needs no look at it: plain text and numbers. What it cannot take it says, and the line is written anew, at the end of a `Vec`.
+//! The end of a `Vec` is kept in memory, and each piece of a line waits for the one before to have written it. A [`Room`] keeps
+//! its end in a register, and takes plain text and numbers only. What it cannot take it says, and the line is written anew,
+//! at the end of a `Vec`. docs/architecture.md has what that saves.
 
 /// Takes text.
 pub(crate) trait Sink {

@@ -73,9 +73,8 @@ fn over_https_a_private_authority_is_trusted_and_the_client_shows_who_it_is() {
     };
     assert_delivered(&start("the program, over the process's variables", &[("OPS_HTTPS_CA", &wrong)], told));
     let told: fn(Builder, &Ca) -> Builder = |builder, ca| builder.https_ca(ca.path("ca.pem"));
-    let client =
-        [("OPS_HTTPS_CA", &*wrong), ("OPS_WEBHOOK_HTTPS_CERT", &cert), ("OPS_WEBHOOK_HTTPS_KEY", &key)];
-    assert_delivered(&start("the program's authority, the backend's certificate", &client, told));
+    let client = [("OPS_HTTPS_CA", &*wrong), ("OPS_HTTPS_CERT", &cert), ("OPS_HTTPS_KEY", &key)];
+    assert_delivered(&start("the program's authority, the process's certificate", &client, told));
     for (text, vars) in [("nobody is trusted", &[][..]), ("shows nothing", &[("OPS_HTTPS_CA", &*own)])] {
         let ops = start(text, vars, as_it_is);
         assert!(!ops.flush(Duration::from_secs(2)).complete, "{text}");
@@ -86,7 +85,7 @@ fn over_https_a_private_authority_is_trusted_and_the_client_shows_who_it_is() {
         "the backend's variables",
         "the process's variables",
         "the program, over the process's variables",
-        "the program's authority, the backend's certificate",
+        "the program's authority, the process's certificate",
     ];
     assert_eq!(texts, wanted);
 }

@@ -113,26 +113,18 @@ fn dimensions(out: &mut impl Sink, metric: &Metric<'_>, keep: &impl Fn(usize) ->
 }
 
 /// The service takes 1 for counts that are left out.
-fn values(out: &mut impl Sink, part: &[(f64, u64)]) {
-    for (index, (value, _)) in part.iter().enumerate() {
-        if index == 0 {
-            out.put_all(b",\"Values\":[")
-        } else {
-            out.put_all(b",")
-        }
-        json::put_f64(out, *value);
+fn values<S: Sink>(out: &mut S, part: &[(f64, u64)]) {
+    list(out, b",\"Values\":", part, |out, (value, _)| json::put_f64(out, *value));
+    if part.iter().any(|(_, count)| *count != 1) {
+        list(out, b",\"Counts\":", part, |out, (_, count)| json::put_u64(out, *count));
     }
-    out.put_all(b"]");
-    if part.iter().all(|(_, count)| *count == 1) {
-        return;
-    }
-    for (index, (_, count)) in part.iter().enumerate() {
-        if index == 0 {
-            out.put_all(b",\"Counts\":[")
-        } else {
-            out.put_all(b",")
-        }
-        json::put_u64(out, *count);
+}
+
+fn list<S: Sink>(out: &mut S, key: &[u8], part: &[(f64, u64)], put: impl Fn(&mut S, &(f64, u64))) {
+    out.put_all(key);
+    for (index, sample) in part.iter().enumerate() {
+        out.put(if index == 0 { b"[" } else { b"," }, 1);
+        put(out, sample);
     }
     out.put_all(b"]");
 }

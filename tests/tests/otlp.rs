@@ -36,15 +36,16 @@ impl Receiver {
     }
 
     fn ops(&self, more: &[(&'static str, &str)]) -> Ops {
-        let mut vars = vec![
+        // Of two with the same name the first counts.
+        let mut vars: Vec<_> = more.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        vars.extend([
             ("OPS_BACKENDS", "otlp".to_owned()),
             ("OPS_SELF_METRICS", "off".to_owned()),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", self.proxy.url()),
             ("OTEL_EXPORTER_OTLP_HEADERS", format!("x-key={KEY}")),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", self.form.to_owned()),
             ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test".to_owned()),
-        ];
-        vars.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        ]);
         // Everything of a test goes in pushes that a flush asks for.
         let ops = init(vars).dimension("Service", "checkout").level(Level::Trace).linger(SOON);
         ops.start().expect("recording starts")
@@ -70,7 +71,11 @@ fn read(requests: &[Recorded]) -> Told {
     for request in requests {
         let (kind, path) =
             if request.path == "/v1/logs" { ("logs", "/v1/logs") } else { ("metrics", "/v1/metrics") };
-        assert_eq!((request.path.as_str(), request.header("x-key")), (path, Some(KEY)));
+        assert_eq!(request.path, path);
+        match request.header("authorization") {
+            None => assert_eq!(request.header("x-key"), Some(KEY)),
+            Some(signature) => assert!(is_by_cloudwatch(signature) && request.header("x-key").is_none()),
+        }
         let form = match request.header("content-type").expect("a content type") {
             "application/x-protobuf" => "protobuf",
             "application/json" => "json",
@@ -98,6 +103,12 @@ fn read(requests: &[Recorded]) -> Told {
         }
     }
     told
+}
+
+/// Whether a request is signed for CloudWatch metrics, with its body and how that is compressed.
+fn is_by_cloudwatch(signature: &str) -> bool {
+    let parts = ["AWS4-HMAC-SHA256 ", "/eu-west-1/monitoring/aws4_request", "content-encoding", "x-amz-date"];
+    parts.iter().all(|part| signature.contains(part))
 }
 
 /// Attributes by their names, each value by the type that it has.
@@ -355,4 +366,30 @@ fn the_vendors_limit_is_the_users_to_choose() {
     let requests = receiver.server.requests();
     let bodies = requests.iter().filter_map(|request| request.decoded.as_ref().map(Vec::len));
     assert!(bodies.max().expect("requests") > wide.len());
+}
+
+#[test]
+fn the_backend_cloudwatch_speaks_otlp_where_it_is_asked_to() {
+    let _turn = turn();
+    let receiver = Receiver::start("http/protobuf");
+    let ops = receiver.ops(&[
+        ("OPS_BACKENDS", "cloudwatch"),
+        ("OPS_CLOUDWATCH_OTLP", "1"),
+        ("AWS_ENDPOINT_URL_CLOUDWATCH", &receiver.proxy.url()),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "hidden"),
+    ]);
+    (0..STEPS).for_each(|_| counter!("signed.steps", 2));
+    info!("a line, which this backend does not carry");
+    let report = ops.shutdown(std::time::Duration::from_secs(10));
+    assert_eq!(report.backends.iter().map(|one| one.backend.as_str()).collect::<Vec<_>>(), ["cloudwatch"]);
+    let told = receiver.told();
+    assert_eq!(told.logs.len(), 0);
+    let names: Vec<_> = told.metrics.iter().map(|metric| metric["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["signed.steps"]);
+    let point = &told.metrics[0]["sum"]["data_points"][0];
+    assert_eq!(point["as_int"], json!((2 * STEPS).to_string()), "{point}");
+    let resource = told.resources.first().expect("a resource");
+    assert!(resource.contains("deployment.environment.name") && resource.contains("checkout"), "{resource}");
 }

@@ -5,21 +5,27 @@
 //! stands alone and is refused alone. The service has no idempotency token: a call whose answer was lost and that is
 //! sent again adds its samples again; this is the one place where delivery is more than once.
 //!
+//! CloudWatch has an OTLP endpoint for metrics as well: `OPS_CLOUDWATCH_OTLP=1`, and what the backend `otlp` makes of them
+//! goes there.
+//!
 //! A datum has no place for an exemplar, the correlation of a histogram's largest value: it is not told here.
 //!
 //! Names and values that CloudWatch would refuse are made to fit, see [`super::aws`].
 
 mod datum;
+mod over_otlp;
 
 use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use self::datum::data;
+use self::datum::{Time, data};
 use super::aws::{
-    EntityForm, EntityTold, Sets, bisect, check_dimensions, entity, failed, judge, namespace, points, settle,
+    EntityForm, EntityTold, Sets, are_rising, bisect, check_dimensions, entity, failed, judge, namespace,
+    points, settle,
 };
+use super::shared::{setting, yes_or_no};
 use super::{Backend, Configure, Context, EncodeError, Verdict};
 use crate::chunk::{Batch, Items};
 use crate::diag;
@@ -39,7 +45,9 @@ const SERVICE: Service = Service {
 
 /// Bodies from this size on are compressed, as AWS's SDKs do (`AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES`).
 const GZIP_BYTES_MIN: usize = 10_240;
+const ID: &str = "cloudwatch";
 const SETS: &str = "OPS_CLOUDWATCH_DIMENSION_SETS";
+const OTLP: &str = "OPS_CLOUDWATCH_OTLP";
 /// Of an entity: `EntityKeyAttributesMap` and `EntityAttributesMap` in `cloudwatch/2010-08-01`, botocore 1.44.5.
 const ENTITY: EntityForm = EntityForm {
     variable: "OPS_CLOUDWATCH_ENTITY",
@@ -55,6 +63,7 @@ pub struct CloudWatch {
     namespace: Option<String>,
     sets: Vec<Vec<String>>,
     entity: EntityTold,
+    otlp: Option<bool>,
 }
 
 impl CloudWatch {
@@ -109,17 +118,47 @@ impl CloudWatch {
         self.entity.attributes.push((name.into(), value.into()));
         self
     }
+
+    /// Whether metrics go to CloudWatch's OTLP endpoint (`/v1/metrics`, signed) and not through PutMetricData; else
+    /// `OPS_CLOUDWATCH_OTLP` (1 or 0), or no. They are then as the backend `otlp` makes them, with the process's dimensions
+    /// as attributes of the resource: there is no namespace, there are no dimension sets and no entity. Needs the feature
+    /// `otlp`.
+    #[must_use]
+    pub fn otlp(mut self, otlp: bool) -> CloudWatch {
+        self.otlp = Some(otlp);
+        self
+    }
+
+    fn open_otlp(&self, context: &Context) -> Result<Box<dyn Backend>, Error> {
+        let given = |told: bool, variable| told || setting(None, variable, context).is_some();
+        for (is_given, name) in [
+            (self.namespace.is_some(), ".namespace(..)"),
+            (given(!self.sets.is_empty(), SETS), SETS),
+            (given(!self.entity.keys.is_empty(), ENTITY.variable), ENTITY.variable),
+        ] {
+            if is_given {
+                let problem = "CloudWatch's OTLP endpoint has no place for it";
+                let remedy = "leave it out, or tell metrics through PutMetricData (OPS_CLOUDWATCH_OTLP=0)";
+                return Err(Error::setting(name, problem, remedy));
+            }
+        }
+        over_otlp::open(&self.settings, context)
+    }
 }
 
 impl Configure for CloudWatch {
     fn open(self: Box<Self>, context: &Context) -> Result<Box<dyn Backend>, Error> {
+        if yes_or_no(self.otlp, OTLP, false, context)? {
+            return self.open_otlp(context);
+        }
         let name = self.namespace.as_deref().unwrap_or(&context.namespace);
         namespace(name)?;
         let sets = Sets::find(&self.sets, SETS, context)?;
         let envelope = Envelope::of(name, entity(&self.entity, &ENTITY, context)?.as_deref());
         let client = Client::open(SERVICE, &self.settings, &context.var)?;
         let gzip_bytes_min = gzip_bytes_min(context);
-        Ok(Box::new(Open { client, envelope, sets, room: json::room(), gzip_bytes_min }))
+        let (room, time) = (json::room(), Time::default());
+        Ok(Box::new(Open { client, envelope, sets, room, time, gzip_bytes_min }))
     }
 
     fn again(&self) -> Option<Box<dyn Configure>> {
@@ -133,13 +172,14 @@ struct Open {
     sets: Sets,
     /// Where data are put together.
     room: Box<RoomBytes>,
+    time: Time,
     /// Bodies from this size on are compressed; `None` never.
     gzip_bytes_min: Option<usize>,
 }
 
 impl Backend for Open {
     fn id(&self) -> &str {
-        "cloudwatch"
+        ID
     }
 
     /// PutMetricData takes 1 MB and 1,000 metrics (`cloudwatch/2010-08-01`, botocore 1.44.5). The model does not say
@@ -174,17 +214,17 @@ impl Backend for Open {
             )));
         };
         points(&metric.points)?;
-        check_dimensions(&metric.dimensions)?;
-        let unix_s = record.time_ns / 1_000_000_000;
-        match self.sets.kept(&metric.dimensions) {
-            None => data(out, &mut self.room, metric, unix_s, |_| true),
-            Some(sets) => {
-                for set in &sets {
-                    data(out, &mut self.room, metric, unix_s, |at| set.contains(&at));
-                }
-            }
+        // Names in rising order, as the arena has them, differ as long as none has to be made to fit.
+        if !are_rising(&metric.dimensions) {
+            check_dimensions(&metric.dimensions)?;
         }
-        Ok(())
+        let time = self.time.set(record.time_ns / 1_000_000_000);
+        match self.sets.kept(&metric.dimensions) {
+            None => data(out, &mut self.room, metric, time, |_| true),
+            Some(sets) => sets
+                .iter()
+                .try_for_each(|set| data(out, &mut self.room, metric, time, |at| set.contains(&at))),
+        }
     }
 
     fn send(&mut self, batch: &Batch, net: &mut Net) -> Verdict {
@@ -202,6 +242,7 @@ impl Backend for Open {
             envelope,
             sets: self.sets.clone(),
             room: json::room(),
+            time: Time::default(),
             gzip_bytes_min: self.gzip_bytes_min,
         }))
     }

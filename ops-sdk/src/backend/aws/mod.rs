@@ -50,12 +50,12 @@ pub(super) use self::judge::{bisect, failed, judge, settle};
 pub(super) use self::lines::lines;
 #[cfg(feature = "cloudwatch-logs")]
 pub(super) use self::log_events::LogEvents;
+#[cfg(feature = "cloudwatch")]
+pub(super) use self::names::{are_rising, put_name, put_value};
 #[cfg(any(feature = "cloudwatch", feature = "emf"))]
 pub(super) use self::names::{check_dimensions, namespace, points};
 #[cfg(feature = "emf")]
 pub(super) use self::names::{dimension, metric_name};
-#[cfg(feature = "cloudwatch")]
-pub(super) use self::names::{put_name, put_value};
 #[cfg(feature = "emf")]
 pub(super) use self::place::Place;
 #[cfg(feature = "kinesis")]

@@ -58,6 +58,13 @@ fn put(out: &mut impl Sink, text: &str, chars_max: usize, fitted: fn(&str) -> Co
     }
 }
 
+/// Whether there are as many dimensions as CloudWatch takes, at most, and their names are in rising order: those that stay as
+/// they are differ then.
+#[inline]
+pub(in crate::backend) fn are_rising(dimensions: &[(Cow<'_, str>, Cow<'_, str>)]) -> bool {
+    dimensions.len() <= DIMENSIONS_MAX && dimensions.windows(2).all(|two| two[0].0 < two[1].0)
+}
+
 /// Checks a metric's dimensions.
 ///
 /// # Errors
@@ -72,9 +79,9 @@ pub(in crate::backend) fn check_dimensions(
             dimensions.len()
         )));
     }
-    // Names in rising order, as the arena has them, are told apart by their neighbours, if they stay as they are.
-    let rising = dimensions.windows(2).all(|two| two[0].0 < two[1].0);
-    if rising && dimensions.iter().all(|(name, _)| fits(name, NAME_MAX) && !name.starts_with(':')) {
+    if are_rising(dimensions)
+        && dimensions.iter().all(|(name, _)| fits(name, NAME_MAX) && !name.starts_with(':'))
+    {
         return Ok(());
     }
     let names: Vec<_> = dimensions.iter().map(|(name, _)| metric_name(name)).collect();

@@ -1,7 +1,8 @@
 //! One metric as `MetricDatum` objects, written into an item each. Numbers stay numbers; names and values are made to
 //! fit; nothing is kept between one metric and the next.
 
-use crate::backend::aws::{put_name, put_value};
+use crate::backend::EncodeError;
+use crate::backend::aws::{check_dimensions, put_name, put_value};
 use crate::chunk::Items;
 use crate::encode::json::{self, Room, RoomBytes, Sink};
 use crate::model::{Metric, Points, Resolution, Unit};
@@ -23,35 +24,75 @@ enum Told<'v> {
     Values(&'v [(f64, u64)]),
 }
 
+/// What stands before a time: seconds, whatever the model's text says of milliseconds.
+const TIME_KEY: &[u8] = b",\"Timestamp\":";
+/// With it, as many digits as 2^64 nanoseconds have in seconds.
+const TIME_BYTES: usize = TIME_KEY.len() + 11;
+
+/// A time as a member. Most metrics are of the same one as those before.
+#[derive(Default)]
+pub(super) struct Time {
+    unix_s: u64,
+    member: [u8; TIME_BYTES],
+    /// How much of it counts; 0 is none yet.
+    len: usize,
+}
+
+impl Time {
+    /// Makes it this one.
+    #[inline]
+    pub(super) fn set(&mut self, unix_s: u64) -> &Time {
+        if self.unix_s != unix_s || self.len == 0 {
+            self.write(unix_s);
+        }
+        self
+    }
+
+    #[cold]
+    fn write(&mut self, unix_s: u64) {
+        let mut member = TIME_KEY.to_vec();
+        json::number_u64(&mut member, unix_s);
+        self.len = member.len().min(TIME_BYTES);
+        self.member[..self.len].copy_from_slice(&member[..self.len]);
+        self.unix_s = unix_s;
+    }
+}
+
 /// Adds the data of a metric with those of its dimensions that are kept, by their index.
+///
+/// # Errors
+///
+/// If two of the dimensions have the same name once they are made to fit.
 pub(super) fn data(
     out: &mut Items,
     room: &mut RoomBytes,
     metric: &Metric<'_>,
-    unix_s: u64,
+    time: &Time,
     keep: impl Fn(usize) -> bool,
-) {
+) -> Result<(), EncodeError> {
     let mut add = |told: Told<'_>| {
-        let pushed = out.push(|bytes| {
+        out.push(|bytes| {
             let mut room = Room::of(room);
-            datum(&mut room, metric, unix_s, &keep, &told);
-            match room.line() {
-                Some(line) => bytes.extend_from_slice(line),
-                None => datum(bytes, metric, unix_s, &keep, &told),
+            datum(&mut room, metric, time, &keep, &told);
+            if let Some(line) = room.line() {
+                bytes.extend_from_slice(line);
+                return Ok(());
             }
-            Ok::<(), std::convert::Infallible>(())
-        });
-        pushed.unwrap_or_else(|never| match never {});
+            // Perhaps a name that is made to fit: then it may be one that is there.
+            check_dimensions(&metric.dimensions)?;
+            datum(bytes, metric, time, &keep, &told);
+            Ok(())
+        })
     };
     match &metric.points {
         Points::Counter { sum } => add(Told::Sum(*sum)),
-        Points::Gauge { count: 0, .. } => {}
+        Points::Gauge { count: 0, .. } => Ok(()),
         Points::Gauge { last, count: 1, .. } => add(Told::Value(*last)),
         Points::Gauge { min, max, sum, count, .. } => {
-            add(Told::Statistics { min: *min, max: *max, sum: *sum, count: *count });
+            add(Told::Statistics { min: *min, max: *max, sum: *sum, count: *count })
         }
         Points::Histogram(distribution) => {
-            distribution.values().chunks(VALUES_MAX).for_each(|part| add(Told::Values(part)));
+            distribution.values().chunks(VALUES_MAX).try_for_each(|part| add(Told::Values(part)))
         }
     }
 }
@@ -60,15 +101,14 @@ pub(super) fn data(
 fn datum(
     out: &mut impl Sink,
     metric: &Metric<'_>,
-    unix_s: u64,
+    time: &Time,
     keep: &impl Fn(usize) -> bool,
     told: &Told<'_>,
 ) {
     out.put_all(b"{\"MetricName\":");
     put_name(out, &metric.name);
     dimensions(out, metric, keep);
-    out.put_all(b",\"Timestamp\":");
-    json::put_u64(out, unix_s); // seconds, whatever the model's text says of milliseconds
+    out.put(&time.member, time.len);
     match told {
         Told::Sum(sum) => whole(out, b",\"Value\":", *sum),
         Told::Value(value) => member(out, b",\"Value\":", *value),
@@ -82,9 +122,8 @@ fn datum(
         Told::Values(part) => values(out, part),
     }
     if metric.unit != Unit::None {
-        out.put_all(b",\"Unit\":\"");
-        out.put_all(metric.unit.name().as_bytes());
-        out.put_all(b"\"");
+        out.put_all(b",\"Unit\":");
+        json::put_word(out, metric.unit.name());
     }
     if metric.resolution == Resolution::High {
         out.put_all(b",\"StorageResolution\":1");

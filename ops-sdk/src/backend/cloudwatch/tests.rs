@@ -255,6 +255,38 @@ fn answers_have_their_verdicts() {
     }
 }
 
+#[cfg(feature = "otlp")]
+#[test]
+fn over_otlp_it_is_the_same_backend_and_takes_what_has_a_place_there() {
+    let with = |more: &[(&str, &str)]| context(&[&KEYS[..], more].concat());
+    let on = with(&[("OPS_CLOUDWATCH_OTLP", "1"), ("OPS_OTLP_ENDPOINT", "http://elsewhere")]);
+    let mut backend = Box::new(CloudWatch::new()).open(&on).unwrap();
+    let accepted = Signal::ALL.map(|signal| backend.accepts(signal));
+    assert_eq!(
+        (backend.id(), accepted.iter().filter(|yes| **yes).count()),
+        ("cloudwatch", 1),
+        "metrics alone"
+    );
+    let mut items = Items::new();
+    let record = metric("orders", &[], Points::Counter { sum: 3 });
+    items.begin(record.id, record.time_ms(), 0);
+    backend.encode(&record, &mut items).unwrap();
+    let limits = backend.limits().under(PushLimit::Vendor);
+    let batch = chunk(&items, &limits, NOW_S * 1_000).batches.remove(0);
+    let script = Arc::new(Script::default()).answer(200, "");
+    assert_eq!(backend.send(&batch, &mut script.net(NOW_S)), Verdict::Delivered);
+    let uri = script.asked()[0].0.uri().to_string();
+    assert!(uri.starts_with("https://monitoring.") && uri.ends_with("/v1/metrics"), "{uri}");
+    for (told, more) in [
+        (CloudWatch::new().otlp(true).namespace("Shop"), &[][..]),
+        (CloudWatch::new().otlp(true), &[(SETS, "Service")]),
+        (CloudWatch::new().otlp(true), &[("OPS_CLOUDWATCH_ENTITY", "Type=Service,Name=a")]),
+    ] {
+        let refused = Box::new(told).open(&with(more)).err().expect("no place for it").to_string();
+        assert!(refused.contains("OTLP endpoint has no place"), "{refused}");
+    }
+}
+
 #[test]
 fn settings_are_checked_at_open() {
     let open =

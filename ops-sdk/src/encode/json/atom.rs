@@ -13,6 +13,15 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// Puts a word of ours as a JSON string: there is nothing in it to escape.
+#[cfg(feature = "cloudwatch")]
+#[inline(always)]
+pub(crate) fn put_word(out: &mut impl Sink, word: &'static str) {
+    out.put(b"\"", 1);
+    super::escape::put(out, word.as_bytes());
+    out.put(b"\"", 1);
+}
+
 /// Puts `text` as a JSON string if it is printable ASCII of which nothing must be escaped. Says false, and puts nothing,
 /// if it is not.
 #[cfg(feature = "cloudwatch")]

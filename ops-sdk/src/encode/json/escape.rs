@@ -32,11 +32,12 @@ pub(super) fn plain_or_escaped(out: &mut impl Sink, bytes: &[u8]) {
     }
 }
 
-/// Puts bytes as they are. 4 to 32 are put as their first and their last ones, which may overlap: for a key or a word, asking
+/// Puts bytes as they are. 2 to 32 are put as their first and their last ones, which may overlap: for a key or a word, asking
 /// the library's `memcpy` costs more than its copying.
 #[inline(always)]
 pub(super) fn put(out: &mut impl Sink, bytes: &[u8]) {
     let is_put = match bytes.len() {
+        2..4 => ends::<2>(out, bytes),
         4..8 => ends::<4>(out, bytes),
         8..16 => ends::<8>(out, bytes),
         16..=32 => ends::<16>(out, bytes),
@@ -64,7 +65,7 @@ pub(super) fn is_printable(text: &str) -> bool {
 
 /// Whether none of these bytes must be escaped, and all are `PRINTABLE` ASCII if that is asked for. Every byte is looked
 /// at, some of them twice, 16 or 8 at a time.
-#[inline]
+#[inline(always)]
 fn is_plain<const PRINTABLE: bool>(bytes: &[u8]) -> bool {
     let (strides, _) = bytes.as_chunks::<16>();
     if let Some(last) = bytes.last_chunk::<16>() {

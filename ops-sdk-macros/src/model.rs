@@ -195,6 +195,11 @@ impl Options {
         self.counts_in_flight() || !self.dimensions.is_empty()
     }
 
+    /// Whether nothing is to be known of a call before its body runs but the time.
+    pub(crate) fn takes_no_value(&self) -> bool {
+        !self.is_tracked() && !self.is_unit()
+    }
+
     /// Whether calls in progress are counted.
     pub(crate) fn counts_in_flight(&self) -> bool {
         self.in_flight == Some(true)

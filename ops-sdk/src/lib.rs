@@ -98,8 +98,8 @@ pub mod __private {
     pub use crate::record::{
         Amount, AnyOutcome, Arg, AskedOutcome, Call, DimensionValue, Ending, FieldValue, Held, InFlight,
         Kind, Label, Logged, Measure, Measured, Outcome, Piece, Probe, Returning, Site, Source, Tracked,
-        count, count_by, enabled, enter, err_if, event, event_of, hold, logged, none_is, observe, observe_by,
-        ok_if, on, once, probe, returning, set, set_by, track, untracked,
+        count, count_by, enabled, enter, enter_on, err_if, event, event_of, hold, logged, none_is, observe,
+        observe_by, ok_if, on, once, probe, returning, set, set_by, track, untracked,
     };
     pub use crate::record::{
         Budget, Dimensions, End, Fixed, Id, KnownValue, One, SERIES_MAX, Series, Shown, Spread, Values, With,

@@ -173,8 +173,10 @@ fn doc_line(attribute: &Attribute) -> Option<String> {
 
 /// A body that runs inside the measuring.
 enum Inner {
-    /// An expression of the type that the function returns, and whether that type can be read.
-    Returns(TokenStream, bool),
+    /// A closure that is the body. What it returns can be read.
+    Runs(TokenStream),
+    /// A future's body: an expression of the type that it comes to, and whether that type can be read.
+    Awaits(TokenStream, bool),
     /// The body itself, where the function returns `impl Trait`: moved elsewhere, a closure in it would no longer know
     /// its signature.
     Opaque(TokenStream),
@@ -186,7 +188,7 @@ impl Inner {
     /// Why nobody can look at what is returned, if so.
     fn why_hidden(&self) -> Option<&'static str> {
         match self {
-            Inner::Returns(..) => None,
+            Inner::Runs(_) | Inner::Awaits(..) => None,
             Inner::Opaque(_) => Some("`impl Trait` cannot be looked at: name the type, or box it"),
             Inner::Diverges(_) => Some("this one never returns"),
         }
@@ -198,8 +200,7 @@ impl Inner {
 fn in_closure(body: &Block, output: Option<Type>) -> Inner {
     match output {
         Some(output) => {
-            let body = quote_spanned!(hygienic()=> ::ops_sdk::__private::once(move || -> #output #body));
-            Inner::Returns(body, true)
+            Inner::Runs(quote_spanned!(hygienic()=> ::ops_sdk::__private::once(move || -> #output #body)))
         }
         None => Inner::Diverges(body.to_token_stream()),
     }
@@ -223,7 +224,7 @@ fn in_async_block(body: &Block, around: &Around<'_>, output: Option<Type>) -> In
         }
     };
     let block = unit::timed(around.options, block);
-    Inner::Returns(quote_spanned!(hygienic()=> #block.await), !matches!(output, Type::Infer(_)))
+    Inner::Awaits(quote_spanned!(hygienic()=> #block.await), !matches!(output, Type::Infer(_)))
 }
 
 /// An expression that begins the call. Values of dimensions are taken here, before the body can move the arguments,
@@ -253,7 +254,6 @@ fn begun(options: &Options) -> TokenStream {
 
 fn measured(around: &Around<'_>, inner: &Inner) -> TokenStream {
     let Around { options, site, logs: Logs { entry, guard }, future } = around;
-    let begun = begun(options);
     let log = |returning: bool| {
         guard.as_ref().map(|guard| match returning {
             true => quote_spanned!(hygienic()=> let __ops_log = ::ops_sdk::__private::returning(#guard);),
@@ -262,7 +262,7 @@ fn measured(around: &Around<'_>, inner: &Inner) -> TokenStream {
     };
     match inner {
         Inner::Opaque(body) => {
-            let (unit, log) = (unit::around_opaque(options), log(true));
+            let (unit, log, begun) = (unit::around_opaque(options), log(true), begun(options));
             quote_spanned! {hygienic()=>
                 #site #unit #entry #log
                 let __ops_call = ::ops_sdk::__private::returning(#begun);
@@ -270,32 +270,64 @@ fn measured(around: &Around<'_>, inner: &Inner) -> TokenStream {
             }
         }
         Inner::Diverges(body) => {
-            let (unit, log) = (unit::around_closure(options), log(false));
+            let (unit, log, begun) = (unit::around_closure(options), log(false), begun(options));
             quote_spanned! {hygienic()=>
                 #site #unit #entry #log
                 let __ops_call = #begun;
                 #body
             }
         }
-        Inner::Returns(body, readable) => {
-            let (log, ending) = (log(false), outcome::ending(&options.judge, *readable));
-            let end = ended(&ending, guard.is_some(), options.is_unit());
-            let unit = future.is_none().then(|| unit::around_closure(options));
-            let measured = quote_spanned! {hygienic()=>
-                #unit #entry #log
-                let __ops_call = #begun;
-                let __ops_result = #body;
-                #end
-                __ops_result
-            };
-            match future {
-                Some(capture) => {
-                    let measured = unit::around_future(options, capture, measured);
-                    quote_spanned!(hygienic()=> #site #measured)
-                }
-                None => quote_spanned!(hygienic()=> #site #measured),
-            }
+        Inner::Runs(body) if entry.is_empty() && guard.is_none() && options.takes_no_value() => {
+            at_once(around, body)
         }
+        Inner::Runs(body) => {
+            let measured = in_between(around, log(false).as_ref(), &quote!(#body()), true);
+            let unit = unit::around_closure(options);
+            quote_spanned!(hygienic()=> #site #unit #measured)
+        }
+        Inner::Awaits(body, readable) => {
+            let measured = in_between(around, log(false).as_ref(), body, *readable);
+            let capture = future.as_ref().unwrap_or(&TokenStream::new()).clone();
+            let measured = unit::around_future(options, &capture, measured);
+            quote_spanned!(hygienic()=> #site #measured)
+        }
+    }
+}
+
+/// A body before which nothing of the arguments is looked at: while recording is off it is called at once, with nothing
+/// around it.
+fn at_once(around: &Around<'_>, body: &TokenStream) -> TokenStream {
+    let (site, ending) = (&around.site, outcome::ending(&around.options.judge, true));
+    let end = ended(&ending, false, false);
+    quote_spanned! {hygienic()=>
+        #site
+        let __ops_body = #body;
+        if !::ops_sdk::__private::on() {
+            return __ops_body();
+        }
+        let __ops_call = ::ops_sdk::__private::enter_on(&__OPS_SITE);
+        let __ops_result = __ops_body();
+        #end
+        __ops_result
+    }
+}
+
+/// A body between the beginning of its call and its end.
+fn in_between(
+    around: &Around<'_>,
+    log: Option<&TokenStream>,
+    body: &TokenStream,
+    readable: bool,
+) -> TokenStream {
+    let Around { options, logs: Logs { entry, guard }, .. } = around;
+    let (begun, ending) = (begun(options), outcome::ending(&options.judge, readable));
+    let end = ended(&ending, guard.is_some(), options.is_unit());
+    quote_spanned! {hygienic()=>
+        #entry #log
+        let __ops_call = #begun;
+        let __ops_result = #body;
+        #end
+        __ops_result
     }
 }
 

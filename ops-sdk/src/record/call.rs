@@ -55,16 +55,16 @@ const THINNED_AT: u32 = 58;
 /// The ticks that are left: they go round every few years, and their differences with them.
 const TICKS: Ticks = (1 << THINNED_AT) - 1;
 
-/// Begins a call: reads the clock, unless recording is off or this call is not to be timed.
+/// Begins a call, unless recording is off.
 #[inline(always)]
 pub fn enter(site: &'static Site) -> Call {
-    let start = if !on() {
-        OFF
-    } else if site.timed_every() <= 1 {
-        stamp::ticks()
-    } else {
-        begin(site)
-    };
+    if on() { enter_on(site) } else { Call { site, start: OFF } }
+}
+
+/// Begins a call while recording is on: reads the clock, unless this call is not to be timed.
+#[inline(always)]
+pub fn enter_on(site: &'static Site) -> Call {
+    let start = if site.timed_every() <= 1 { stamp::ticks() } else { begin(site) };
     Call { site, start }
 }
 

@@ -38,8 +38,8 @@ impl Drain {
         let mut spilled = overflow::swap(arena, &mut self.bytes);
         let mut ends = vec![(None, self.bytes.len())];
         for lane in lane::all(arena) {
-            if lane.ring(arena).drain(&mut self.bytes) > 0 {
-                lane.ring(arena).populate_ahead();
+            if lane.ring().drain(&mut self.bytes) > 0 {
+                lane.ring().populate_ahead();
                 ends.push((Some(lane), self.bytes.len()));
             }
         }
@@ -102,7 +102,7 @@ impl Drain {
 
 /// Gives back the room of everything that was copied out.
 pub(super) fn release(arena: Arena) {
-    lane::all(arena).for_each(|lane| lane.ring(arena).release());
+    lane::all(arena).for_each(|lane| lane.ring().release());
     arena.head().queue.release();
 }
 

@@ -60,7 +60,7 @@ fn reserve(site: &'static Site, bytes: usize) -> Option<Place> {
     // From here to the end nothing runs on this thread but signal handlers.
     lane.busy.store(STAMPING, Relaxed);
     compiler_fence(SeqCst);
-    let Some(frame) = lane.ring(Arena::of(lane)).reserve(bytes) else {
+    let Some(frame) = lane.ring().reserve(bytes) else {
         lane.busy.store(IDLE, Relaxed);
         return None;
     };
@@ -85,7 +85,7 @@ fn reserve(site: &'static Site, bytes: usize) -> Option<Place> {
 #[inline]
 pub fn event(site: &'static Site, values: &[Arg<'_>]) {
     match (lane::current(), site.slot()) {
-        (Some(lane), slot) if slot != 0 => write(Arena::of(lane), lane, site, slot, values),
+        (Some(lane), slot) if slot != 0 => write(lane, site, slot, values),
         _ => event_cold(site, values),
     }
 }
@@ -93,8 +93,7 @@ pub fn event(site: &'static Site, values: &[Arg<'_>]) {
 #[cold]
 #[inline(never)]
 fn event_cold(site: &'static Site, values: &[Arg<'_>]) {
-    let done = registry::number(site)
-        .and_then(|slot| lane::with(|arena, lane| write(arena, lane, site, slot, values)));
+    let done = registry::number(site).and_then(|slot| lane::with(|_, lane| write(lane, site, slot, values)));
     if done.is_none() && Arena::get().is_some() {
         losses::no_room(Signal::Log);
     }
@@ -102,7 +101,7 @@ fn event_cold(site: &'static Site, values: &[Arg<'_>]) {
 
 /// Writes the frame to the ring; to the overflow queue if it is too large, if the ring is full, or if an event of
 /// this thread is being written right now, whose `Display` this one comes from.
-fn write(arena: Arena, lane: &Lane, site: &Site, slot: u32, values: &[Arg<'_>]) {
+fn write(lane: &Lane, site: &Site, slot: u32, values: &[Arg<'_>]) {
     let ticks = stamp::ticks();
     let before = lane.busy.load(Relaxed);
     if before != IDLE {
@@ -110,7 +109,7 @@ fn write(arena: Arena, lane: &Lane, site: &Site, slot: u32, values: &[Arg<'_>]) 
     }
     let _busy = Busy::begin(lane, WRITING);
     let seq = lane.seq.load(Relaxed) + 1;
-    let (ring, mut room) = (lane.ring(arena).fill(), Room::new());
+    let (ring, mut room) = (lane.ring().fill(), Room::new());
     let sink = Writer::new(ring, lane.ring_share_bytes(), &mut room).frame(
         slot,
         ticks,

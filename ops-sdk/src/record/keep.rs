@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr};
 use super::arena::{Arena, Head, UNIT};
 use super::cell::{CounterCell, GaugeCell, HistogramCell};
 use super::label::Words;
-use super::lane::Lane;
+use super::lane::{self, Lane};
 use super::sync::AtomicU64;
 use super::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use super::system::{allocate, is_unsupported, reserve_room};
@@ -21,15 +21,15 @@ use super::taking::Taking;
 
 /// The room that a file is given at once, in bytes.
 const STEP_BYTES: u64 = 4 << 20;
-/// The room that there should be at any time beyond what is given out: a lane and its ring.
-const AHEAD_BYTES: u64 = 2 << 20;
+/// The room that there should be at any time beyond what is given out: a lane and its ring, and this.
+const AHEAD_BYTES: u64 = 1 << 20;
 /// How often to look whether another thread is done with writing zeros, before it is given up.
 const LOOKS: u32 = 10_000;
 
 /// How everything lies in an arena: two builds of the SDK that agree in this can read each other's.
 pub(super) const FORM: u64 = {
     let sizes = [
-        2, // raised where the meaning of a word changes
+        3, // raised where the meaning of a word changes
         size_of::<Head>(),
         size_of::<Lane>(),
         size_of::<CounterCell>(),
@@ -116,7 +116,7 @@ fn move_to(arena: Arena, path: &Path) -> io::Result<()> {
     let head = arena.head();
     // Nothing is given out meanwhile: it would be given out again.
     let (used, ready) = (head.used.swap(NOTHING_MORE, AcqRel), head.ready.load(Relaxed));
-    let room = (used + STEP_BYTES).min(arena.bytes());
+    let room = (used + lane::bytes() as u64 + STEP_BYTES).min(arena.bytes());
     let moved = allocate(&file, 0, room).and_then(|()| {
         head.ready.store(room, Relaxed);
         copy(arena, used, &mut file)?;
@@ -189,7 +189,7 @@ fn write_room(file: &File, ready: &AtomicU64, end: u64, to: u64) -> Option<()> {
 
 /// Makes room ahead of what is given out, so that no thread has to when it records for the first time.
 pub(crate) fn make_room_ahead(arena: Arena) {
-    let wanted = (arena.used_bytes() + AHEAD_BYTES).min(arena.bytes());
+    let wanted = (arena.used_bytes() + lane::bytes() as u64 + AHEAD_BYTES).min(arena.bytes());
     if arena.head().ready.load(Relaxed) < wanted {
         let _ = make_ready(arena, wanted); // who needs it asks again
     }

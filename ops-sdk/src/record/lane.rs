@@ -4,14 +4,14 @@
 
 use std::cell::Cell;
 use std::mem::offset_of;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use super::arena::{Arena, Offset, Resident, UNIT};
 use super::cell::CellHead;
 use super::dense::Table;
 use super::expire::CLASSES;
 use super::remains::Bytes;
-use super::ring::{Ends, Ring};
+use super::ring::{Head, Ring, Tail};
 use super::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, thread_local};
 
 /// Sites with a place of their own in a lane. Those numbered higher are found through the lane's table.
@@ -33,10 +33,23 @@ pub(super) const STAMPING: u32 = 4;
 pub(super) const MUTE: u32 = 3;
 
 /// What one thread writes to. The flush thread reads it, and writes only the end of the ring that is its own, and what it has taken.
+///
+/// What an event needs is on the first cache line, all of it: it may have left the cache since the event before.
 #[repr(C, align(64))]
 pub(super) struct Lane {
+    /// What the thread is doing with events: [`IDLE`] … [`MUTE`].
+    pub(super) busy: AtomicU32,
+    ring_bytes: AtomicU32,
+    /// Where the ring begins, for this process's threads. Whoever reads a dead one's finds it by its place in the arena.
+    ring_at: AtomicPtr<u8>,
+    /// Events published so far.
+    pub(super) seq: AtomicU64,
+    head: Head,
+    /// The ring's place in the arena.
+    ring: AtomicU32,
     /// The lane that was made before.
     pub(super) next: AtomicU32,
+    tail: Tail,
     state: AtomicU32,
     /// The cell that was made last; each knows the one before.
     pub(super) cells: AtomicU32,
@@ -44,19 +57,12 @@ pub(super) struct Lane {
     pub(super) table: AtomicU32,
     pub(super) table_mask: AtomicU32,
     pub(super) table_used: AtomicU32,
-    ring: AtomicU32,
-    ring_bytes: AtomicU32,
-    /// What the thread is doing with events: [`IDLE`] … [`MUTE`].
-    pub(super) busy: AtomicU32,
-    /// The first table, of one entry that stays empty.
-    no_cell: AtomicU64,
     /// Whether the reader has offered cells to be used again.
     pub(super) offers: AtomicU32,
+    /// The first table, of one entry that stays empty.
+    no_cell: AtomicU64,
     /// Cells to be used again, by class: the first, which knows the next.
     pub(super) free: [AtomicU32; CLASSES],
-    /// Events published so far.
-    pub(super) seq: AtomicU64,
-    ends: Ends,
     /// The last event that the flush thread took, and the last that it is taking.
     pub(super) seq_taken: AtomicU64,
     pub(super) seq_taking: AtomicU64,
@@ -69,7 +75,7 @@ pub(super) struct Lane {
     pub(super) series: [AtomicU32; SITES_MAX],
 }
 
-// SAFETY: atomics (of addresses, too) and rings' ends (atomics and padding) only; zero is valid; alignment 64.
+// SAFETY: atomics (of addresses, too) and the ends of rings (atomics and padding) only; zero is valid; alignment 64.
 unsafe impl Resident for Lane {}
 
 /// A lane of a dead process.
@@ -91,9 +97,9 @@ pub(super) fn dead(bytes: &Bytes, first: Offset) -> Vec<Dead<'_>> {
         seq: bytes.long(at + offset_of!(Lane, seq)),
         taken: bytes.long(at + offset_of!(Lane, seq_taken)),
         taking: bytes.long(at + offset_of!(Lane, seq_taking)),
-        ring: Ends::dead(
+        ring: Tail::dead(
             bytes,
-            at + offset_of!(Lane, ends),
+            (at + offset_of!(Lane, head), at + offset_of!(Lane, tail)),
             Bytes::place(bytes.short(at + offset_of!(Lane, ring))),
             bytes.short(at + offset_of!(Lane, ring_bytes)).into(),
         ),
@@ -178,7 +184,7 @@ impl Orphan {
     /// Makes the lane one that can be written to, where all is zeros by now: a call may be about to.
     pub(super) fn put_back(&self, arena: Arena) {
         debug_assert!(u64::from(self.offset) * (UNIT as u64) < arena.used_bytes());
-        self.lane.ring.store(self.ring, Ordering::Relaxed);
+        self.lane.place_ring(arena, self.ring);
         self.lane.ring_bytes.store(self.ring_bytes, Ordering::Relaxed);
         self.lane.table.store(self.offset + NO_CELL_AT, Ordering::Relaxed);
         self.lane.state.store(TAKEN, Ordering::Relaxed);
@@ -191,12 +197,17 @@ pub(super) fn all(arena: Arena) -> impl Iterator<Item = &'static Lane> {
     std::iter::successors(first, move |lane| arena.at(lane.next.load(Ordering::Relaxed)))
 }
 
+/// What a lane that is made now takes, with its ring.
+pub(super) fn bytes() -> usize {
+    size_of::<Lane>() + RING_BYTES.load(Ordering::Relaxed)
+}
+
 fn make(arena: Arena) -> Option<&'static Lane> {
     let ring_bytes = RING_BYTES.load(Ordering::Relaxed);
     // Both at once: where there is room for one alone, it must not be used up.
     let offset = arena.reserve(size_of::<Lane>() + ring_bytes)?;
     let lane: &Lane = arena.at(offset)?;
-    lane.ring.store(arena.behind::<Lane>(offset), Ordering::Relaxed);
+    lane.place_ring(arena, arena.behind::<Lane>(offset));
     lane.table.store(offset + NO_CELL_AT, Ordering::Relaxed);
     lane.ring_bytes.store(u32::try_from(ring_bytes).ok()?, Ordering::Relaxed);
     lane.state.store(TAKEN, Ordering::Relaxed);
@@ -241,16 +252,25 @@ impl Lane {
     #[inline(always)]
     pub(super) fn publish(&self) {
         self.seq.store(self.seq.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        self.ends.publish();
+        self.head.publish();
         compiler_fence(Ordering::SeqCst);
         self.busy.store(IDLE, Ordering::Relaxed);
     }
 
+    fn place_ring(&self, arena: Arena, ring: Offset) {
+        self.ring.store(ring, Ordering::Relaxed);
+        self.ring_at.store(arena.address(ring).as_ptr(), Ordering::Relaxed);
+    }
+
     /// The lane's ring.
     #[inline(always)]
-    pub(super) fn ring(&self, arena: Arena) -> Ring<'_> {
-        let bytes: Offset = self.ring.load(Ordering::Relaxed);
-        Ring::new(&self.ends, arena, bytes, u64::from(self.ring_bytes.load(Ordering::Relaxed)))
+    pub(super) fn ring(&self) -> Ring<'_> {
+        let len = u64::from(self.ring_bytes.load(Ordering::Relaxed));
+        // SAFETY: who gets to see a lane finds the address of its ring there, whose bytes were reserved with the lane.
+        unsafe {
+            let bytes = NonNull::new_unchecked(self.ring_at.load(Ordering::Relaxed));
+            Ring::new(&self.head, &self.tail, bytes, len)
+        }
     }
 
     /// The largest frame that the ring takes, in bytes.

@@ -27,6 +27,7 @@ mod event;
 mod expire;
 mod fields;
 mod frame;
+mod hot;
 mod in_flight;
 pub(crate) mod keep;
 mod label;
@@ -66,7 +67,7 @@ pub(crate) use self::arena::Arena;
 pub use self::arg::{Amount, Arg, DimensionValue, FieldValue, Label, Measure};
 pub use self::budget::{Budget, fits, joined, known};
 pub use self::busy::{Busy, busy};
-pub use self::call::{Call, enter};
+pub use self::call::{Call, enter, enter_on};
 #[cfg(test)]
 pub(crate) use self::cell::GaugeDelta;
 pub use self::context::{Context, Entered, Within, within};

@@ -178,11 +178,11 @@ pub fn none_is<T>(value: &Option<T>, ending: Ending) -> Ending {
     if value.is_none() { ending } else { Ending::OK }
 }
 
-/// Runs the body of a measured function. A closure called through here is known to run once, so that it may give
-/// back what it borrows from its captures, as the function itself may from its arguments.
+/// The body of a measured function. A closure given through here is known to run once, so that it may give back what it
+/// borrows from its captures, as the function itself may from its arguments.
 #[inline(always)]
-pub fn once<R>(body: impl FnOnce() -> R) -> R {
-    body()
+pub fn once<R, F: FnOnce() -> R>(body: F) -> F {
+    body
 }
 
 /// A call in progress, of whichever kind.

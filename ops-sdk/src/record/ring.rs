@@ -9,7 +9,6 @@
 use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
-use super::arena::{Arena, Offset};
 use super::remains::Bytes;
 use super::sync::{self, AtomicU64, Ordering};
 use super::system::populate;
@@ -20,10 +19,10 @@ pub(super) const ALIGN: usize = 8;
 /// So far into the ring, as a part of it, is far enough to go back to its start when it is empty: 16 KiB of 1 MiB.
 const FAR: u64 = 64;
 
-/// The two ends of a ring, those that the writer looks at and that of the reader on cache lines of their own.
-#[repr(C, align(64))]
-pub(super) struct Ends {
-    /// Where the next frame starts. Written by the lane's thread.
+/// What the lane's thread alone writes of a ring. It lies beside the lane's other words of an event, on one cache line.
+#[repr(C)]
+pub(super) struct Head {
+    /// Where the next frame starts. The flush thread reads it.
     head: AtomicU64,
     /// Where the frame that is being written ends. The lane's thread alone reads this and the next.
     next: AtomicU64,
@@ -32,22 +31,25 @@ pub(super) struct Ends {
     limit: AtomicU64,
     /// One more than the position from which the thread went to the start of the ring because nothing was in it.
     went_from: AtomicU64,
-    pad: [u64; 4],
-    /// What is free again. Written by the flush thread.
+}
+
+/// What the flush thread alone writes of it, on a cache line of its own.
+#[repr(C, align(64))]
+pub(super) struct Tail {
+    /// What is free again.
     tail: AtomicU64,
     /// Up to where it was copied out, which the flush thread alone knows.
     copied: AtomicU64,
     /// So many bytes from the ring's start have pages, as far as the flush thread has seen to it.
     present: AtomicU64,
-    pad2: [u64; 5],
 }
 
 /// A ring: its ends and its bytes. `len` is a power of two.
 #[derive(Clone, Copy)]
 pub(super) struct Ring<'a> {
-    ends: &'a Ends,
-    arena: Arena,
-    bytes: Offset,
+    head: &'a Head,
+    tail: &'a Tail,
+    bytes: NonNull<u8>,
     len: u64,
 }
 
@@ -60,7 +62,7 @@ pub(super) struct Filling<'a> {
     limit: u64,
 }
 
-impl Ends {
+impl Head {
     /// Shows the frame that was reserved to the reader.
     #[inline(always)]
     pub(super) fn publish(&self) {
@@ -69,19 +71,23 @@ impl Ends {
 }
 
 impl<'a> Ring<'a> {
-    /// The ring at `bytes`, which was reserved with `len` bytes, a power of two.
+    /// The ring of the `len` bytes, a power of two, that begin here.
+    ///
+    /// # Safety
+    ///
+    /// They lie in the arena and are this ring's alone.
     #[inline(always)]
-    pub(super) fn new(ends: &'a Ends, arena: Arena, bytes: Offset, len: u64) -> Ring<'a> {
+    pub(super) unsafe fn new(head: &'a Head, tail: &'a Tail, bytes: NonNull<u8>, len: u64) -> Ring<'a> {
         debug_assert!(len.is_power_of_two());
-        Ring { ends, arena, bytes, len }
+        Ring { head, tail, bytes, len }
     }
 
     /// A place for a frame of exactly so many bytes, to be written whole and then shown by [`Ends::publish`]; `None` if
     /// there is no room for it. Only the lane's thread may.
     #[inline(always)]
     pub(super) fn reserve(self, bytes: usize) -> Option<NonNull<u8>> {
-        let head = self.ends.head.load(Ordering::Relaxed);
-        self.reserve_from(head, self.ends.limit.load(Ordering::Relaxed), bytes)
+        let head = self.head.head.load(Ordering::Relaxed);
+        self.reserve_from(head, self.head.limit.load(Ordering::Relaxed), bytes)
             .or_else(|| self.reserve_anew(bytes))
     }
 
@@ -103,7 +109,7 @@ impl<'a> Ring<'a> {
         if start != head {
             self.leave(head);
         }
-        self.ends.next.store(start + room, Ordering::Relaxed);
+        self.head.next.store(start + room, Ordering::Relaxed);
         sync::writes(self.at(start), bytes);
         Some(self.at(start))
     }
@@ -112,18 +118,18 @@ impl<'a> Ring<'a> {
     /// the reader has left nothing in the ring, that is its start again: a thread that records little so stays in a few
     /// pages, which it occupies once and which are in the processor's cache.
     fn look(self) -> (u64, u64) {
-        let head = self.ends.head.load(Ordering::Relaxed);
-        let tail = self.behind_gap(self.ends.tail.load(Ordering::Acquire));
+        let head = self.head.head.load(Ordering::Relaxed);
+        let tail = self.behind_gap(self.tail.tail.load(Ordering::Acquire));
         let start = if tail == head && self.is_far(head) { self.go_to_start(head) } else { head };
         let limit = (if start == head { tail } else { start }) + self.len;
-        self.ends.limit.store(limit, Ordering::Relaxed);
+        self.head.limit.store(limit, Ordering::Relaxed);
         (start, limit)
     }
 
     fn go_to_start(self, head: u64) -> u64 {
         let start = self.lap_after(head);
-        self.ends.went_from.store(head + 1, Ordering::Relaxed);
-        self.ends.head.store(start, Ordering::Release);
+        self.head.went_from.store(head + 1, Ordering::Relaxed);
+        self.head.head.store(start, Ordering::Release);
         start
     }
 
@@ -133,7 +139,7 @@ impl<'a> Ring<'a> {
 
     /// Where the reader goes on: behind the gap, if the thread has gone to the start from here.
     fn behind_gap(self, tail: u64) -> u64 {
-        if self.ends.went_from.load(Ordering::Relaxed) == tail + 1 { self.lap_after(tail) } else { tail }
+        if self.head.went_from.load(Ordering::Relaxed) == tail + 1 { self.lap_after(tail) } else { tail }
     }
 
     /// Where a frame of so many bytes may start: here, or where the ring starts again.
@@ -163,7 +169,7 @@ impl<'a> Ring<'a> {
     /// Copies every published frame that was not copied before to the end of `out`; says how many bytes that were. Their
     /// room is free after [`Ring::release`]. Only the flush thread may.
     pub(super) fn drain(self, out: &mut Vec<u8>) -> usize {
-        let (tail, head) = (self.ends.copied.load(Ordering::Relaxed), self.ends.head.load(Ordering::Acquire));
+        let (tail, head) = (self.tail.copied.load(Ordering::Relaxed), self.head.head.load(Ordering::Acquire));
         let tail = if head == tail { tail } else { self.behind_gap(tail) };
         let before = out.len();
         let lap = self.lap_after(tail);
@@ -174,7 +180,7 @@ impl<'a> Ring<'a> {
             out.truncate(before + up_to_gap(&out[before..]));
             self.copy_out(lap, head - lap, out);
         }
-        self.ends.copied.store(head, Ordering::Relaxed);
+        self.tail.copied.store(head, Ordering::Relaxed);
         out.len() - before
     }
 
@@ -182,13 +188,13 @@ impl<'a> Ring<'a> {
     /// as long as hundreds of events, more so where the arena is a file. Only the flush thread may.
     pub(super) fn populate_ahead(self) {
         let (filled, present) = (
-            self.ends.copied.load(Ordering::Relaxed) & (self.len - 1),
-            self.ends.present.load(Ordering::Relaxed),
+            self.tail.copied.load(Ordering::Relaxed) & (self.len - 1),
+            self.tail.present.load(Ordering::Relaxed),
         );
         // Twice as much as was filled, so that a thread which records a little occupies a little.
         let wanted = (2 * filled).min(self.len);
         if wanted > present {
-            self.ends.present.store(wanted, Ordering::Relaxed);
+            self.tail.present.store(wanted, Ordering::Relaxed);
             #[allow(clippy::cast_possible_truncation)] // at most the ring's length
             populate(self.at(present), (wanted - present) as usize);
         }
@@ -196,13 +202,13 @@ impl<'a> Ring<'a> {
 
     /// Gives back the room of what was copied out. Only the flush thread may.
     pub(super) fn release(self) {
-        let upto = self.ends.copied.load(Ordering::Relaxed);
-        if upto == self.ends.tail.load(Ordering::Relaxed) {
+        let upto = self.tail.copied.load(Ordering::Relaxed);
+        if upto == self.tail.tail.load(Ordering::Relaxed) {
             return;
         }
-        self.ends.tail.store(upto, Ordering::Release);
-        if self.is_far(upto) && self.ends.limit.load(Ordering::Relaxed) != 0 {
-            self.ends.limit.store(0, Ordering::Relaxed); // a hint: the tail says it
+        self.tail.tail.store(upto, Ordering::Release);
+        if self.is_far(upto) && self.head.limit.load(Ordering::Relaxed) != 0 {
+            self.head.limit.store(0, Ordering::Relaxed); // a hint: the tail says it
         }
     }
 
@@ -222,7 +228,7 @@ impl<'a> Ring<'a> {
         #[allow(clippy::cast_possible_truncation)] // a remainder of the ring's length
         let place = (position & (self.len - 1)) as usize;
         // SAFETY: the place lies within the ring's bytes.
-        unsafe { self.arena.address(self.bytes).add(place) }
+        unsafe { self.bytes.add(place) }
     }
 
     fn write(self, position: u64, bytes: &[u8]) {
@@ -246,17 +252,17 @@ impl Ring<'_> {
     }
 }
 
-impl Ends {
+impl Tail {
     /// What stands in the ring of a dead process that was not given back: its bytes in order, up to two pieces. `at` is
-    /// where its ends are, and `ring` where its bytes.
-    pub(super) fn dead(bytes: &Bytes, at: usize, ring: usize, len: u64) -> [&[u8]; 2] {
-        let word = |offset| bytes.long(at + offset);
-        let (head, tail) = (word(offset_of!(Ends, head)), word(offset_of!(Ends, tail)));
+    /// where its head and its tail are, and `ring` where its bytes.
+    pub(super) fn dead(bytes: &Bytes, at: (usize, usize), ring: usize, len: u64) -> [&[u8]; 2] {
+        let of_head = |offset| bytes.long(at.0 + offset);
+        let (head, tail) = (of_head(offset_of!(Head, head)), bytes.long(at.1 + offset_of!(Tail, tail)));
         if !len.is_power_of_two() || head <= tail {
             return [&[], &[]];
         }
         let lap = |position: u64| (position | (len - 1)).saturating_add(1);
-        let is_gap = word(offset_of!(Ends, went_from)) == tail + 1;
+        let is_gap = of_head(offset_of!(Head, went_from)) == tail + 1;
         let tail = if is_gap { lap(tail) } else { tail };
         let piece = |from: u64, to: u64| {
             let at = usize::try_from(from & (len - 1)).unwrap_or(usize::MAX);
@@ -343,30 +349,24 @@ impl Filling<'_> {
     /// Shows everything that was appended to the reader.
     pub(super) fn publish(self) {
         let end = self.end.next_multiple_of(ALIGN as u64);
-        self.ring.ends.head.store(end, Ordering::Release);
+        self.ring.head.head.store(end, Ordering::Release);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Arena;
 
     /// A ring of its own, and frames of it as the reader gets them.
     fn ring(len: usize) -> Ring<'static> {
         let arena = Arena::get_or_reserve(256 << 20).expect("256 MiB of address space");
-        let ends = Ends {
-            head: AtomicU64::new(0),
-            next: AtomicU64::new(0),
-            limit: AtomicU64::new(0),
-            went_from: AtomicU64::new(0),
-            pad: [0; 4],
-            tail: AtomicU64::new(0),
-            copied: AtomicU64::new(0),
-            present: AtomicU64::new(0),
-            pad2: [0; 5],
-        };
-        let bytes = arena.reserve(len).expect("room");
-        Ring::new(Box::leak(Box::new(ends)), arena, bytes, len as u64)
+        let [head, next, limit, went_from, tail, copied, present] = [const { AtomicU64::new(0) }; 7];
+        let head = Box::leak(Box::new(Head { head, next, limit, went_from }));
+        let tail = Box::leak(Box::new(Tail { tail, copied, present }));
+        let bytes = arena.address(arena.reserve(len).expect("room"));
+        // SAFETY: they were reserved for this ring.
+        unsafe { Ring::new(head, tail, bytes, len as u64) }
     }
 
     /// A frame of `len` bytes, all of them `n`.
@@ -380,7 +380,7 @@ mod tests {
         let Some(place) = ring.reserve(frame.len()) else { return false };
         // SAFETY: so many bytes were reserved.
         unsafe { ptr::copy_nonoverlapping(frame.as_ptr(), place.as_ptr(), frame.len()) };
-        ring.ends.publish();
+        ring.head.publish();
         true
     }
 
@@ -408,7 +408,7 @@ mod tests {
     #[test]
     fn pages_come_ahead_of_twice_what_was_filled_and_never_beyond_the_ring() {
         let ring = ring(64 << 10);
-        let present = || ring.ends.present.load(Ordering::Relaxed);
+        let present = || ring.tail.present.load(Ordering::Relaxed);
         let filled = |bytes: usize| {
             assert!(put_whole(ring, &frame(bytes, 1)));
             let mut out = Vec::new();
@@ -428,7 +428,7 @@ mod tests {
     #[test]
     fn a_ring_that_is_emptied_is_begun_anew_and_stays_in_its_first_bytes() {
         let ring = ring(4096);
-        let place = || ring.ends.head.load(Ordering::Relaxed) % 4096;
+        let place = || ring.head.head.load(Ordering::Relaxed) % 4096;
         for round in 0..40 {
             for put in [put_whole, put_whole, put_in_pieces] {
                 assert!(put(ring, &frame(32, round)));
@@ -458,7 +458,7 @@ mod tests {
                     // What has no room in an empty ring is too large for where the ring stands: two laps take all.
                     found.extend(take(ring));
                     assert!(put(ring, &frame) || len > 128, "no room for {len} bytes");
-                    expected.extend((ring.ends.head.load(Ordering::Relaxed) != ring.ends.tail.load(Ordering::Relaxed)).then_some(frame));
+                    expected.extend((ring.head.head.load(Ordering::Relaxed) != ring.tail.tail.load(Ordering::Relaxed)).then_some(frame));
                 }
                 if drain == 0 {
                     found.extend(take(ring));

@@ -2,14 +2,10 @@
 //! fast it runs; but its reading is a call that compilers do not inline, and a measured function makes two. Where its
 //! reading is seen to be that of the counter, the counter is read in place; everywhere else `quanta` is called.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
+use super::hot::HOT;
 use crate::clock::{self, Ticks};
-
-/// Whether [`clock::ticks`] is the processor's counter.
-static IN_PLACE: AtomicBool = AtomicBool::new(false);
-/// Nanoseconds of a tick, the bits of a double.
-static NANOSECONDS: AtomicU64 = AtomicU64::new(1.0f64.to_bits());
 
 /// Finds out how to read the clock (0.6 ms, once).
 pub(crate) fn warm() {
@@ -17,8 +13,8 @@ pub(crate) fn warm() {
     // Over 2^40 ticks the whole nanoseconds of the answer are exact to 12 digits.
     #[allow(clippy::cast_precision_loss)]
     let per_tick = clock::nanos(0, 1 << 40) as f64 / (1u64 << 40) as f64;
-    NANOSECONDS.store(per_tick.to_bits(), Relaxed);
-    IN_PLACE.store((0..3).all(|_| is_counter()), Relaxed);
+    HOT.nanoseconds.store(per_tick.to_bits(), Relaxed);
+    HOT.counter_is_clock.store((0..3).all(|_| is_counter()), Relaxed);
 }
 
 /// Whether a reading of the clock lies between two of the counter. By chance it would not, three times running.
@@ -31,7 +27,7 @@ fn is_counter() -> bool {
 /// A raw reading.
 #[inline(always)]
 pub(super) fn ticks() -> Ticks {
-    if IN_PLACE.load(Relaxed)
+    if HOT.counter_is_clock.load(Relaxed)
         && let Some(ticks) = counter()
     {
         return ticks;
@@ -53,7 +49,7 @@ pub(super) fn between(start: Ticks, end: Ticks) -> u64 {
 
 /// Nanoseconds of a tick, exact to a part in 10^12.
 pub(super) fn nanoseconds() -> f64 {
-    f64::from_bits(NANOSECONDS.load(Relaxed))
+    f64::from_bits(HOT.nanoseconds.load(Relaxed))
 }
 
 /// The processor's counter, where there is one that can be read like this.

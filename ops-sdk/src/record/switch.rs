@@ -6,8 +6,9 @@
 //! under. Rules are kept for the life of the process, each once, so that nobody ever waits to read them.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
+use super::hot::HOT;
 use super::rules::{self, Rules};
 use super::{Site, context};
 use crate::model::Level;
@@ -15,9 +16,9 @@ use crate::model::Level;
 /// Different rules that one process may be given.
 const RULES_MAX: usize = 1024;
 
-/// From the lowest byte: 1 + the number of the level that no site goes beyond, 1 + that which every site records, and
-/// in two bytes the number of the rules; the highest bit says that units of work hold events back. 0 is off.
-static SWITCH: AtomicU32 = AtomicU32::new(0);
+// The word ([`HOT`]), from its lowest byte: 1 + the number of the level that no site goes beyond, 1 + that which every
+// site records, and in two bytes the number of the rules; the highest bit says that units of work hold events back. 0 is
+// off.
 const HOLDS: u32 = 1 << 31;
 /// The number of the level up to which units of work have held events back so far.
 static HOLD: AtomicU8 = AtomicU8::new(0);
@@ -27,13 +28,13 @@ static RULES: [OnceLock<Rules>; RULES_MAX] = [const { OnceLock::new() }; RULES_M
 /// Whether anything is recorded at all.
 #[inline(always)]
 pub fn on() -> bool {
-    SWITCH.load(Ordering::Relaxed) != 0
+    HOT.switch.load(Ordering::Relaxed) != 0
 }
 
 /// Whether events of this level are recorded at this site.
 #[inline(always)]
 pub fn enabled(site: &'static Site, level: Level) -> bool {
-    let switch = SWITCH.load(Ordering::Relaxed);
+    let switch = HOT.switch.load(Ordering::Relaxed);
     (switch & 0xff) > level as u32 && (((switch >> 8) & 0xff) > level as u32 || asked(site, level, switch))
 }
 
@@ -46,7 +47,7 @@ fn asked(site: &'static Site, level: Level, switch: u32) -> bool {
 /// Whether events of this level are recorded at this site without anybody's holding them back.
 #[inline]
 pub(super) fn is_shown(site: &Site, level: Level) -> bool {
-    let switch = SWITCH.load(Ordering::Relaxed);
+    let switch = HOT.switch.load(Ordering::Relaxed);
     ((switch >> 8) & 0xff) > level as u32 || own_level(site, switch) >= level as u8
 }
 
@@ -85,7 +86,7 @@ pub(crate) fn turn_on(rules: &Rules) -> Result<(), String> {
         .ok_or_else(|| format!("levels were set in {RULES_MAX} different ways since the process started"))?;
     loop {
         let hold = HOLD.load(Ordering::SeqCst);
-        SWITCH.store(word(rules, number, hold), Ordering::SeqCst);
+        HOT.switch.store(word(rules, number, hold), Ordering::SeqCst);
         if HOLD.load(Ordering::SeqCst) == hold {
             return Ok(());
         }
@@ -94,7 +95,7 @@ pub(crate) fn turn_on(rules: &Rules) -> Result<(), String> {
 
 /// Turns recording off: from here on the macros do nothing.
 pub(crate) fn turn_off() {
-    SWITCH.store(0, Ordering::SeqCst);
+    HOT.switch.store(0, Ordering::SeqCst);
 }
 
 /// From here on sites look whether a unit of work holds events of this level back.
@@ -111,7 +112,7 @@ fn raise(level: u8) {
     let raised = |switch: u32| {
         (switch != 0).then(|| HOLDS | switch & !0xff | (switch & 0xff).max(1 + u32::from(level)))
     };
-    let _ = SWITCH.fetch_update(Ordering::SeqCst, Ordering::SeqCst, raised); // off stays off
+    let _ = HOT.switch.fetch_update(Ordering::SeqCst, Ordering::SeqCst, raised); // off stays off
 }
 
 fn word(rules: &Rules, number: u32, hold: u8) -> u32 {

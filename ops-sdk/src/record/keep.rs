@@ -158,11 +158,16 @@ fn copy(arena: Arena, used: u64, file: &mut File) -> io::Result<()> {
 /// Makes room for what is given out to end at `end`. `None` if there is none: the arena is full, or the disk.
 #[cold]
 pub(super) fn make_ready(arena: Arena, end: u64) -> Option<()> {
-    let (all, ready) = (arena.bytes(), &arena.head().ready);
-    let file = file().filter(|_| end <= all)?;
-    let (from, to) = (ready.load(Relaxed), (end + STEP_BYTES).min(all));
+    let file = file().filter(|_| end <= arena.bytes())?;
+    // On a disk that is nearly full there may be room for what is asked for, and not for more.
+    let ample = (end + STEP_BYTES).min(arena.bytes());
+    make_ready_up_to(arena, file, end, ample).or_else(|| make_ready_up_to(arena, file, end, end))
+}
+
+fn make_ready_up_to(arena: Arena, file: &File, end: u64, to: u64) -> Option<()> {
+    let ready = &arena.head().ready;
     // Nobody waits for anybody: two threads that ask for the same room get it both.
-    match reserve_room(file, from, to) {
+    match reserve_room(file, ready.load(Relaxed), to) {
         Ok(()) => _ = ready.fetch_update(Release, Relaxed, |known| Some(known.max(to))), // never refused
         Err(error) if is_unsupported(&error) => return write_room(file, ready, end, to),
         Err(_) => return None,

@@ -37,6 +37,9 @@ pub(super) struct Queue {
     taken: AtomicU64,
 }
 
+/// A queue that is smaller than this holds few of the events that no ring holds.
+const ROOM_BYTES_MIN: usize = 64 << 10;
+
 /// Held while a frame is copied. A child of `fork` has the next one, since a thread that is not there may hold its
 /// parent's.
 static LOCKS: [Mutex<()>; 16] = [const { Mutex::new(()) }; 16];
@@ -126,6 +129,20 @@ pub(super) fn pending(arena: Arena) -> u64 {
     queue.pushed.load(Relaxed).saturating_sub(taken)
 }
 
+/// The most of the arena that one place may be.
+#[allow(clippy::cast_possible_truncation)] // it fits the arena
+fn share(arena: Arena) -> usize {
+    (arena.bytes() / 32) as usize & !(UNIT - 1)
+}
+
+/// How long a place may be, the best first: as wanted, and halves of that down to what is worth it, which is twice as much
+/// as there is.
+fn sizes(wanted: usize, has: usize) -> impl Iterator<Item = usize> {
+    let least = (2 * has).max(ROOM_BYTES_MIN).min(wanted);
+    let halves = std::iter::successors(Some(wanted), |room| Some((room / 2).next_multiple_of(UNIT)));
+    halves.take_while(move |room| *room >= least)
+}
+
 impl Queue {
     /// Everything that was handed out is with the journal.
     pub(super) fn taken(&self) {
@@ -160,20 +177,27 @@ impl Queue {
         true
     }
 
-    /// The place that frames go to, made with the other one if there is none, or they should be larger.
-    #[allow(clippy::cast_possible_truncation)] // it fits the arena
+    /// The place that frames go to, made with the other one if there is none, or they should be larger. `None` if there is
+    /// none, and no room for it.
     fn place(&self, arena: Arena) -> Option<NonNull<u8>> {
-        let share = (arena.bytes() / 32) as usize & !(UNIT - 1);
-        let room = BYTES_MAX.load(Relaxed).next_multiple_of(UNIT).min(share);
-        let is_empty = self.len.iter().all(|len| len.load(Relaxed) == 0);
-        if self.room.load(Relaxed) < room as u64 && is_empty {
-            let places = arena.reserve(2 * room)?;
-            self.room.store(room as u64, Relaxed);
-            self.places[1].store(places + (room / UNIT) as Offset, Relaxed);
-            self.places[0].store(places, Relaxed);
+        let wanted = BYTES_MAX.load(Relaxed).next_multiple_of(UNIT).min(share(arena));
+        let has = self.room.load(Relaxed) as usize;
+        if has < wanted && self.len.iter().all(|len| len.load(Relaxed) == 0) {
+            // On a full disk, or late in a full arena, a small queue is better than none.
+            let _ = sizes(wanted, has).any(|room| self.make(arena, room).is_some());
         }
         let active = self.active.load(Relaxed) as usize & 1;
-        Some(arena.address(self.places[active].load(Relaxed)))
+        (self.room.load(Relaxed) > 0).then(|| arena.address(self.places[active].load(Relaxed)))
+    }
+
+    /// Makes both places anew, each with so much room.
+    #[allow(clippy::cast_possible_truncation)] // it fits the arena
+    fn make(&self, arena: Arena, room: usize) -> Option<()> {
+        let places = arena.reserve(2 * room)?;
+        self.room.store(room as u64, Relaxed);
+        self.places[1].store(places + (room / UNIT) as Offset, Relaxed);
+        self.places[0].store(places, Relaxed);
+        Some(())
     }
 
     /// Copies out frames that are not marked, each with its place in the place of its number.
@@ -219,5 +243,46 @@ pub(super) fn dead<'a>(
             }
             rest = after;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_as_wanted_or_half_of_it_down_to_what_is_worth_it() {
+        let of = |wanted, has| sizes(wanted, has).collect::<Vec<_>>();
+        assert_eq!(of(1 << 20, 0), [1 << 20, 1 << 19, 1 << 18, 1 << 17, 1 << 16]);
+        assert_eq!(of(1 << 20, 1 << 18), [1 << 20, 1 << 19]);
+        assert_eq!(of(1 << 20, 1 << 19), [1 << 20]);
+        assert_eq!(of(5_000, 0), [5_000], "less than that was asked for");
+        assert_eq!(of(1 << 20, (1 << 20) - 8), [1 << 20], "it was raised by a little");
+    }
+
+    #[test]
+    fn late_in_a_full_arena_the_queue_is_a_small_one() {
+        crate::record::remains::tests::alone(
+            "overflow::tests::late_in_a_full_arena_the_queue_is_a_small_one",
+            || {
+                let arena = Arena::get_or_reserve(64 << 20).expect("64 MiB of address space");
+                set_bytes_max(2 << 20);
+                let left = || arena.bytes() - arena.used_bytes();
+                while left() > 400 << 10 {
+                    arena.reserve(4096).expect("room");
+                }
+                let frame = crate::record::frame::head(40_000, 1, 1, 0);
+                let frame: Vec<u8> = frame.into_iter().chain(std::iter::repeat(0)).take(40_000).collect();
+                (0..4).for_each(|_| push(Level::Error, &frame));
+                let mut out = Vec::new();
+                assert_eq!((swap(arena, &mut out), out.len()), (3, 120_000), "128 KiB");
+                assert_eq!(losses::take().iter().map(|lost| lost.count).sum::<u64>(), 1);
+                // What there is serves on, though there is no room for a larger one.
+                arena.head().queue.release();
+                set_bytes_max(1 << 20);
+                push(Level::Error, &frame);
+                assert_eq!(swap(arena, &mut out), 1);
+            },
+        );
     }
 }

@@ -251,4 +251,4 @@ impl Remains {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

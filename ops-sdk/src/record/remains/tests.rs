@@ -83,13 +83,13 @@ impl Told {
 }
 
 /// Runs a test in a process where nothing else is recorded: an arena is moved to its file only while nobody records.
-fn alone(name: &str, test: impl FnOnce()) {
+pub(in crate::record) fn alone(name: &str, test: impl FnOnce()) {
     const ALONE: &str = "OPS_TEST_ALONE";
     if std::env::var_os(ALONE).is_some() {
         return test();
     }
     let mut this = std::process::Command::new(std::env::current_exe().expect("this test"));
-    let output = this.args(["--exact", &format!("record::remains::tests::{name}")]).env(ALONE, "1").output();
+    let output = this.args(["--exact", &format!("record::{name}")]).env(ALONE, "1").output();
     let output = output.expect("it runs");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
@@ -118,7 +118,7 @@ fn kept<R>(f: impl FnOnce(&mut Reader, &dyn Fn() -> Remains) -> R) -> R {
 
 #[test]
 fn what_nobody_took_is_all_there_with_its_sites_and_dimensions() {
-    alone("what_nobody_took_is_all_there_with_its_sites_and_dimensions", all_there);
+    alone("remains::tests::what_nobody_took_is_all_there_with_its_sites_and_dimensions", all_there);
 }
 
 fn all_there() {
@@ -132,7 +132,7 @@ fn all_there() {
 
 #[test]
 fn a_taking_is_whole_or_undone_whatever_the_moment() {
-    alone("a_taking_is_whole_or_undone_whatever_the_moment", whole_or_undone);
+    alone("remains::tests::a_taking_is_whole_or_undone_whatever_the_moment", whole_or_undone);
 }
 
 fn whole_or_undone() {
@@ -179,7 +179,7 @@ fn whole_or_undone() {
 
 #[test]
 fn bytes_that_are_damaged_end_the_reading_and_nothing_else() {
-    alone("bytes_that_are_damaged_end_the_reading_and_nothing_else", damaged);
+    alone("remains::tests::bytes_that_are_damaged_end_the_reading_and_nothing_else", damaged);
 }
 
 fn damaged() {
@@ -212,7 +212,7 @@ fn damaged() {
 /// The seed of the fuzz target `arena` is one of this form. `OPS_WRITE_ARENA_SEED=1` writes it anew.
 #[test]
 fn the_seed_for_fuzzing_is_an_arena_of_this_form() {
-    alone("the_seed_for_fuzzing_is_an_arena_of_this_form", seed);
+    alone("remains::tests::the_seed_for_fuzzing_is_an_arena_of_this_form", seed);
 }
 
 fn seed() {

@@ -16,6 +16,7 @@ use ops_sdk::{Builder, Ops};
 use ops_tests::cloud::keys;
 use ops_tests::rig::{Fault, Proxy};
 use ops_tests::{assert_balanced, turn, wait_until};
+use serde_json::Value;
 
 const EVENTS_PER_SECOND: u64 = 2_000;
 /// Between two bursts of events.
@@ -99,15 +100,46 @@ fn record(mut now_and_then: impl FnMut()) -> (u64, Duration) {
     (recorded, slowest)
 }
 
-/// When each event came that a server got since it was last asked, after it had happened, in milliseconds.
-fn read(proxy: &Proxy, latencies: &mut Vec<u64>) {
-    let requests = proxy.take_answered();
-    for request in requests.iter().filter(|request| request.operation() == "PutLogEvents") {
-        let received = request.received.duration_since(UNIX_EPOCH).expect("a clock past 1970").as_millis();
-        let received = u64::try_from(received).expect("milliseconds");
-        for event in request.json()["logEvents"].as_array().expect("events") {
-            latencies.push(received.saturating_sub(event["timestamp"].as_u64().expect("a time")));
+/// What a server got.
+#[derive(Default)]
+struct Got {
+    /// For each event that was recorded here, how long after it had happened it came, in milliseconds.
+    latencies: Vec<u64>,
+    /// Whether it came, by its number, and how many came once more: a push whose answer took too long on a busy machine.
+    seen: Vec<bool>,
+    twice: u64,
+    /// What the SDK says in-band: that a backend which refuses everything has filled its dead letters.
+    said: u64,
+}
+
+impl Got {
+    /// Takes what came since the server was last asked.
+    fn read(&mut self, proxy: &Proxy) {
+        let requests = proxy.take_answered();
+        for request in requests.iter().filter(|request| request.operation() == "PutLogEvents") {
+            let received = request.received.duration_since(UNIX_EPOCH).expect("a clock past 1970");
+            let received = u64::try_from(received.as_millis()).expect("milliseconds");
+            for event in request.json()["logEvents"].as_array().expect("events") {
+                let line: Value =
+                    serde_json::from_str(event["message"].as_str().expect("a text")).expect("JSON");
+                match line["n"].as_u64() {
+                    None => self.said += 1,
+                    Some(n) if self.knows(usize::try_from(n).expect("few enough")) => self.twice += 1,
+                    Some(_) => {
+                        let happened = event["timestamp"].as_u64().expect("a time");
+                        self.latencies.push(received.saturating_sub(happened));
+                    }
+                }
+            }
         }
+    }
+
+    /// Whether this event came before; from here on it has.
+    fn knows(&mut self, n: usize) -> bool {
+        if self.seen.len() <= n {
+            self.seen.resize(n + 1, false);
+        }
+        std::mem::replace(&mut self.seen[n], true)
     }
 }
 
@@ -134,25 +166,33 @@ fn delivered(ops: &Ops, name: &str) -> u64 {
 fn round(title: &str, with_sick: bool) -> Vec<Book> {
     let (servers, dir) = (Servers::start(), tempfile::tempdir().expect("a directory"));
     let ops = start(&servers, with_sick, dir.path());
-    let mut latencies = [Vec::new(), Vec::new()];
-    let mut read_all = || {
-        for (proxy, latencies) in servers.well.iter().zip(&mut latencies) {
-            read(proxy, latencies);
+    let mut all = WELL.map(|_| Got::default());
+    let read_all = |all: &mut [Got; 2]| {
+        for (proxy, got) in servers.well.iter().zip(all) {
+            got.read(proxy);
         }
         drop((servers.refuses.take_answered(), servers.throttles.take_answered()));
     };
-    let (recorded, slowest) = record(&mut read_all);
+    let (recorded, slowest) = record(|| read_all(&mut all));
     // Not a flush: that waits for all of them, and some never answer.
-    wait_until("everything arrives", || WELL.iter().all(|name| delivered(&ops, name) >= recorded));
+    wait_until("everything arrives, and the books say so", || {
+        read_all(&mut all);
+        let is_there = |(name, got): (&&str, &Got)| {
+            got.latencies.len() as u64 >= recorded && delivered(&ops, name) == recorded + got.said
+        };
+        WELL.iter().zip(&all).all(is_there)
+    });
     if with_sick {
         let dead = || ops.stats().books.into_iter().flat_map(|book| book.rows).map(|row| row.dead_lettered);
         wait_until("what is refused is told so", || dead().sum::<u64>() > 0);
     }
-    read_all();
     assert_balanced(&ops.stats());
-    for (name, latencies) in WELL.iter().zip(&mut latencies) {
-        assert_eq!(latencies.len() as u64, recorded, "{name}: each event once");
-        tell(title, name, latencies);
+    for (name, got) in WELL.iter().zip(&mut all) {
+        tell(title, name, &mut got.latencies);
+        println!("{title:<20} {name}: {} lines of the SDK's own, {} events twice", got.said, got.twice);
+    }
+    for (name, got) in WELL.iter().zip(&all) {
+        assert_eq!(got.latencies.len() as u64, recorded, "{name}: each event");
     }
     println!("{title:<20} the slowest of {recorded} calls took {slowest:?}");
     let books = ops.stats().books;

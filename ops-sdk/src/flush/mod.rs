@@ -104,6 +104,7 @@ impl Flusher {
     /// Works until it is told to stop.
     pub(crate) fn run(mut self) {
         record::mute();
+        self.reader.make_room_ahead();
         let mut wait = Duration::from_millis(1);
         loop {
             let asked = self.hub.wait_to_flush(wait);

@@ -13,7 +13,7 @@ use super::losses::Counts;
 use super::overflow::Queue;
 use super::shelf::Places;
 use super::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
-use super::system::Map;
+use super::system::{Map, populate};
 use super::taking::State;
 use super::told::Told;
 use super::{catalog, child, keep};
@@ -232,6 +232,14 @@ impl Arena {
         debug_assert!(u64::from(offset) * (UNIT as u64) < self.used_bytes());
         // SAFETY: offsets come from `reserve`, so the place lies inside the region.
         unsafe { self.base.add(offset as usize * UNIT) }
+    }
+
+    /// Has the system give the pages of so many bytes from byte `start` on, which are not given out yet.
+    pub(super) fn populate(&self, start: u64, bytes: usize) {
+        debug_assert!(start + bytes as u64 <= self.bytes());
+        #[allow(clippy::cast_possible_truncation)] // it fits the arena
+        // SAFETY: the place lies inside the region.
+        populate(unsafe { self.base.add(start as usize) }, bytes);
     }
 
     /// Where it starts.

@@ -11,7 +11,7 @@ use super::ring::ALIGN;
 use super::room::Room;
 use super::sync::Ordering::{Relaxed, SeqCst};
 use super::sync::compiler_fence;
-use super::{Arg, Kind, Site, losses, overflow, registry, stamp};
+use super::{Arg, Kind, Site, context, losses, overflow, registry, stamp};
 use crate::clock::Ticks;
 use crate::model::{Level, Signal};
 
@@ -48,19 +48,37 @@ struct Place {
     lane: &'static Lane,
 }
 
-/// A place for a frame of exactly so many bytes; `None` if this event is one for the long road.
+/// A place for a frame of exactly so many bytes; `None` if this event is one for the long road. As little code as can be:
+/// a thread that slept has to fetch all of it.
 #[inline(never)]
 fn reserve(site: &'static Site, bytes: usize) -> Option<Place> {
-    let (lane, slot) = (lane::current()?, site.slot());
+    if context::is_nothing() { place(site, bytes) } else { reserve_in_context(site, bytes) }
+}
+
+/// The same with a prefix in front of the values.
+#[inline(never)]
+fn reserve_in_context(site: &'static Site, bytes: usize) -> Option<Place> {
     let prefix = Prefix::of(site);
-    let bytes = bytes + prefix.as_ref().map_or(0, |prefix| prefix.bytes().len());
+    let prefix = prefix.as_ref().map_or(&[][..], Prefix::bytes);
+    let Place { values, lane } = place(site, bytes + prefix.len())?;
+    // SAFETY: room for the prefix was reserved, too, between the head and the values.
+    let values = unsafe {
+        values.copy_from_nonoverlapping(NonNull::from(prefix).cast(), prefix.len());
+        values.add(prefix.len())
+    };
+    Some(Place { values, lane })
+}
+
+#[inline(always)]
+fn place(site: &'static Site, bytes: usize) -> Option<Place> {
+    let (lane, slot) = (lane::current()?, site.slot());
     if slot == 0 || lane.busy.load(Relaxed) != IDLE || bytes > lane.ring_share_bytes() {
         return None;
     }
     // From here to the end nothing runs on this thread but signal handlers.
     lane.busy.store(STAMPING, Relaxed);
     compiler_fence(SeqCst);
-    let Some(frame) = lane.ring().reserve(bytes) else {
+    let Some(frame) = lane.reserve(bytes) else {
         lane.busy.store(IDLE, Relaxed);
         return None;
     };
@@ -70,13 +88,6 @@ fn reserve(site: &'static Site, bytes: usize) -> Option<Place> {
     let values = unsafe {
         frame.cast::<[u8; HEAD_BYTES]>().write(head);
         frame.add(HEAD_BYTES)
-    };
-    let Some(prefix) = prefix else { return Some(Place { values, lane }) };
-    let prefix = prefix.bytes();
-    // SAFETY: room for the prefix was reserved, too, between the head and the values.
-    let values = unsafe {
-        values.copy_from_nonoverlapping(NonNull::from(prefix).cast(), prefix.len());
-        values.add(prefix.len())
     };
     Some(Place { values, lane })
 }

@@ -23,6 +23,8 @@ use super::taking::Taking;
 const STEP_BYTES: u64 = 4 << 20;
 /// The room that there should be at any time beyond what is given out: a lane and its ring, and this.
 const AHEAD_BYTES: u64 = 1 << 20;
+/// Of that, what has pages: the places of some sites and cells.
+const PAGES_AHEAD_BYTES: usize = 32 << 10;
 /// How often to look whether another thread is done with writing zeros, before it is given up.
 const LOOKS: u32 = 10_000;
 
@@ -192,11 +194,16 @@ fn write_room(file: &File, ready: &AtomicU64, end: u64, to: u64) -> Option<()> {
     made.then_some(())
 }
 
-/// Makes room ahead of what is given out, so that no thread has to when it records for the first time.
+/// Makes room ahead of what is given out, and has the pages there that come first, so that no thread has to when it records
+/// for the first time.
 pub(crate) fn make_room_ahead(arena: Arena) {
-    let wanted = (arena.used_bytes() + lane::bytes() as u64 + AHEAD_BYTES).min(arena.bytes());
+    let used = arena.used_bytes();
+    let wanted = (used + lane::bytes() as u64 + AHEAD_BYTES).min(arena.bytes());
     if arena.head().ready.load(Relaxed) < wanted {
         let _ = make_ready(arena, wanted); // who needs it asks again
+    }
+    if used + PAGES_AHEAD_BYTES as u64 <= arena.head().ready.load(Relaxed) {
+        arena.populate(used, PAGES_AHEAD_BYTES);
     }
 }
 

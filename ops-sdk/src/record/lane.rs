@@ -13,6 +13,7 @@ use super::expire::CLASSES;
 use super::remains::Bytes;
 use super::ring::{Head, Ring, Tail};
 use super::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, thread_local};
+use super::system::populate;
 
 /// Sites with a place of their own in a lane. Those numbered higher are found through the lane's table.
 pub(super) const SITES_MAX: usize = 4096;
@@ -113,6 +114,9 @@ const NO_CELL_AT: Offset = {
     (offset_of!(Lane, no_cell) / UNIT) as Offset
 };
 
+/// A page, as most systems have them.
+const PAGE: usize = 4096;
+
 static RING_BYTES: AtomicUsize = AtomicUsize::new(1 << 20);
 
 thread_local! {
@@ -203,6 +207,10 @@ pub(super) fn bytes() -> usize {
 }
 
 fn make(arena: Arena) -> Option<&'static Lane> {
+    make_in(arena, TAKEN, |_| {})
+}
+
+fn make_in(arena: Arena, state: u32, prepare: impl FnOnce(&Lane)) -> Option<&'static Lane> {
     let ring_bytes = RING_BYTES.load(Ordering::Relaxed);
     // Both at once: where there is room for one alone, it must not be used up.
     let offset = arena.reserve(size_of::<Lane>() + ring_bytes)?;
@@ -210,9 +218,28 @@ fn make(arena: Arena) -> Option<&'static Lane> {
     lane.place_ring(arena, arena.behind::<Lane>(offset));
     lane.table.store(offset + NO_CELL_AT, Ordering::Relaxed);
     lane.ring_bytes.store(u32::try_from(ring_bytes).ok()?, Ordering::Relaxed);
-    lane.state.store(TAKEN, Ordering::Relaxed);
+    lane.state.store(state, Ordering::Relaxed);
+    prepare(lane);
     arena.push(&arena.head().lanes, offset, &lane.next);
     Some(lane)
+}
+
+/// Has a lane ready for the next thread that records for the first time, so that it does not wait for the system. Not
+/// where the arena has room for few more.
+pub(super) fn make_ahead(arena: Arena) {
+    let is_there = all(arena).any(|lane| lane.state.load(Ordering::Relaxed) == FREE);
+    let is_scarce = arena.used_bytes() + (SPARE * bytes()) as u64 > arena.bytes();
+    if !is_there && !is_scarce {
+        make_in(arena, FREE, Lane::populate);
+    }
+}
+
+/// Lanes that there should be room for beside one that nobody has asked for yet.
+const SPARE: usize = 16;
+
+/// Has this thread take its lane now, which it would when it records for the first time.
+pub(crate) fn take_now() {
+    with(|_, lane| lane.populate());
 }
 
 impl Lane {
@@ -237,6 +264,12 @@ impl Lane {
         if seq != self.seq_taken.load(Ordering::Relaxed) {
             self.seq_taken.store(seq, Ordering::Relaxed);
         }
+    }
+
+    /// Has the pages there that an event of a thread comes to first.
+    fn populate(&self) {
+        populate(NonNull::from(self).cast(), PAGE);
+        self.ring().populate_start();
     }
 
     fn try_take(&self) -> bool {
@@ -271,6 +304,18 @@ impl Lane {
             let bytes = NonNull::new_unchecked(self.ring_at.load(Ordering::Relaxed));
             Ring::new(&self.head, &self.tail, bytes, len)
         }
+    }
+
+    /// [`Ring::reserve`], and once more after a look at how far the flush thread has come.
+    #[inline(always)]
+    pub(super) fn reserve(&self, bytes: usize) -> Option<NonNull<u8>> {
+        self.ring().reserve(bytes).or_else(|| self.reserve_anew(bytes))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn reserve_anew(&self, bytes: usize) -> Option<NonNull<u8>> {
+        self.ring().reserve_anew(bytes)
     }
 
     /// The largest frame that the ring takes, in bytes.

@@ -85,7 +85,7 @@ use self::frame::Frame;
 pub(crate) use self::frame::{read_into, read_value};
 pub use self::in_flight::InFlight;
 pub(crate) use self::in_flight::Levels;
-pub(crate) use self::lane::{mute, set_ring_bytes};
+pub(crate) use self::lane::{mute, set_ring_bytes, take_now as take_lane_now};
 pub(crate) use self::limiter::take as take_held_back;
 pub use self::limiter::{Limiter, passes};
 pub use self::logged::{Held, Logged, hold, logged};

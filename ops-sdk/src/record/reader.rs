@@ -132,8 +132,10 @@ impl Reader {
         keep::keep_nowhere(self.arena);
     }
 
-    /// Makes room on the disk for threads that record for the first time, where the arena is kept.
+    /// Has ready what threads take that record for the first time: a lane, pages, and room on the disk where the arena is
+    /// kept.
     pub(crate) fn make_room_ahead(&self) {
+        lane::make_ahead(self.arena);
         keep::make_room_ahead(self.arena);
     }
 

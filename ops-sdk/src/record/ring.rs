@@ -18,6 +18,8 @@ pub(super) const ALIGN: usize = 8;
 
 /// So far into the ring, as a part of it, is far enough to go back to its start when it is empty: 16 KiB of 1 MiB.
 const FAR: u64 = 64;
+/// Of that, what has pages before anything is written.
+const START_BYTES: u64 = 16 << 10;
 
 /// What the lane's thread alone writes of a ring. It lies beside the lane's other words of an event, on one cache line.
 #[repr(C)]
@@ -82,25 +84,19 @@ impl<'a> Ring<'a> {
         Ring { head, tail, bytes, len }
     }
 
-    /// A place for a frame of exactly so many bytes, to be written whole and then shown by [`Ends::publish`]; `None` if
-    /// there is no room for it. Only the lane's thread may.
+    /// A place for a frame of exactly so many bytes, to be written whole and then shown by [`Head::publish`]; `None` if
+    /// there is none right here, as far as the thread knows. Only the lane's thread may.
     #[inline(always)]
     pub(super) fn reserve(self, bytes: usize) -> Option<NonNull<u8>> {
         let head = self.head.head.load(Ordering::Relaxed);
-        self.reserve_from(head, self.head.limit.load(Ordering::Relaxed), bytes)
-            .or_else(|| self.reserve_anew(bytes))
+        let room = (bytes as u64).next_multiple_of(ALIGN as u64);
+        let fits = (head & (self.len - 1)) + room <= self.len;
+        (fits && head + room <= self.head.limit.load(Ordering::Relaxed)).then(|| self.take(head, room, bytes))
     }
 
-    #[cold]
-    #[inline(never)]
-    fn reserve_anew(self, bytes: usize) -> Option<NonNull<u8>> {
+    /// The same anywhere, after a look at how far the reader has come; `None` if there is no room for it.
+    pub(super) fn reserve_anew(self, bytes: usize) -> Option<NonNull<u8>> {
         let (head, limit) = self.look();
-        self.reserve_from(head, limit, bytes)
-    }
-
-    /// Reserves behind `head`, if there is room before `limit`.
-    #[inline(always)]
-    fn reserve_from(self, head: u64, limit: u64, bytes: usize) -> Option<NonNull<u8>> {
         let room = (bytes as u64).next_multiple_of(ALIGN as u64);
         let start = self.start_of(head, room);
         if start + room > limit {
@@ -109,9 +105,14 @@ impl<'a> Ring<'a> {
         if start != head {
             self.leave(head);
         }
+        Some(self.take(start, room, bytes))
+    }
+
+    #[inline(always)]
+    fn take(self, start: u64, room: u64, bytes: usize) -> NonNull<u8> {
         self.head.next.store(start + room, Ordering::Relaxed);
         sync::writes(self.at(start), bytes);
-        Some(self.at(start))
+        self.at(start)
     }
 
     /// Looks how far the reader has come: where the next frame starts, and the first position that is not free. Where
@@ -198,6 +199,14 @@ impl<'a> Ring<'a> {
             #[allow(clippy::cast_possible_truncation)] // at most the ring's length
             populate(self.at(present), (wanted - present) as usize);
         }
+    }
+
+    /// The same where nothing was filled yet: what a thread that records little ever comes to. Only who makes it may.
+    pub(super) fn populate_start(self) {
+        let wanted = (self.len / FAR).min(START_BYTES);
+        self.tail.present.store(wanted, Ordering::Relaxed);
+        #[allow(clippy::cast_possible_truncation)] // some pages
+        populate(self.at(0), wanted as usize);
     }
 
     /// Gives back the room of what was copied out. Only the flush thread may.
@@ -377,7 +386,8 @@ mod tests {
     }
 
     fn put_whole(ring: Ring<'_>, frame: &[u8]) -> bool {
-        let Some(place) = ring.reserve(frame.len()) else { return false };
+        let place = ring.reserve(frame.len()).or_else(|| ring.reserve_anew(frame.len()));
+        let Some(place) = place else { return false };
         // SAFETY: so many bytes were reserved.
         unsafe { ptr::copy_nonoverlapping(frame.as_ptr(), place.as_ptr(), frame.len()) };
         ring.head.publish();

@@ -92,6 +92,8 @@ pub(super) fn start(mut builder: Builder) -> Result<Ops, Error> {
         // Not among those that the end waits for: it may hang with the medium, and holds nothing.
         spawn("ops-sync", move || syncer.sync_every(every)).inspect_err(|_| hub.stop(Duration::ZERO))?;
     }
+    // Who starts recording is likely to record.
+    record::take_lane_now();
     record::turn_on(&levels).map_err(ops::too_many_levels).inspect_err(|_| hub.stop(Duration::ZERO))?;
     let deadline = deadline.unwrap_or(Duration::from_secs(5));
     let on_disk = lock.is_some();

@@ -23,19 +23,26 @@ fn draw(site: &Site) -> Draw {
     Draw { gap: gap(of), thinned: own.leading_zeros().saturating_sub(of.leading_zeros()) }
 }
 
-/// How many calls pass until the next one in `n`: as often 0 as such a call follows at once, and so on.
-#[cold]
+/// How many calls pass until the next one in `n`: as often 0 as such a call follows at once, and so on. The usual choice
+/// stands by itself, with no more code around it than it needs.
+fn gap(n: u32) -> u32 {
+    if n == 16 { gap_in_lanes::<4>() } else { gap_of_any(n) }
+}
+
+#[inline(never)]
+fn gap_of_any(n: u32) -> u32 {
+    match n {
+        0 | 1 => 0,
+        2 => gap_in_lanes::<1>(),
+        4 => gap_in_lanes::<2>(),
+        256 => gap_in_lanes::<8>(),
+        _ => gap_by_logarithm(n),
+    }
+}
+
 #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
 // 32 bits are exact, the rest is bounded, and the logarithm is at most 0
-fn gap(n: u32) -> u32 {
-    match n {
-        0 | 1 => return 0,
-        2 => return gap_in_lanes::<1>(),
-        4 => return gap_in_lanes::<2>(),
-        16 => return gap_in_lanes::<4>(),
-        256 => return gap_in_lanes::<8>(),
-        _ => {}
-    }
+fn gap_by_logarithm(n: u32) -> u32 {
     let (chance, of) = (((thrown() >> 32) as f64 + 1.0) / 4_294_967_296.0, f64::from(n));
     // The mean is -1 / ln(1 - 1/n); of its series, four terms are a part in 20,000 off from n = 8 on.
     let share = 1.0 / of;
@@ -45,6 +52,7 @@ fn gap(n: u32) -> u32 {
 
 /// The same where `n` is 2 to the `BITS`: a call is chosen where so many random bits are all 0, and 64 of them are looked at
 /// together, without a logarithm. No gap is longer than half of what fits, so that it comes to an end with any dice.
+#[inline(always)]
 fn gap_in_lanes<const BITS: u32>() -> u32 {
     let lowest = u64::MAX / ((1 << BITS) - 1);
     let mut passed = 0;
@@ -83,6 +91,7 @@ pub(super) fn forget_in_child() {
 
 /// Another beginning for each thread.
 #[cold]
+#[inline(never)]
 fn seed(dice: &Cell<u64>) -> u64 {
     (ptr::from_ref(dice).addr() as u64).rotate_left(32) ^ stamp::ticks()
 }

@@ -19,6 +19,7 @@ pub const CASES: &[Case] = &[
     case(Section::Function, "limit: two clock reads, two cells, buckets", function),
     case(Section::Sampled, "limit: the bare function", bare),
     case(Section::Sampled, "limit: a cell, two clock reads and buckets of 1 call in 16", sampled),
+    case(Section::Sampled, "limit: the same, each call chosen with the same chance", sampled_by_chance),
     case(Section::Event, "limit: a thread's ring", event),
     case(Section::Flood, "limit: a thread's ring, and JSON by hand", flood),
     case(Section::Off, "limit: load and branch", off),
@@ -188,6 +189,58 @@ fn sampled(plan: &Plan) -> Outcome {
         result
     }
     found(plan, |n| _ = black_box(measured(n)), || CELL.with(Own::get))
+}
+
+/// The same, but no pattern in the calls can fall in with that of the choice: after each call that is timed it is drawn how
+/// many pass until the next one. That the processor cannot know it ahead is what this costs.
+fn sampled_by_chance(plan: &Plan) -> Outcome {
+    #[inline(never)]
+    fn measured(n: u64) -> Result<u64, u64> {
+        CELL.with(|cell| cell.add(1));
+        let start = TO_PASS.with(|left| match left.get() {
+            0 => {
+                left.0.store(drawn(), Ordering::Relaxed);
+                Some(CLOCK.raw())
+            }
+            more => {
+                left.0.store(more - 1, Ordering::Relaxed);
+                None
+            }
+        });
+        let result = work(n);
+        if let Some(start) = start {
+            BUCKETS.with(|buckets| buckets.observe(CLOCK.delta_as_nanos(start, CLOCK.raw())));
+        }
+        if result.is_err() {
+            ERRORS.with(|cell| cell.add(1));
+        }
+        result
+    }
+    found(plan, |n| _ = black_box(measured(n)), || CELL.with(Own::get))
+}
+
+thread_local! {
+    static TO_PASS: Own = const { Own::new() };
+    static DICE: Own = const { Own::new() };
+}
+
+/// How many calls pass until one of which four random bits are 0 (SplitMix64, Sebastiano Vigna).
+fn drawn() -> u64 {
+    DICE.with(|dice| {
+        let mut passed = 0;
+        loop {
+            dice.add(0x9E37_79B9_7F4A_7C15);
+            let mut bits = dice.get();
+            bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            bits ^= bits >> 31;
+            let chosen = !(bits | bits >> 1 | bits >> 2 | bits >> 3) & 0x1111_1111_1111_1111;
+            if chosen != 0 {
+                return passed + u64::from(chosen.trailing_zeros() / 4);
+            }
+            passed += 16;
+        }
+    })
 }
 
 /// What an event is before anyone has read it: the address of its site, when it was, and its fields.

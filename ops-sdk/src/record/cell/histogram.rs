@@ -359,7 +359,9 @@ fn bounded(told: Told, count: u64, buckets: Vec<(i16, u64)>, exemplar: Option<u1
         Some((bucket, _)) if bucket_of(value) != *bucket => lower_bound(*bucket),
         _ => value,
     };
-    let (min, max) = (within(told.min, buckets.first()), within(told.max, buckets.last()));
+    let min = within(told.min, buckets.first());
+    // Of one bucket, whose lower bound may be all that is known of the largest, but not less than the smallest.
+    let max = within(told.max, buckets.last()).max(min);
     // It was that of another window's value where the largest is not the one that was read.
     let exemplar = exemplar.filter(|_| max == told.max);
     Distribution { count, sum: told.sum, min, max, buckets, exemplar }
@@ -437,6 +439,17 @@ impl HistogramCell {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn extremes_of_another_window_are_held_within_the_buckets_and_in_order() {
+        let bucket = bucket_of(514.0);
+        for (min, max) in [(514.0, 3.0), (514.0, 515.0), (3.0, 514.0), (900.0, 1.0), (3.0, 900.0)] {
+            let told = Told { count: 1, sum: 514.0, min, max };
+            let told = bounded(told, 1, vec![(bucket, 1)], None);
+            assert!(told.min <= told.max, "{min} {max}: {told:?}");
+            assert_eq!([told.min, told.max].map(bucket_of), [bucket; 2], "{min} {max}: {told:?}");
+        }
+    }
 
     #[test]
     fn a_countdown_knows_how_many_have_passed_all_the_way_round() {

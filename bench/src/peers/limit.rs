@@ -177,16 +177,7 @@ fn function(plan: &Plan) -> Outcome {
 fn sampled(plan: &Plan) -> Outcome {
     #[inline(never)]
     fn measured(n: u64) -> Result<u64, u64> {
-        CELL.with(|cell| cell.add(1));
-        let start = (CELL.with(Own::get) % 16 == 0).then(|| CLOCK.raw());
-        let result = work(n);
-        if let Some(start) = start {
-            BUCKETS.with(|buckets| buckets.observe(CLOCK.delta_as_nanos(start, CLOCK.raw())));
-        }
-        if result.is_err() {
-            ERRORS.with(|cell| cell.add(1));
-        }
-        result
+        counted(n, || CELL.with(Own::get) % 16 == 0)
     }
     found(plan, |n| _ = black_box(measured(n)), || CELL.with(Own::get))
 }
@@ -196,27 +187,30 @@ fn sampled(plan: &Plan) -> Outcome {
 fn sampled_by_chance(plan: &Plan) -> Outcome {
     #[inline(never)]
     fn measured(n: u64) -> Result<u64, u64> {
-        CELL.with(|cell| cell.add(1));
-        let start = TO_PASS.with(|left| match left.get() {
-            0 => {
-                left.0.store(drawn(), Ordering::Relaxed);
-                Some(CLOCK.raw())
-            }
-            more => {
-                left.0.store(more - 1, Ordering::Relaxed);
-                None
-            }
-        });
-        let result = work(n);
-        if let Some(start) = start {
-            BUCKETS.with(|buckets| buckets.observe(CLOCK.delta_as_nanos(start, CLOCK.raw())));
-        }
-        if result.is_err() {
-            ERRORS.with(|cell| cell.add(1));
-        }
-        result
+        counted(n, || {
+            TO_PASS.with(|left| {
+                let now = left.get();
+                left.0.store(if now == 0 { drawn() } else { now - 1 }, Ordering::Relaxed);
+                now == 0
+            })
+        })
     }
     found(plan, |n| _ = black_box(measured(n)), || CELL.with(Own::get))
+}
+
+/// Counts a call, and times it if it is one of those that are.
+#[inline(always)]
+fn counted(n: u64, is_timed: impl FnOnce() -> bool) -> Result<u64, u64> {
+    CELL.with(|cell| cell.add(1));
+    let start = is_timed().then(|| CLOCK.raw());
+    let result = work(n);
+    if let Some(start) = start {
+        BUCKETS.with(|buckets| buckets.observe(CLOCK.delta_as_nanos(start, CLOCK.raw())));
+    }
+    if result.is_err() {
+        ERRORS.with(|cell| cell.add(1));
+    }
+    result
 }
 
 thread_local! {

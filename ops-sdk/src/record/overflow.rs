@@ -139,7 +139,7 @@ fn share(arena: Arena) -> usize {
 /// as there is.
 fn sizes(wanted: usize, has: usize) -> impl Iterator<Item = usize> {
     let least = (2 * has).max(ROOM_BYTES_MIN).min(wanted);
-    let halves = std::iter::successors(Some(wanted), |room| Some((room / 2).next_multiple_of(UNIT)));
+    let halves = std::iter::successors(Some(wanted), |room| Some(room / 2 & !(UNIT - 1)));
     halves.take_while(move |room| *room >= least)
 }
 
@@ -257,6 +257,7 @@ mod tests {
         assert_eq!(of(1 << 20, 1 << 18), [1 << 20, 1 << 19]);
         assert_eq!(of(1 << 20, 1 << 19), [1 << 20]);
         assert_eq!(of(5_000, 0), [5_000], "less than that was asked for");
+        assert_eq!(of(UNIT, 0), [UNIT], "and it comes to an end");
         assert_eq!(of(1 << 20, (1 << 20) - 8), [1 << 20], "it was raised by a little");
     }
 

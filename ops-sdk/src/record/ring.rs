@@ -201,10 +201,9 @@ impl<'a> Ring<'a> {
         }
     }
 
-    /// The same where nothing was filled yet: what a thread that records little ever comes to. Only who makes it may.
+    /// The same where nothing was filled yet: what a thread that records little ever comes to.
     pub(super) fn populate_start(self) {
         let wanted = (self.len / FAR).min(START_BYTES);
-        self.tail.present.store(wanted, Ordering::Relaxed);
         #[allow(clippy::cast_possible_truncation)] // some pages
         populate(self.at(0), wanted as usize);
     }

@@ -139,7 +139,7 @@ fn share(arena: Arena) -> usize {
 /// as there is.
 fn sizes(wanted: usize, has: usize) -> impl Iterator<Item = usize> {
     let least = (2 * has).max(ROOM_BYTES_MIN).min(wanted);
-    let halves = std::iter::successors(Some(wanted), |room| Some(room / 2 & !(UNIT - 1)));
+    let halves = std::iter::successors(Some(wanted), |room| Some((room / 2) & !(UNIT - 1)));
     halves.take_while(move |room| *room >= least)
 }
 

@@ -310,6 +310,15 @@ impl Hub {
         state.note_evicted();
     }
 
+    /// Adds to a run what comes next behind it; says whether there was something, and room for it.
+    pub(crate) fn read_on(&self, desk: usize, bytes_max: usize, records_max: usize, run: &mut Run) -> bool {
+        let mut state = self.state.lock();
+        let key = state.desks[desk].key;
+        let more = state.journal.read_on(key, bytes_max, records_max, run);
+        state.note_evicted();
+        more
+    }
+
     /// Settles records: their fates, each with its number of records, go into the books and the cursor moves, together.
     pub(crate) fn settle(
         &self,

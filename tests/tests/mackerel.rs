@@ -161,6 +161,37 @@ fn over_faults_and_flushes_a_minute_that_is_overwritten_has_the_whole_sum() {
     assert_eq!((sum(&values, "orders.sum"), sum(&values, "payload.count")), (800.0, 400.0));
 }
 
+/// Between the windows of these seconds stands more of others' than a segment of the journal holds.
+#[test]
+fn metrics_that_stand_far_apart_in_the_journal_are_one_request() {
+    let _turn = turn();
+    let (server, dir) = (server(), tempfile::tempdir().expect("a directory"));
+    let lines = dir.path().join("lines.jsonl");
+    let lines = lines.to_str().expect("UTF-8");
+    let mut vars = vars(&server.url(), &[("OPS_MACKEREL_SERVICE", "shop"), ("OPS_FILE_PATH", lines)]);
+    vars[0].1 = "mackerel,file".to_owned();
+    let ops = init(vars).state_dir(dir.path().join("state")).start().expect("recording starts");
+    let text = "x".repeat(8 << 10);
+    for _ in 0..3 {
+        counter!("orders", 5, resolution = high);
+        for n in 0..1_200 {
+            info!("much", text = text.as_str());
+            if n % 16 == 0 {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        std::thread::sleep(Duration::from_millis(1_100)); // until the second is over
+    }
+    finish(&ops);
+    let stats = ops.stats();
+    let delivered = |name: &str| {
+        let book = stats.books.iter().find(|book| book.backend == name).expect("a book");
+        book.rows.iter().map(|row| row.delivered).sum::<u64>()
+    };
+    assert!(delivered("mackerel") >= 3 && delivered("file") >= 3_600, "{:?}", stats.books);
+    assert_eq!(server.requests().len(), 1);
+}
+
 #[test]
 fn a_wrong_key_loses_nothing_and_is_told_to_nobody() {
     let _turn = turn();

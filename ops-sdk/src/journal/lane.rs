@@ -222,6 +222,10 @@ impl Lane {
     pub(super) fn read(&mut self, key: CursorKey, bytes_max: usize, records_max: usize, out: &mut Run) {
         out.clear();
         self.commit();
+        self.read_on(key, bytes_max, records_max, out);
+    }
+
+    pub(super) fn read_on(&mut self, key: CursorKey, bytes_max: usize, records_max: usize, out: &mut Run) {
         let Some(reader) = self.readers.get_mut(key.0) else { return };
         let room = Room { bytes_max, records_max };
         match self.line.read(&mut reader.cursor, &mut reader.place, room, out) {

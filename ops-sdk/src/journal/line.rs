@@ -82,7 +82,7 @@ impl Line {
         (nothing && !segment.guessed).then_some((end, None))
     }
 
-    /// Reads on from the cursor: to the end of the run's room, or of the first segment that had something for it.
+    /// Reads on from the cursor: to the end of the run's room, or of the first segment that had something to add to it.
     ///
     /// # Errors
     ///
@@ -94,12 +94,16 @@ impl Line {
         room: Room,
         out: &mut Run,
     ) -> io::Result<Option<io::Error>> {
-        let mut failed = None;
+        let (mut failed, before) = (None, out.len());
         self.settle(cursor);
-        while out.is_empty() && cursor.next().is_before(&self.end) {
-            let Some(index) = self.index_at(&cursor.next()) else { break };
+        while out.len() == before && cursor.next().is_before(&self.end) {
+            let at = cursor.next();
+            let Some(index) = self.index_at(&at) else { break };
             failed = self.read_segment(index, cursor, place, room, out)?.or(failed);
             self.settle(cursor);
+            if cursor.next() == at {
+                break; // there is no room for what comes next
+            }
         }
         out.ends_at(cursor.next());
         Ok(failed)

@@ -132,6 +132,17 @@ impl Journal {
         }
     }
 
+    /// Adds to a run what comes next behind it, within the same bounds for all of it, and says whether it did. A read ends
+    /// with the segment that had something, so that nobody waits long for the journal; whoever wants more than that asks
+    /// again. A run is of one lane, and so is what is added.
+    pub fn read_on(&mut self, key: CursorKey, bytes_max: usize, records_max: usize, out: &mut Run) -> bool {
+        let before = out.len();
+        if let Some(signal) = out.signal() {
+            self.lanes[lane_of(signal)].read_on(key, bytes_max, records_max, out);
+        }
+        out.len() > before
+    }
+
     /// The backend has settled everything before `upto`: delivered it, dead-lettered it or counted it as dropped.
     /// Takes the position from the run that was read, and says nothing of the lane that the run is not of. Saves the
     /// cursor, and lets go of segments that every attached cursor has passed.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::frame::FrameHead;
 use super::position::Position;
+use crate::model::Signal;
 
 /// One frame of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,11 @@ impl Run {
     #[must_use]
     pub fn end(&self) -> Position {
         self.end
+    }
+
+    /// The kind of the first of them.
+    pub(super) fn signal(&self) -> Option<Signal> {
+        self.frames.first().map(|frame| frame.head.signal)
     }
 
     /// Each frame and its payload.

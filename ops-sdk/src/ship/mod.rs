@@ -149,8 +149,7 @@ impl Shipper {
 
     /// Ships what comes next in the journal.
     fn ship_next(&mut self, run: &mut Run) {
-        let (bytes_max, records_max) = reading_max(&self.limits, self.pace.is_slow());
-        self.hub.read(self.desk, bytes_max, records_max, run);
+        self.read(run);
         if run.is_empty() && self.hub.waits(self.desk) {
             // The disk does not give what the journal holds. It is tried again, but not in a hurry.
             self.hub.wait_to_retry(DISK_PAUSE);
@@ -162,6 +161,14 @@ impl Shipper {
             self.workers.dismiss();
         }
         self.tell_books();
+    }
+
+    /// Reads what comes next in the journal. Where pushes are seldom, that is as much as there is, wherever it stands: what
+    /// is left waits for the next push, and if there were more than could ever be pushed, for good.
+    fn read(&self, run: &mut Run) {
+        let (bytes_max, records_max) = reading_max(&self.limits, self.pace.is_slow());
+        self.hub.read(self.desk, bytes_max, records_max, run);
+        while self.pace.is_slow() && self.hub.read_on(self.desk, bytes_max, records_max, run) {}
     }
 
     fn tell_books(&mut self) {

@@ -46,6 +46,48 @@ fn a_run_keeps_to_its_bytes_but_holds_one_frame_at_least() {
 }
 
 #[test]
+fn a_run_may_go_on_over_segments_within_its_bounds() {
+    both(|dir| {
+        let mut journal = open(dir, 1 << 17);
+        let logs = attach(&mut journal, "logs", LOGS);
+        // Of which there is one among many others, and none in most segments.
+        (1..=900).for_each(|seq| {
+            append(&mut journal, if seq % 100 == 0 { Signal::Log } else { Signal::Metric }, seq)
+        });
+        let mut run = Run::new();
+        assert!(!journal.read_on(logs, usize::MAX, 9, &mut run), "there is nothing to go on behind");
+        journal.read(logs, usize::MAX, 9, &mut run);
+        let first = run.len();
+        while journal.read_on(logs, usize::MAX, 5, &mut run) {}
+        assert!(first < 5 && run.len() == 5, "{first} of {}", run.len());
+        while journal.read_on(logs, usize::MAX, 9, &mut run) {}
+        let seqs: Vec<_> = run.iter().map(|(frame, _)| frame.head.id.seq).collect();
+        assert_eq!(seqs, [100, 200, 300, 400, 500, 600, 700, 800, 900]);
+        journal.ack(logs, run.iter().nth(6).unwrap().0.end);
+        journal.rewind(logs);
+        assert_eq!(drain(&mut journal, logs), [800, 900]);
+        assert!(journal.evicted().is_empty() && pending(&journal, logs) == 0);
+    });
+}
+
+#[test]
+fn what_went_while_a_run_was_read_is_counted() {
+    both(|dir| {
+        let mut journal = open(dir, 4096);
+        let key = attach(&mut journal, "one", LOGS);
+        (1..=20).for_each(|seq| append(&mut journal, Signal::Log, seq));
+        let mut run = Run::new();
+        journal.read(key, usize::MAX, 5, &mut run);
+        (21..=300).for_each(|seq| append(&mut journal, Signal::Log, seq));
+        while journal.read_on(key, usize::MAX, usize::MAX, &mut run) {}
+        let gone: u64 = journal.evicted().iter().map(|row| row.count).sum();
+        assert_eq!((run.len() as u64 + gone, pending(&journal, key)), (300, run.len() as u64));
+        journal.ack(key, run.end());
+        assert_eq!(pending(&journal, key), 0);
+    });
+}
+
+#[test]
 fn part_of_a_run_may_be_settled() {
     both(|dir| {
         let mut journal = open(dir, 1 << 20);

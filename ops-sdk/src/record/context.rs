@@ -8,6 +8,7 @@ use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{self, Poll};
 
+use super::lane;
 use crate::model::Level;
 
 /// What work is done for. All zero is nothing.
@@ -30,11 +31,10 @@ thread_local! {
     static CURRENT: Cell<Context> = const {
         Cell::new(Context { trace: 0, span: 0, parent: 0, sampled: false, hold: 0, unit: 0 })
     };
-    /// What nearly every event asks of it, in one byte: the level of [`Context::hold`], and [`SOMETHING`]. 0 is nothing.
-    static SIGN: Cell<u8> = const { Cell::new(0) };
 }
 
-/// There is a correlation or a unit of work.
+/// There is a correlation or a unit of work: with the level of [`Context::hold`] what nearly every event asks of it, in the
+/// one byte that is [`lane::sign`].
 const SOMETHING: u8 = 1 << 7;
 
 /// What this thread is doing something for.
@@ -46,7 +46,7 @@ pub(super) fn current() -> Context {
 /// Whether that is nothing.
 #[inline(always)]
 pub(super) fn is_nothing() -> bool {
-    SIGN.get() == 0
+    lane::sign() == 0
 }
 
 /// The id of the correlation, its upper half first; zeros for none.
@@ -63,13 +63,14 @@ pub(super) fn correlation() -> [u64; 2] {
 /// Whether a unit of work records events of this level to hold them back.
 #[inline(always)]
 pub(super) fn holds(level: Level) -> bool {
-    level as u8 <= (SIGN.get() & !SOMETHING)
+    level as u8 <= (lane::sign() & !SOMETHING)
 }
 
 #[inline]
 fn set(context: Context) {
     CURRENT.set(context);
-    SIGN.set(if context.trace == 0 && context.unit == 0 { 0 } else { SOMETHING | context.hold });
+    let is_nothing = context.trace == 0 && context.unit == 0;
+    lane::set_sign(if is_nothing { 0 } else { SOMETHING | context.hold });
 }
 
 impl Context {

@@ -120,9 +120,17 @@ const PAGE: usize = 4096;
 static RING_BYTES: AtomicUsize = AtomicUsize::new(1 << 20);
 
 thread_local! {
-    /// This thread's lane; `None` until it has one, and again once it has given it back.
-    static LANE: Cell<Option<&'static Lane>> = const { Cell::new(None) };
+    static HERE: Here = const { Here { lane: Cell::new(None), sign: Cell::new(0) } };
     static EXIT: Exit = const { Exit };
+}
+
+/// What nearly every call asks of its thread, on one cache line.
+#[repr(align(16))]
+struct Here {
+    /// This thread's lane; `None` until it has one, and again once it has given it back.
+    lane: Cell<Option<&'static Lane>>,
+    /// What [`super::context`] has to say to an event, which says most of it by being 0.
+    sign: Cell<u8>,
 }
 
 /// Gives the lane back when the thread ends.
@@ -130,7 +138,7 @@ struct Exit;
 
 impl Drop for Exit {
     fn drop(&mut self) {
-        if let Some(lane) = LANE.take() {
+        if let Some(lane) = HERE.with(|here| here.lane.take()) {
             lane.give_back();
         }
     }
@@ -144,7 +152,18 @@ pub(crate) fn set_ring_bytes(bytes: usize) {
 /// This thread's lane, if it has one.
 #[inline(always)]
 pub(super) fn current() -> Option<&'static Lane> {
-    LANE.get()
+    HERE.with(|here| here.lane.get())
+}
+
+/// What the thread's context says in one byte; 0 until something else is set.
+#[inline(always)]
+pub(super) fn sign() -> u8 {
+    HERE.with(|here| here.sign.get())
+}
+
+#[inline(always)]
+pub(super) fn set_sign(sign: u8) {
+    HERE.with(|here| here.sign.set(sign));
 }
 
 /// Runs `f` with this thread's lane, found or made if need be; `None` if the arena is full or there is none.
@@ -155,7 +174,7 @@ pub(super) fn with<R>(f: impl FnOnce(Arena, &'static Lane) -> R) -> Option<R> {
         return Some(f(arena, lane));
     }
     let lane = all(arena).find(|lane| lane.try_take()).or_else(|| make(arena))?;
-    LANE.set(Some(lane)); // at once, for whatever records while the rest is done
+    HERE.with(|here| here.lane.set(Some(lane))); // at once, for whatever records while the rest is done
     // Where the thread is ending and its `Exit` has run, the lane is lent for this one call.
     let _lent = EXIT.try_with(|_| ()).is_err().then(|| Exit);
     Some(f(arena, lane))
@@ -170,7 +189,7 @@ pub(crate) fn mute() {
 /// In a child of `fork`: this thread takes a lane of its own again. What it has to remember of the one that it had, for a
 /// call that is in progress. Async-signal-safe.
 pub(super) fn forget_in_child(arena: Arena) -> Option<Orphan> {
-    let lane = LANE.take()?;
+    let lane = HERE.with(|here| here.lane.take())?;
     let offset = (ptr::from_ref(lane).addr() - arena.address_of_start()) / UNIT;
     let (ring, ring_bytes) = (lane.ring.load(Ordering::Relaxed), lane.ring_bytes.load(Ordering::Relaxed));
     Some(Orphan { lane, offset: u32::try_from(offset).ok()?, ring, ring_bytes })

@@ -13,13 +13,13 @@ use super::case::{CASES, Case, End, Load, Mode, RATE};
 use super::collector::{DIGITS, FILL, MARK};
 use super::latency::Latencies;
 use super::lines::Lines;
-use super::peers::{PEERS, Setup, Subject};
+use super::peers::{LIMITS, PEERS, Setup, Subject};
 
 /// Runs `CASE PEER PORT FOLDER OUTAGE_MS FIRST next|first`.
 pub fn drive(words: &[&str]) -> Option<()> {
     let [case, peer, port, dir, outage_ms, first, start] = *words else { return None };
     let case = CASES.iter().find(|known| known.name == case)?;
-    let peer = PEERS.iter().find(|known| known.name == peer)?;
+    let peer = LIMITS.iter().chain(PEERS).find(|known| known.name == peer)?;
     let (port, first): (u16, u64) = (port.parse().ok()?, first.parse().ok()?);
     let outage = case.outage(Duration::from_millis(outage_ms.parse().ok()?));
     let is_next = start == "next";

@@ -18,11 +18,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 pub use self::case::Mode;
-use self::case::{CASES, Case};
+use self::case::{CASES, Case, Load};
 pub use self::collector::Collector;
 pub use self::drive::{drive, name};
 pub use self::peers::guarded;
-use self::peers::{PEERS, Peer};
+use self::peers::{LIMITS, PEERS, Peer};
 use self::run::Found;
 use crate::table;
 
@@ -48,7 +48,8 @@ pub fn run(only: &str, outage: Duration) {
     let mut all = Vec::new();
     for case in CASES {
         let chosen = |peer: &&Peer| case.name.contains(only) || peer.name.contains(only);
-        let peers: Vec<_> = PEERS.iter().filter(chosen).collect();
+        let limits = LIMITS.iter().filter(|_| case.load == Load::Steady);
+        let peers: Vec<_> = limits.chain(PEERS).filter(chosen).collect();
         if peers.is_empty() {
             continue;
         }

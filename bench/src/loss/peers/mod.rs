@@ -6,6 +6,7 @@
 //! and send nothing.
 
 mod emit;
+mod limit;
 mod metrique;
 mod opentelemetry;
 mod ops;
@@ -50,6 +51,9 @@ pub trait Subject {
 /// Every peer, ops-sdk last.
 pub const PEERS: &[Peer] =
     &[tracing::PEER, metrique::PEER, slog::PEER, spdlog::PEER, emit::PEER, opentelemetry::PEER, ops::PEER];
+
+/// What no peer can be better than, where events come at a rate.
+pub const LIMITS: &[Peer] = &[limit::NOTHING, limit::RING];
 
 /// Room for more than a burst of ten thousand, for those whose queue is counted in events.
 const QUEUE_EVENTS: usize = 1 << 16;

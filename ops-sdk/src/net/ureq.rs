@@ -19,6 +19,10 @@ const USER_AGENT: &str = concat!("ops-sdk/", env!("CARGO_PKG_VERSION"));
 /// Connections that are kept for the next push: as many as pushes may go side by side (`pushes_max`).
 const CONNECTIONS_MAX: usize = 64;
 
+/// Bytes of a connection's two buffers, which are there as long as it is kept: an answer's head may be as long (by `ureq`),
+/// and a body goes out in pieces of that size.
+const BUFFER_BYTES: usize = 64 << 10;
+
 /// The transport of life.
 pub(super) struct Ureq {
     way: Mutex<Way>,
@@ -70,6 +74,8 @@ fn agent(trust: &Trust, known: &Known) -> Agent {
         .max_redirects_will_error(false)
         .user_agent(USER_AGENT)
         .timeout_connect(Some(CONNECT_TIMEOUT))
+        .input_buffer_size(BUFFER_BYTES)
+        .output_buffer_size(BUFFER_BYTES)
         .max_idle_connections(CONNECTIONS_MAX)
         .max_idle_connections_per_host(CONNECTIONS_MAX)
         .tls_config(trust.config().clone())

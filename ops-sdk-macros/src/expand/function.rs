@@ -287,8 +287,7 @@ fn measured(around: &Around<'_>, inner: &Inner) -> TokenStream {
         }
         Inner::Awaits(body, readable) => {
             let measured = in_between(around, log(false).as_ref(), body, *readable);
-            let capture = future.as_ref().unwrap_or(&TokenStream::new()).clone();
-            let measured = unit::around_future(options, &capture, measured);
+            let measured = unit::around_future(options, future.as_ref(), measured);
             quote_spanned!(hygienic()=> #site #measured)
         }
     }

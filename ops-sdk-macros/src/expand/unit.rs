@@ -29,7 +29,11 @@ pub(super) fn around_opaque(options: &Options) -> TokenStream {
 }
 
 /// The statements of a future, polled within the unit.
-pub(super) fn around_future(options: &Options, capture: &TokenStream, measured: TokenStream) -> TokenStream {
+pub(super) fn around_future(
+    options: &Options,
+    capture: Option<&TokenStream>,
+    measured: TokenStream,
+) -> TokenStream {
     if !options.is_unit() {
         return measured;
     }

@@ -10,7 +10,8 @@
 
 use std::process::ExitCode;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ops_sdk::Ops;
 use ops_sdk::ledger::Book;
@@ -41,9 +42,7 @@ fn main() -> ExitCode {
     let fed = feed(arguments.rate, Duration::from_secs(arguments.seconds), |passed| {
         println!("soak: {:>4} s, {}", passed.as_secs(), most_waiting(&ops));
     });
-    let report = ops.flush(SETTLE);
-    println!("soak: settled, complete={}", report.complete);
-    let books = ops.stats().books;
+    let books = settle(&ops);
     let wrong: usize = places.iter().map(|place| judge(place, &books, &fed)).sum();
     println!(
         "backends={} seconds={} rate={} events={} slowest_call_us={} left_out={} wrong={wrong}",
@@ -85,9 +84,27 @@ fn start(places: &[Place], arguments: &Arguments, dir: &std::path::Path) -> Ops 
     started.unwrap_or_else(|error| panic!("recording does not start: {error}"))
 }
 
+/// Waits until nothing is on its way to anybody, and says what the books are then. The SDK tells of itself each minute, so
+/// soon afterwards there may be something again.
+fn settle(ops: &Ops) -> Vec<Book> {
+    let until = Instant::now() + SETTLE;
+    let report = ops.flush(SETTLE);
+    println!("soak: flushed, complete={}", report.complete);
+    loop {
+        let books = ops.stats().books;
+        if books.iter().all(|book| waiting(book) == 0) || Instant::now() >= until {
+            return books;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn waiting(book: &Book) -> u64 {
+    book.rows.iter().map(|row| row.pending).sum()
+}
+
 /// The backend that most records wait for.
 fn most_waiting(ops: &Ops) -> String {
-    let waiting = |book: &Book| book.rows.iter().map(|row| row.pending).sum::<u64>();
     let books = ops.stats().books;
     let most = books.iter().max_by_key(|book| waiting(book)).map(|book| (&book.backend, waiting(book)));
     most.map_or_else(String::new, |(name, records)| format!("most wait for {name}: {records} records"))

@@ -35,14 +35,14 @@ pub(in crate::backend) fn dimension<'a>(
     (metric_name(name), fit(value, VALUE_MAX))
 }
 
-/// Appends the name of a metric or of a dimension as a JSON string, made to fit.
+/// Puts the name of a metric or of a dimension, made to fit, as it stands within a JSON string.
 #[cfg(feature = "cloudwatch")]
 #[inline(always)]
 pub(in crate::backend) fn put_name(out: &mut impl Sink, name: &str) {
     put(out, name, NAME_MAX, metric_name);
 }
 
-/// Appends a dimension's value as a JSON string, made to fit.
+/// Puts a dimension's value, made to fit, as it stands within a JSON string.
 #[cfg(feature = "cloudwatch")]
 #[inline(always)]
 pub(in crate::backend) fn put_value(out: &mut impl Sink, value: &str) {
@@ -54,7 +54,7 @@ pub(in crate::backend) fn put_value(out: &mut impl Sink, value: &str) {
 fn put(out: &mut impl Sink, text: &str, chars_max: usize, fitted: fn(&str) -> Cow<'_, str>) {
     let begins_well = text.bytes().next().is_some_and(|first| first != b' ' && first != b':');
     if !begins_well || text.len() > chars_max || !json::put_printable(out, text) {
-        out.put_seldom(|out| json::string(out, &fitted(text)));
+        out.put_seldom(|out| json::inside(out, &fitted(text)));
     }
 }
 
@@ -199,8 +199,9 @@ mod tests {
             ["", " ", "a", ":", ":x", "  x", "größe", "a\"b", "\\", "a\u{7f}", "orders.accepted", &long]
         {
             let put = |put: fn(&mut Vec<u8>, &str)| {
-                let mut out = Vec::new();
+                let mut out = b"\"".to_vec();
                 put(&mut out, text);
+                out.push(b'"');
                 serde_json::from_slice::<String>(&out).expect("JSON")
             };
             assert_eq!(put(put_name), metric_name(text), "{text:?}");

@@ -26,16 +26,24 @@ enum Told<'v> {
 
 /// What stands before a time: seconds, whatever the model's text says of milliseconds.
 const TIME_KEY: &[u8] = b",\"Timestamp\":";
-/// With it, as many digits as 2^64 nanoseconds have in seconds.
-const TIME_BYTES: usize = TIME_KEY.len() + 11;
+/// What follows the time where the datum is one number, as most are.
+const VALUE_KEY: &[u8] = b",\"Value\":";
+/// With them, as many digits as 2^64 nanoseconds have in seconds.
+const TIME_BYTES: usize = TIME_KEY.len() + 11 + VALUE_KEY.len();
 
 /// A time as a member. Most metrics are of the same one as those before.
-#[derive(Default)]
 pub(super) struct Time {
     unix_s: u64,
+    /// The member, and [`VALUE_KEY`].
     member: [u8; TIME_BYTES],
-    /// How much of it counts; 0 is none yet.
+    /// How much of it is the member; 0 is none yet.
     len: usize,
+}
+
+impl Default for Time {
+    fn default() -> Time {
+        Time { unix_s: 0, member: [0; TIME_BYTES], len: 0 }
+    }
 }
 
 impl Time {
@@ -52,9 +60,20 @@ impl Time {
     fn write(&mut self, unix_s: u64) {
         let mut member = TIME_KEY.to_vec();
         json::number_u64(&mut member, unix_s);
-        self.len = member.len().min(TIME_BYTES);
-        self.member[..self.len].copy_from_slice(&member[..self.len]);
+        self.len = member.len();
+        member.extend_from_slice(VALUE_KEY);
+        self.member[..member.len()].copy_from_slice(&member);
         self.unix_s = unix_s;
+    }
+
+    #[inline(always)]
+    fn put(&self, out: &mut impl Sink) {
+        out.put(&self.member, self.len);
+    }
+
+    #[inline(always)]
+    fn put_with_value_key(&self, out: &mut impl Sink) {
+        out.put(&self.member, self.len + VALUE_KEY.len());
     }
 }
 
@@ -105,49 +124,61 @@ fn datum(
     keep: &impl Fn(usize) -> bool,
     told: &Told<'_>,
 ) {
-    out.put_all(b"{\"MetricName\":");
+    out.put_text(b"{\"MetricName\":\"");
     put_name(out, &metric.name);
     dimensions(out, metric, keep);
-    out.put(&time.member, time.len);
     match told {
-        Told::Sum(sum) => whole(out, b",\"Value\":", *sum),
-        Told::Value(value) => member(out, b",\"Value\":", *value),
+        Told::Sum(sum) => {
+            time.put_with_value_key(out);
+            json::put_u64(out, *sum);
+        }
+        Told::Value(value) => {
+            time.put_with_value_key(out);
+            json::put_f64(out, *value);
+        }
         Told::Statistics { min, max, sum, count } => {
+            time.put(out);
             whole(out, b",\"StatisticValues\":{\"SampleCount\":", *count);
             member(out, b",\"Sum\":", *sum);
             member(out, b",\"Minimum\":", *min);
             member(out, b",\"Maximum\":", *max);
-            out.put_all(b"}");
+            out.put_text(b"}");
         }
-        Told::Values(part) => values(out, part),
+        Told::Values(part) => {
+            time.put(out);
+            values(out, part);
+        }
     }
     if metric.unit != Unit::None {
-        out.put_all(b",\"Unit\":");
+        out.put_text(b",\"Unit\":\"");
         json::put_word(out, metric.unit.name());
+        out.put_text(b"\"");
     }
     if metric.resolution == Resolution::High {
-        out.put_all(b",\"StorageResolution\":1");
+        out.put_text(b",\"StorageResolution\":1");
     }
-    out.put_all(b"}");
+    out.put_text(b"}");
 }
 
+/// From behind the metric's name on: each quotation mark is put with what stands beside it.
 #[inline(always)]
 fn dimensions(out: &mut impl Sink, metric: &Metric<'_>, keep: &impl Fn(usize) -> bool) {
     let mut any = false;
     for (_, (name, value)) in metric.dimensions.iter().enumerate().filter(|(at, _)| keep(*at)) {
         if any {
-            out.put_all(b",{\"Name\":")
+            out.put_text(b"\"},{\"Name\":\"");
         } else {
-            out.put_all(b",\"Dimensions\":[{\"Name\":")
+            out.put_text(b"\",\"Dimensions\":[{\"Name\":\"");
         }
         any = true;
         put_name(out, name);
-        out.put_all(b",\"Value\":");
+        out.put_text(b"\",\"Value\":\"");
         put_value(out, value);
-        out.put_all(b"}");
     }
     if any {
-        out.put_all(b"]");
+        out.put_text(b"\"}]");
+    } else {
+        out.put_text(b"\"");
     }
 }
 
@@ -159,23 +190,28 @@ fn values<S: Sink>(out: &mut S, part: &[(f64, u64)]) {
     }
 }
 
-fn list<S: Sink>(out: &mut S, key: &[u8], part: &[(f64, u64)], put: impl Fn(&mut S, &(f64, u64))) {
-    out.put_all(key);
+fn list<S: Sink, const N: usize>(
+    out: &mut S,
+    key: &[u8; N],
+    part: &[(f64, u64)],
+    put: impl Fn(&mut S, &(f64, u64)),
+) {
+    out.put_text(key);
     for (index, sample) in part.iter().enumerate() {
         out.put(if index == 0 { b"[" } else { b"," }, 1);
         put(out, sample);
     }
-    out.put_all(b"]");
+    out.put_text(b"]");
 }
 
 #[inline(always)]
-fn member(out: &mut impl Sink, key: &[u8], value: f64) {
-    out.put_all(key);
+fn member<const N: usize>(out: &mut impl Sink, key: &[u8; N], value: f64) {
+    out.put_text(key);
     json::put_f64(out, value);
 }
 
 #[inline(always)]
-fn whole(out: &mut impl Sink, key: &[u8], value: u64) {
-    out.put_all(key);
+fn whole<const N: usize>(out: &mut impl Sink, key: &[u8; N], value: u64) {
+    out.put_text(key);
     json::put_u64(out, value);
 }

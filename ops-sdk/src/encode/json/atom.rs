@@ -13,25 +13,21 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Puts a word of ours as a JSON string: there is nothing in it to escape.
+/// Puts a word of ours as it stands within a JSON string: there is nothing in it to escape.
 #[cfg(feature = "cloudwatch")]
 #[inline(always)]
 pub(crate) fn put_word(out: &mut impl Sink, word: &'static str) {
-    out.put(b"\"", 1);
     super::escape::put(out, word.as_bytes());
-    out.put(b"\"", 1);
 }
 
-/// Puts `text` as a JSON string if it is printable ASCII of which nothing must be escaped. Says false, and puts nothing,
-/// if it is not.
+/// Puts `text` as it stands within a JSON string if it is printable ASCII of which nothing must be escaped. Says false,
+/// and puts nothing, if it is not.
 #[cfg(feature = "cloudwatch")]
 #[inline(always)]
 pub(crate) fn put_printable(out: &mut impl Sink, text: &str) -> bool {
     let is_printable = super::escape::is_printable(text);
     if is_printable {
-        out.put(b"\"", 1);
         super::escape::put(out, text.as_bytes());
-        out.put(b"\"", 1);
     }
     is_printable
 }
@@ -60,16 +56,16 @@ pub fn value(out: &mut Vec<u8>, value: &Value<'_>) {
 #[inline(always)]
 pub(super) fn put_value(out: &mut impl Sink, value: &Value<'_>) {
     match value {
-        Value::Null => out.put(b"null", 4),
-        Value::Bool(true) => out.put(b"true", 4),
-        Value::Bool(false) => out.put(b"false", 5),
+        Value::Null => out.put_text(b"null"),
+        Value::Bool(true) => out.put_text(b"true"),
+        Value::Bool(false) => out.put_text(b"false"),
         Value::I64(number) => put_i64(out, *number),
         Value::U64(number) => put_u64(out, *number),
         Value::F64(number) => put_f64(out, *number),
         Value::Str(text) => {
-            out.put(b"\"", 1);
+            out.put_text(b"\"");
             inside(out, text);
-            out.put(b"\"", 1);
+            out.put_text(b"\"");
         }
     }
 }

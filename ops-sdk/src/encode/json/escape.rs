@@ -18,7 +18,7 @@ const PIECE: usize = 8 * BLOCK;
 
 /// Puts `text` as it stands within a JSON string.
 #[inline(always)]
-pub(super) fn inside(out: &mut impl Sink, text: &str) {
+pub(crate) fn inside(out: &mut impl Sink, text: &str) {
     plain_or_escaped(out, text.as_bytes());
 }
 

@@ -9,6 +9,12 @@ pub(crate) trait Sink {
     /// Puts the first `count` of these bytes; what follows them may be overwritten with the others.
     fn put<const N: usize>(&mut self, bytes: &[u8; N], count: usize);
 
+    /// Puts a text of ours.
+    #[inline(always)]
+    fn put_text<const N: usize>(&mut self, text: &[u8; N]) {
+        self.put(text, N);
+    }
+
     /// Puts all of these bytes.
     fn put_all(&mut self, bytes: &[u8]);
 

@@ -60,20 +60,12 @@ impl Template {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
                 Piece::Value(place) => said.value(out, place),
-                Piece::Within { place, slack: false } => inside(out, &said.text(place)),
-                Piece::Within { place, slack: true } => inside(out, &for_slack(&said.text(place))),
+                Piece::Within { place, slack: false } => json::inside(out, &said.text(place)),
+                Piece::Within { place, slack: true } => json::inside(out, &for_slack(&said.text(place))),
             }
         }
         Ok(())
     }
-}
-
-/// A string without its quotes.
-fn inside(out: &mut Vec<u8>, text: &str) {
-    let start = out.len();
-    json::string(out, text);
-    out.pop();
-    out.remove(start);
 }
 
 /// The three characters that Slack takes for its own ("Formatting text for app surfaces", escaping text).

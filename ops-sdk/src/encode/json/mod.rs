@@ -20,7 +20,7 @@ mod tests;
 pub use self::atom::{bytes, number_f64, number_i64, number_u64, string, value};
 #[cfg(feature = "cloudwatch")]
 pub(crate) use self::atom::{put_f64, put_printable, put_u64, put_word};
-#[cfg(feature = "cloudwatch")]
+#[cfg(any(feature = "cloudwatch", feature = "webhook"))]
 pub(crate) use self::escape::inside;
 #[cfg(feature = "cloudsearch")]
 pub(crate) use self::line::id;

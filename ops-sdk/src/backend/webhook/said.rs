@@ -63,6 +63,13 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Whether all records of the process say the same there.
+    pub(super) fn is_origin(&self) -> bool {
+        matches!(self, Place::Host | Place::Namespace | Place::Process | Place::Dimensions)
+    }
+}
+
 /// What is the same for all records of the process.
 #[derive(Debug, Clone)]
 pub(super) struct Origin {
@@ -115,12 +122,8 @@ impl<'a> Said<'a> {
             Place::Host => self.origin.host.as_str().into(),
             Place::Namespace => self.origin.namespace.as_str().into(),
             Place::Process => self.origin.process.as_str().into(),
-            Place::Id => self.record.id.to_string().into(),
-            Place::Time => {
-                let mut time = Vec::new();
-                json::time_rfc3339(&mut time, self.record.time_ns);
-                String::from_utf8(time).unwrap_or_default().into()
-            }
+            Place::Id => written(|out| json::id(out, self.record.id)).into(),
+            Place::Time => written(|out| json::time_rfc3339(out, self.record.time_ns)).into(),
             Place::Field(key) => match self.field(key) {
                 Some(Value::Str(text)) => text.as_ref().into(),
                 Some(Value::Null) | None => "".into(),
@@ -145,6 +148,8 @@ impl<'a> Said<'a> {
                 object(out, all, json::string);
             }
             Place::Field(key) => json::value(out, self.field(key).unwrap_or(&Value::Null)),
+            Place::Id => quoted(out, |out| json::id(out, self.record.id)),
+            Place::Time => quoted(out, |out| json::time_rfc3339(out, self.record.time_ns)),
             other => json::string(out, &self.text(other)),
         }
     }
@@ -174,6 +179,13 @@ fn object<'k, V>(
         write(out, value);
     }
     out.push(b'}');
+}
+
+/// Appends what has nothing to escape as a string.
+fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    out.push(b'"');
+    write(out);
+    out.push(b'"');
 }
 
 fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {

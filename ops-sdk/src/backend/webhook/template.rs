@@ -34,12 +34,16 @@ impl Template {
     ///
     /// What is wrong with it.
     pub(super) fn parse(text: &str, origin: Origin) -> Result<Template, String> {
-        let template = Template { pieces: pieces(text)?, origin };
-        let mut body = Vec::new();
-        let id = RecordId { process: 1, seq: 1 };
+        let (pieces, id) = (pieces(text)?, RecordId { process: 1, seq: 1 });
         let (name, output) = ("\"name\"".into(), "a\nb".into());
         let check = Check { name, status: CheckStatus::Ok, output, fields: Vec::new() };
         let record = Record { id, time_ns: 0, body: Body::Check(check) };
+        let pieces = match Said::of(&record, &origin) {
+            Some(said) => settled(pieces, &said),
+            None => pieces,
+        };
+        let template = Template { pieces, origin };
+        let mut body = Vec::new();
         template.fill(&mut body, &record).map_err(|error| error.0)?;
         match serde_json::from_slice::<serde::de::IgnoredAny>(&body) {
             Ok(_) => Ok(template),
@@ -56,16 +60,47 @@ impl Template {
         let Some(said) = Said::of(record, &self.origin) else {
             return Err(EncodeError(format!("a webhook is not sent {} records", record.signal())));
         };
-        for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Value(place) => said.value(out, place),
-                Piece::Within { place, slack: false } => json::inside(out, &said.text(place)),
-                Piece::Within { place, slack: true } => json::inside(out, &for_slack(&said.text(place))),
-            }
-        }
+        self.pieces.iter().for_each(|piece| piece.put(out, &said));
         Ok(())
     }
+}
+
+impl Piece {
+    fn put(&self, out: &mut Vec<u8>, said: &Said<'_>) {
+        match self {
+            Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Piece::Value(place) => said.value(out, place),
+            Piece::Within { place, slack: false } => json::inside(out, &said.text(place)),
+            Piece::Within { place, slack: true } => json::inside(out, &for_slack(&said.text(place))),
+        }
+    }
+
+    /// Whether all records of the process have the same there.
+    fn is_settled(&self) -> bool {
+        match self {
+            Piece::Text(_) => true,
+            Piece::Value(place) | Piece::Within { place, .. } => place.is_origin(),
+        }
+    }
+}
+
+/// The pieces with what all records have in common put together.
+fn settled(pieces: Vec<Piece>, said: &Said<'_>) -> Vec<Piece> {
+    let mut settled: Vec<Piece> = Vec::new();
+    for piece in pieces {
+        if !piece.is_settled() {
+            settled.push(piece);
+            continue;
+        }
+        let mut text = Vec::new();
+        piece.put(&mut text, said);
+        let text = String::from_utf8(text).unwrap_or_default();
+        match settled.last_mut() {
+            Some(Piece::Text(before)) => before.push_str(&text),
+            _ => settled.push(Piece::Text(text)),
+        }
+    }
+    settled
 }
 
 /// The three characters that Slack takes for its own ("Formatting text for app surfaces", escaping text).

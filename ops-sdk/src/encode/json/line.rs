@@ -94,7 +94,7 @@ pub(super) fn level(out: &mut Vec<u8>, log: &Log<'_>) {
 }
 
 /// Appends an id as it displays, without the formatter's detours: every line has one.
-#[cfg(feature = "cloudsearch")]
+#[cfg(any(feature = "cloudsearch", feature = "webhook"))]
 pub(crate) fn id(out: &mut Vec<u8>, id: RecordId) {
     id_process(out, id);
     number_u64(out, id.seq);

@@ -22,7 +22,7 @@ pub use self::atom::{bytes, number_f64, number_i64, number_u64, string, value};
 pub(crate) use self::atom::{put_f64, put_printable, put_u64, put_word};
 #[cfg(any(feature = "cloudwatch", feature = "webhook"))]
 pub(crate) use self::escape::inside;
-#[cfg(feature = "cloudsearch")]
+#[cfg(any(feature = "cloudsearch", feature = "webhook"))]
 pub(crate) use self::line::id;
 pub use self::line::line;
 pub(crate) use self::prepared::{Alike, alike};

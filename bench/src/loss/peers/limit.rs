@@ -13,7 +13,8 @@ pub const NOTHING: Peer = Peer {
     start: |_| Box::new(Nothing(Cell::new(0))),
 };
 
-/// What it takes to keep an event's time and bytes where others can read them.
+/// What it takes to keep an event's time and bytes where others can read them, by plain code and the system's clock: whoever
+/// reads the processor's counter may take less of calls in a row.
 pub const RING: Peer = Peer {
     name: "limit: a thread's ring",
     tries_again: false,

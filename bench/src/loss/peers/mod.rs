@@ -52,7 +52,7 @@ pub trait Subject {
 pub const PEERS: &[Peer] =
     &[tracing::PEER, metrique::PEER, slog::PEER, spdlog::PEER, emit::PEER, opentelemetry::PEER, ops::PEER];
 
-/// What no peer can be better than, where events come at a rate.
+/// What stands beside the peers where events come at a rate: callers with nothing to lose.
 pub const LIMITS: &[Peer] = &[limit::NOTHING, limit::RING];
 
 /// Room for more than a burst of ten thousand, for those whose queue is counted in events.

@@ -61,9 +61,7 @@ impl Place {
         let names: Vec<&str> = PLACES.iter().map(|(name, _)| *name).collect();
         format!("{}, field.KEY", names.join(", "))
     }
-}
 
-impl Place {
     /// Whether all records of the process say the same there.
     pub(super) fn is_origin(&self) -> bool {
         matches!(self, Place::Host | Place::Namespace | Place::Process | Place::Dimensions)
